@@ -1,0 +1,106 @@
+/**
+ * Reads what {@link ByteWriter} writes, from bytes that nobody vouches for: each length is checked before anything
+ * is read or allocated.
+ * @module
+ */
+import { AshlarError } from './errors.ts'
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export class ByteReader {
+  readonly #buffer: Buffer
+  #at: number
+  #end: number
+
+  constructor(bytes: Uint8Array) {
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#at = 0
+    this.#end = bytes.byteLength
+  }
+
+  get position(): number {
+    return this.#at
+  }
+
+  get remaining(): number {
+    return this.#end - this.#at
+  }
+
+  u8(): number {
+    return this.#buffer[this.#take(1)] as number
+  }
+
+  u16(): number {
+    return this.#buffer.readUInt16BE(this.#take(2))
+  }
+
+  u32(): number {
+    return this.#buffer.readUInt32BE(this.#take(4))
+  }
+
+  u64(): number {
+    const at = this.#take(8)
+    const value = this.#buffer.readUInt32BE(at) * 2 ** 32 + this.#buffer.readUInt32BE(at + 4)
+    if (!Number.isSafeInteger(value)) throw malformed('a 64-bit number past 2^53')
+    return value
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let count = 0; count < 8; count++) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (!Number.isSafeInteger(value)) throw malformed('a number past 2^53')
+        return value
+      }
+      scale *= 0x80
+    }
+    throw malformed('a number without end')
+  }
+
+  /** A view of the next `length` bytes: valid as long as the source is. */
+  bytes(length: number): Buffer {
+    const at = this.#take(length)
+    return this.#buffer.subarray(at, at + length)
+  }
+
+  /** @throws {AshlarError} `protocol` — not UTF-8 */
+  text(length: number): string {
+    const bytes = this.bytes(length)
+    try {
+      return strictUtf8.decode(bytes)
+    } catch (cause) {
+      throw malformed('text that is not UTF-8', cause)
+    }
+  }
+
+  /** Runs `read` on the next `length` bytes alone; what it leaves over is an error. */
+  within<T>(length: number, read: () => T): T {
+    if (length > this.remaining) throw malformed(`a length of ${length} with ${this.remaining} bytes left`)
+    const outerEnd = this.#end
+    this.#end = this.#at + length
+    const result = read()
+    if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes too many`)
+    this.#end = outerEnd
+    return result
+  }
+
+  /** A view of what lies between two positions. */
+  slice(from: number, to: number): Buffer {
+    return this.#buffer.subarray(from, to)
+  }
+
+  #take(length: number): number {
+    if (length > this.#end - this.#at)
+      throw malformed(`the end after ${this.remaining} bytes, where ${length} were due`)
+    const at = this.#at
+    this.#at += length
+    return at
+  }
+}
+
+function malformed(what: string, cause?: unknown): AshlarError {
+  return new AshlarError('protocol', `Cannot read message: found ${what}`, { cause })
+}

@@ -1,0 +1,97 @@
+/**
+ * Writes numbers and bytes into one growing buffer. Integers are big-endian; varints are LEB128 of a safe integer.
+ * @module
+ */
+import { assert } from './assert.ts'
+
+export class ByteWriter {
+  #buffer: Buffer
+  #length = 0
+
+  constructor(initialBytes = 256) {
+    this.#buffer = Buffer.allocUnsafe(initialBytes)
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** A view of what was written; it is the writer's own memory until the writer is dropped. */
+  finish(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  u8(value: number): void {
+    this.#room(1)
+    this.#buffer[this.#length++] = value
+  }
+
+  u16(value: number): void {
+    this.#room(2)
+    this.#length = this.#buffer.writeUInt16BE(value, this.#length)
+  }
+
+  u32(value: number): void {
+    this.#room(4)
+    this.#length = this.#buffer.writeUInt32BE(value >>> 0, this.#length)
+  }
+
+  /** A safe integer as 64 bits. */
+  u64(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, 'not an unsigned safe integer')
+    this.u32(Math.floor(value / 2 ** 32))
+    this.u32(value % 2 ** 32)
+  }
+
+  varint(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, 'not an unsigned safe integer')
+    this.#room(8)
+    let rest = value
+    while (rest >= 0x80) {
+      this.#buffer[this.#length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#buffer[this.#length++] = rest
+  }
+
+  bytes(value: Uint8Array): void {
+    this.#room(value.length)
+    this.#buffer.set(value, this.#length)
+    this.#length += value.length
+  }
+
+  text(value: string): void {
+    const length = Buffer.byteLength(value)
+    this.#room(length)
+    this.#buffer.write(value, this.#length)
+    this.#length += length
+  }
+
+  /** Writes what `write` writes, with its length in bytes as a varint before it. */
+  delimited(write: () => void): void {
+    const at = this.#length
+    this.u8(0)
+    write()
+    const length = this.#length - at - 1
+    if (length < 0x80) {
+      this.#buffer[at] = length
+      return
+    }
+    let prefixBytes = 1
+    for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) prefixBytes++
+    this.#room(prefixBytes - 1)
+    this.#buffer.copyWithin(at + prefixBytes, at + 1, this.#length)
+    this.#length = at
+    this.varint(length)
+    this.#length = at + prefixBytes + length
+  }
+
+  #room(bytes: number): void {
+    const needed = this.#length + bytes
+    if (needed <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+}

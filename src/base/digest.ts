@@ -1,0 +1,70 @@
+/**
+ * The digest of a set of chunks: a count, and a sum of hashes. Adding and removing commute, so a member and the master
+ * reach the same digest whatever the order, and two sets are compared by 24 bytes.
+ *
+ * The sum is two independent 64-bit lanes (each modulo 2^64) of the first 16 bytes of
+ * SHA-256(chunk id ‖ length u64 ‖ crc u32), all big-endian. Lanes instead of one 128-bit sum, so that a blind
+ * `TxnKV.add` of 64-bit lanes can keep it.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { type ChunkId, chunkIdToBytes } from './ids.ts'
+
+export interface ChunkDigest {
+  readonly count: bigint
+  readonly high: bigint
+  readonly low: bigint
+}
+
+export interface ChunkFacts {
+  readonly id: ChunkId
+  /** Bytes of the chunk (of a shard's chunk too: never of the shard). */
+  readonly length: number
+  readonly crc: number
+}
+
+export const emptyDigest: ChunkDigest = { count: 0n, high: 0n, low: 0n }
+
+/** The digest of one chunk. */
+export function digestOf({ id, length, crc }: ChunkFacts): ChunkDigest {
+  const message = Buffer.alloc(28)
+  chunkIdToBytes(id).copy(message)
+  message.writeBigUInt64BE(BigInt(length), 16)
+  message.writeUInt32BE(crc >>> 0, 24)
+  const hash = createHash('sha256').update(message).digest()
+  return { count: 1n, high: hash.readBigUInt64BE(0), low: hash.readBigUInt64BE(8) }
+}
+
+export function addDigest(a: ChunkDigest, b: ChunkDigest): ChunkDigest {
+  return {
+    count: BigInt.asUintN(64, a.count + b.count),
+    high: BigInt.asUintN(64, a.high + b.high),
+    low: BigInt.asUintN(64, a.low + b.low),
+  }
+}
+
+export function negateDigest(digest: ChunkDigest): ChunkDigest {
+  return {
+    count: BigInt.asUintN(64, -digest.count),
+    high: BigInt.asUintN(64, -digest.high),
+    low: BigInt.asUintN(64, -digest.low),
+  }
+}
+
+export function equalDigests(a: ChunkDigest, b: ChunkDigest): boolean {
+  return a.count === b.count && a.high === b.high && a.low === b.low
+}
+
+/** 24 bytes: three little-endian 64-bit lanes, the shape that `TxnKV.add` adds. */
+export function digestToLanes(digest: ChunkDigest): Buffer {
+  const lanes = Buffer.alloc(24)
+  lanes.writeBigUInt64LE(digest.count, 0)
+  lanes.writeBigUInt64LE(digest.high, 8)
+  lanes.writeBigUInt64LE(digest.low, 16)
+  return lanes
+}
+
+export function digestFromLanes(lanes: Uint8Array): ChunkDigest {
+  const view = Buffer.from(lanes.buffer, lanes.byteOffset, lanes.byteLength)
+  return { count: view.readBigUInt64LE(0), high: view.readBigUInt64LE(8), low: view.readBigUInt64LE(16) }
+}

@@ -1,0 +1,74 @@
+/**
+ * Every limit, in one table. A frame, queue, name or buffer without a row here is a defect.
+ * `docs/limits.md` is made from it by `npm run docs`.
+ * @module
+ */
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  // Names.
+  nameBytes: 1024,
+  pathBytes: 4096,
+  xattrNameBytes: 255,
+  xattrValueBytes: 16 * KiB,
+  xattrTotalBytes: 32 * KiB,
+  // Chunks.
+  chunkSizeMaxBytes: 128 * MiB,
+  chunkSizeDefaultBytes: 8 * MiB,
+  blockBytes: 64 * KiB,
+  /** From this length on, a chunk is a file of its own; below, a record in a segment. */
+  chunkFileMinBytes: MiB,
+  segmentBytes: 64 * MiB,
+  pageIds: 4096,
+  /** A source that cannot be read again is written in chunks of at most this, since the client keeps them. */
+  unrepeatableChunkBytes: 16 * MiB,
+  // Metadata.
+  inlineExtents: 4,
+  extentsPerPage: 256,
+  extentsPerCommit: 256,
+  filesPerCommitBatch: 256,
+  keyBytes: 4 * KiB,
+  valueBytes: 256 * KiB,
+  transactionBytes: 4 * MiB,
+  transactionKeys: 10_000,
+  listPageEntries: 1000,
+  purgeStepChunks: 512,
+  // Wire.
+  frameHeadBytes: 1 * MiB,
+  framePayloadBytes: 1 * MiB,
+  handshakeBytes: 4 * KiB,
+  requestsPerConnection: 1024,
+  connectionsPerListener: 4096,
+  unsentBytesPerConnection: 4 * MiB,
+  /** A payload up to this size travels on the shared connection; a larger one on a connection of its own. */
+  smallTransferBytes: 64 * KiB,
+  // Memory.
+  clientBufferBytes: 64 * MiB,
+  storeBufferBytes: 64 * MiB,
+  /** Requests of one process that wait for a page-aligned buffer. */
+  storeBufferWaiters: 1024,
+  // Cluster.
+  chunkServers: 10_000,
+  groupsPerServer: 32,
+  allTriplesUpToServers: 8,
+  allocationIds: 1024,
+  locksPerSession: 1024,
+  // Time.
+  requestTimeoutMs: 30_000,
+  handshakeTimeoutMs: 5_000,
+  idleConnectionTimeoutMs: 120_000,
+  heartbeatIntervalMs: 1_000,
+  deadAfterMs: 30_000,
+  allocationLifeMs: 600_000,
+  sessionLifeMs: 60_000,
+  tokenLifeMs: 900_000,
+  tombstoneKeepMs: 3_600_000,
+  trashKeepMs: 7 * 24 * 3_600_000,
+} as const
+
+/** The marks of promise P8, on the disk beneath a store or the metadata. */
+export const diskMarks = {
+  placement: { usedFraction: 0.9, freeBytes: 20 * 1024 * MiB },
+  write: { usedFraction: 0.95, freeBytes: 10 * 1024 * MiB },
+} as const

@@ -1,0 +1,131 @@
+/**
+ * Waiting, bounded: sleeps, deadlines, and a limit on what runs at once. Nothing in the project waits
+ * without one of these or a signal.
+ * @module
+ */
+import { assert } from '../base/assert.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { Clock } from './clock.ts'
+
+/** Resolves after `delayMs`; rejects with `cancelled` (applied: no) as soon as `signal` aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(cancelled('wait', signal))
+    const timer = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    const onAbort = () => {
+      timer.cancel()
+      reject(cancelled('wait', signal as AbortSignal))
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/**
+ * Rejects with `timeout` when `work` has not settled after `timeoutMs`. The work itself goes on: whoever calls this
+ * makes sure that a late result does no harm.
+ * @param doing completes "Cannot …", for the message
+ */
+export async function withTimeout<T>(clock: Clock, timeoutMs: number, doing: string, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = clock.after(timeoutMs, () => {
+    reject(new AshlarError('timeout', `Cannot ${doing}: no answer within ${timeoutMs} ms`))
+  })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    timer.cancel()
+  }
+}
+
+export function cancelled(doing: string, signal: AbortSignal): AshlarError {
+  return new AshlarError('cancelled', `Cannot ${doing}: the caller cancelled it`, {
+    cause: signal.reason,
+    applied: 'no',
+  })
+}
+
+/** @throws {AshlarError} `cancelled` when `signal` has aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined, doing: string): void {
+  if (signal?.aborted) throw cancelled(doing, signal)
+}
+
+/**
+ * Lets at most `slots` units of work (or units of anything: bytes) be out at once; the rest wait in order, at most
+ * `maxWaiting` of them.
+ */
+export class Limiter {
+  readonly #name: string
+  readonly #maxWaiting: number
+  readonly #slots: number
+  #free: number
+  readonly #waiting: { readonly units: number; readonly start: () => void }[] = []
+
+  constructor(options: { readonly name: string; readonly slots: number; readonly maxWaiting: number }) {
+    this.#name = options.name
+    this.#slots = options.slots
+    this.#free = options.slots
+    this.#maxWaiting = options.maxWaiting
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** Waits for `units` slots; give each back by {@link release}. @throws {AshlarError} `busy` — too many wait; `cancelled` */
+  acquire(units = 1, signal?: AbortSignal): Promise<void> {
+    assert(units <= this.#slots, `${this.#name}: ${units} of ${this.#slots} slots asked for`)
+    if (this.#waiting.length === 0 && this.#free >= units) {
+      this.#free -= units
+      return Promise.resolve()
+    }
+    if (this.#waiting.length >= this.#maxWaiting) {
+      return Promise.reject(
+        new AshlarError('busy', `Cannot start: ${this.#waiting.length} wait for ${this.#name} already`),
+      )
+    }
+    if (signal?.aborted) return Promise.reject(cancelled(`wait for ${this.#name}`, signal))
+    return new Promise((resolve, reject) => {
+      const entry = {
+        units,
+        start: () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        },
+      }
+      const onAbort = () => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1)
+        this.#startWaiting()
+        reject(cancelled(`wait for ${this.#name}`, signal as AbortSignal))
+      }
+      this.#waiting.push(entry)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  release(units = 1): void {
+    this.#free += units
+    assert(this.#free <= this.#slots, `${this.#name}: released more than was acquired`)
+    this.#startWaiting()
+  }
+
+  /** Runs `work` in one slot. */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.acquire(1, signal)
+    try {
+      return await work()
+    } finally {
+      this.release()
+    }
+  }
+
+  #startWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined && next.units <= this.#free; next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#free -= next.units
+      next.start()
+    }
+  }
+}
