@@ -41,6 +41,8 @@ export const limits = {
   requestsPerConnection: 1024,
   connectionsPerListener: 4096,
   unsentBytesPerConnection: 4 * MiB,
+  /** Log lines that wait for a slow reader of stderr; past it they are dropped. */
+  logBufferBytes: 1 * MiB,
   /** A payload up to this size travels on the shared connection; a larger one on a connection of its own. */
   smallTransferBytes: 64 * KiB,
   // Memory.
@@ -58,6 +60,9 @@ export const limits = {
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 5_000,
   idleConnectionTimeoutMs: 120_000,
+  /** After so long without a byte, the operating system starts to probe whether the peer is alive. */
+  keepAliveAfterMs: 30_000,
+  httpHeadersTimeoutMs: 30_000,
   heartbeatIntervalMs: 1_000,
   deadAfterMs: 30_000,
   allocationLifeMs: 600_000,
