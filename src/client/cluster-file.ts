@@ -1,0 +1,117 @@
+/**
+ * `cluster.json`: how a client finds and is let into a cluster. It holds the client key, so it is mode 0600, and its
+ * content never appears in a message.
+ *
+ *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key, "http"?: url }
+ * @module
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { AshlarError } from '../base/errors.ts'
+import type { ClusterId } from '../base/ids.ts'
+import type { Disk } from '../env/disk.ts'
+import type { Credentials } from '../wire/credentials.ts'
+
+export interface ClusterFile {
+  readonly clusterId: string
+  /** `host:port` of the master. */
+  readonly address: string
+  /** Base64 of the client key: it authenticates, and can mint neither tokens nor receipts. */
+  readonly secret: string
+  /** The cluster's HTTP door. */
+  readonly http?: string | undefined
+}
+
+const maxBytes = 64 * 1024
+const clientKeyBytes = 32
+const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'http']
+
+/** `~/.local/share/ashlar`. */
+export function defaultDataFolder(): string {
+  return join(homedir(), '.local', 'share', 'ashlar')
+}
+
+export function defaultClusterFilePath(): string {
+  return join(defaultDataFolder(), 'cluster.json')
+}
+
+/** @throws {AshlarError} `not-found` — no such file; `read-only` — it may not be read; `invalid-argument` — not a cluster file */
+export async function readClusterFile(disk: Disk, path: string): Promise<ClusterFile> {
+  let text: string
+  try {
+    text = (await disk.readSmall(path, maxBytes)).toString('utf8')
+  } catch (cause) {
+    if (!(cause instanceof AshlarError)) throw cause
+    const advice =
+      cause.code === 'not-found'
+        ? 'there is no such file. Start a cluster with "ashlar up", or name the cluster.json of a running one'
+        : cause.message
+    throw new AshlarError(cause.code, `Cannot read cluster file ${path}: ${advice}`, { cause, applied: 'no' })
+  }
+  return parseClusterFile(text, path)
+}
+
+/**
+ * @param source the file's path, for messages
+ * @throws {AshlarError} `invalid-argument` — not JSON, an unknown or missing key, or a value that cannot be one
+ */
+export function parseClusterFile(text: string, source: string): ClusterFile {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    // Not kept as cause: V8 quotes the text it could not parse, and the text holds the key.
+    throw refused(source, 'it is not JSON')
+  }
+  return checkClusterFile(parsed, source)
+}
+
+/** As {@link parseClusterFile}, of an object. */
+export function checkClusterFile(value: unknown, source: string): ClusterFile {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(source, 'it is not an object')
+  const unknownKey = Object.keys(value).find((key) => !knownKeys.includes(key))
+  if (unknownKey !== undefined)
+    throw refused(source, `it has the unknown key ${JSON.stringify(unknownKey.slice(0, 64))}`)
+  const { clusterId, address, secret, http } = value as Record<string, unknown>
+  if (typeof clusterId !== 'string' || !/^[0-9a-f]{32}$/.test(clusterId)) {
+    throw refused(source, '"clusterId" is not 32 lower-case hex digits')
+  }
+  if (typeof address !== 'string' || !isAddress(address)) throw refused(source, '"address" is not host:port')
+  if (typeof secret !== 'string' || keyOf(secret) === undefined) {
+    throw refused(source, `"secret" is not the base64 of ${clientKeyBytes} bytes`)
+  }
+  if (http !== undefined && (typeof http !== 'string' || !URL.canParse(http)))
+    throw refused(source, '"http" is not a URL')
+  return { clusterId, address, secret, ...(http === undefined ? {} : { http }) }
+}
+
+/** The text to store, with a newline at its end. */
+export function formatClusterFile(file: ClusterFile): string {
+  return `${JSON.stringify(file, null, 2)}\n`
+}
+
+/** What a client proves itself with. */
+export function clientCredentials(file: ClusterFile): Credentials {
+  return {
+    role: 'client',
+    clusterId: file.clusterId as ClusterId,
+    clientKey: Buffer.from(file.secret, 'base64'),
+  }
+}
+
+function keyOf(secret: string): Buffer | undefined {
+  const key = Buffer.from(secret, 'base64')
+  return key.length === clientKeyBytes && key.toString('base64') === secret ? key : undefined
+}
+
+function isAddress(address: string): boolean {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(address)
+  return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65_535
+}
+
+function refused(source: string, state: string): AshlarError {
+  return new AshlarError(
+    'invalid-argument',
+    `Cannot use cluster file ${source}: ${state}. Take the cluster.json that the cluster wrote`,
+  )
+}

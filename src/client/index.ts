@@ -1,0 +1,57 @@
+/**
+ * The package's door: `import { connect } from 'ashlar'`.
+ *
+ * It loads almost nothing itself, so that on a Node that is too old `connect()` can say so, instead of a syntax error
+ * from somewhere below.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { AshlarClient } from './filesystem.ts'
+import type { ConnectOptions } from './options.ts'
+
+export type { Applied, ErrorCode, Retry } from '../base/error-table.ts'
+export { AshlarError, isAshlarError } from '../base/errors.ts'
+export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
+export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
+export type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
+export type { ClusterFile } from './cluster-file.ts'
+export type { DirectoryEntry, FileStats } from './file-stats.ts'
+export type {
+  AshlarClient,
+  ChunkReport,
+  ClusterView,
+  FileHandle,
+  FileSystem,
+  Lock,
+  ReplicaReport,
+  Store,
+  Summary,
+  TrashEntry,
+} from './filesystem.ts'
+export type * from './options.ts'
+
+const oldestNode = 24
+
+/**
+ * Connects to a cluster. Resolves once its master has answered.
+ *
+ * @example
+ * ```ts
+ * await using client = await connect()
+ * await client.writeFile('/hello', 'world', { makeParents: true })
+ * console.log(await client.readFile('/hello', 'utf8'))
+ * ```
+ * @throws {AshlarError} `not-found`, `invalid-argument` (the cluster file), `unavailable` (no master within `timeoutMs`),
+ *   `unauthenticated` (a wrong key, at once), `wrong-cluster`, `not-supported` (Node is too old)
+ */
+export async function connect(options: ConnectOptions = {}): Promise<AshlarClient> {
+  const major = Number.parseInt(process.versions.node, 10)
+  if (major < oldestNode) {
+    throw new AshlarError(
+      'not-supported',
+      `Cannot connect: this is Node ${process.versions.node}, and Ashlar needs Node ${oldestNode} or newer. Install it from https://nodejs.org`,
+    )
+  }
+  const { connectClient } = await import('./connect.ts')
+  return connectClient(options)
+}
