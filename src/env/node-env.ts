@@ -1,0 +1,28 @@
+/**
+ * The Env of production: the clock, disk, network and randomness of the operating system.
+ * @module
+ */
+import type { Env } from './env.ts'
+import type { Log } from './log.ts'
+import { createNodeClock } from './node-clock.ts'
+import { createNodeDisk } from './node-disk.ts'
+import { createNodeLog, type LogLevel } from './node-log.ts'
+import { createNodeNetwork } from './node-network.ts'
+import { createNodeRandom } from './node-random.ts'
+
+export interface NodeEnvOptions {
+  /** A log of the caller's, or the level from which lines go to stderr as JSON; `silent` writes none. Default `info`. */
+  readonly log?: Log | LogLevel
+}
+
+export function createNodeEnv({ log = 'info' }: NodeEnvOptions = {}): Env {
+  const chosenLog = typeof log === 'string' ? createNodeLog(log) : log
+  return {
+    clock: createNodeClock(),
+    random: createNodeRandom(),
+    disk: createNodeDisk(),
+    network: createNodeNetwork({ log: chosenLog }),
+    log: chosenLog,
+    buggify: () => false,
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * HTTP doors on `node:http`, with every wait bounded: headers by `limits.httpHeadersTimeoutMs`, a connection on which
+ * nothing moves by the caller's idle timeout. A whole request has no limit of time, since uploads take as long as
+ * they take. The server does no I/O of its own: networks feed it with connections.
+ * @module
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { limits } from '../base/limits.ts'
+import { errnoOf } from './errno.ts'
+import type { Log } from './log.ts'
+import type { HttpOptions } from './network.ts'
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** A server that does not listen yet. */
+export function createHttpServer(
+  { maxConnections, idleTimeoutMs }: Omit<HttpOptions, 'address'>,
+  { handle, log }: { readonly handle: HttpHandler; readonly log: Log },
+): Server {
+  const server = createServer(
+    {
+      requestTimeout: 0,
+      headersTimeout: limits.httpHeadersTimeoutMs,
+      keepAliveTimeout: idleTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelay: limits.keepAliveAfterMs,
+      noDelay: true,
+    },
+    (request, response) => void answer(request, response, { handle, log }),
+  )
+  server.maxConnections = maxConnections
+  server.timeout = idleTimeoutMs
+  server.on('clientError', refuse)
+  return server
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { handle, log }: { readonly handle: HttpHandler; readonly log: Log },
+): Promise<void> {
+  try {
+    await handle(request, response)
+  } catch (error) {
+    log.error('A request failed', { method: request.method, path: request.url?.split('?')[0], error })
+    if (response.headersSent) {
+      // The status is out: only a broken connection tells the client that the body is not whole.
+      response.destroy()
+      return
+    }
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
+    response.writeHead(500, { 'content-type': 'text/plain', connection: 'close' }).end('internal error\n')
+  }
+}
+
+/** Answers bytes that are no request. */
+function refuse(error: Error, socket: Duplex): void {
+  if (!socket.writable || errnoOf(error) === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = statusOf(errnoOf(error))
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+function statusOf(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
+  return '400 Bad Request'
+}

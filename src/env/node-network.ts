@@ -1,0 +1,121 @@
+/**
+ * TCP and HTTP of the operating system.
+ * @module
+ */
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { AshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { connectError, listenError } from './errno.ts'
+import type { Log } from './log.ts'
+import type { Connection, Listener, Network } from './network.ts'
+import { NodeConnection } from './node-connection.ts'
+import { createHttpServer } from './node-http.ts'
+import { cancelled } from './waiting.ts'
+
+const socketOptions = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: limits.keepAliveAfterMs,
+  highWaterMark: limits.unsentBytesPerConnection,
+  allowHalfOpen: false,
+} as const
+
+export function createNodeNetwork({ log }: { readonly log: Log }): Network {
+  return {
+    async listen({ address, maxConnections }, onConnection) {
+      const server = createServer({ ...socketOptions, pauseOnConnect: true }, (socket) => {
+        onConnection(new NodeConnection(socket, peerOf(socket)))
+      })
+      server.maxConnections = maxConnections
+      return await listening(server, address, log)
+    },
+
+    connect: connectTo,
+
+    async serveHttp(options, handle) {
+      const server = createHttpServer(options, { handle, log })
+      const listener = await listening(server, options.address, log)
+      return {
+        address: listener.address,
+        close: async () => {
+          const closed = listener.close()
+          server.closeAllConnections()
+          await closed
+        },
+      }
+    },
+  }
+}
+
+function connectTo(
+  address: string,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const { host, port } = parseAddress(address)
+    if (signal?.aborted) throw cancelled(`connect to ${address}`, signal)
+    const socket = connect({ ...socketOptions, host, port })
+    const settled = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      socket.off('connect', onConnect)
+      socket.off('error', fail)
+    }
+    const fail = (error: Error) => {
+      settled()
+      // It may still report the failure of its other addresses; the caller knows already.
+      socket.on('error', () => undefined)
+      socket.destroy()
+      reject(connectError(error, address))
+    }
+    const onConnect = () => {
+      settled()
+      socket.pause()
+      resolve(new NodeConnection(socket, address))
+    }
+    const onAbort = () => fail(cancelled(`connect to ${address}`, signal as AbortSignal))
+    const timer = setTimeout(() => fail(noAnswer(address, timeoutMs)), timeoutMs)
+    socket.once('connect', onConnect)
+    socket.once('error', fail)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+async function listening(server: Server, address: string, log: Log): Promise<Listener> {
+  const { host, port } = parseAddress(address)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen({ host, port, backlog: 1024 }, resolve)
+  try {
+    await promise
+  } catch (error) {
+    throw listenError(error, address)
+  }
+  server.off('error', reject)
+  const taken = formatAddress({ host, port: (server.address() as AddressInfo).port })
+  server.on('error', (error) => log.error('A listener failed', { address: taken, error }))
+  server.on('drop', () => log.warn('Refused a connection: the listener has as many as it may', { address: taken }))
+  return { address: taken, close: () => stopListening(server) }
+}
+
+/** The port is free when this resolves; the server itself closes with its last connection. */
+function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.listening) server.close()
+    // The descriptor is closed in the turn after.
+    setImmediate(resolve)
+  })
+}
+
+function peerOf(socket: Socket): string {
+  return formatAddress({ host: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 })
+}
+
+function noAnswer(address: string, timeoutMs: number): AshlarError {
+  // Nothing was sent yet.
+  return new AshlarError('timeout', `Cannot connect to ${address}: no answer within ${timeoutMs} ms`, {
+    applied: 'no',
+    retry: 'later',
+  })
+}

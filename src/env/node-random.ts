@@ -1,0 +1,23 @@
+/**
+ * Cryptographic randomness. Numbers are drawn from a pool that is filled 4 KiB at a time; bytes, which become keys
+ * and nonces, always come fresh from the operating system's generator.
+ * @module
+ */
+import { randomBytes, randomFillSync } from 'node:crypto'
+import type { Random } from './random.ts'
+import { randomFrom } from './random-draws.ts'
+
+export function createNodeRandom(): Random {
+  const pool = new Uint32Array(1024)
+  let next = pool.length
+  return randomFrom({
+    uint32: () => {
+      if (next === pool.length) {
+        randomFillSync(pool)
+        next = 0
+      }
+      return pool[next++] as number
+    },
+    bytes: (length) => randomBytes(length),
+  })
+}
