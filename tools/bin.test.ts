@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   realpathSync,
@@ -108,7 +109,8 @@ test('bin/ashlar takes a hoisted Node, then the one in PATH, if they are new eno
   const installed = join(folder, 'node_modules/ashlar')
   mkdirSync(join(folder, 'node_modules/node/bin'), { recursive: true })
   mkdirSync(dirname(installed), { recursive: true })
-  spawnSync('cp', ['-r', root, installed])
+  cpSync(join(root, 'bin'), join(installed, 'bin'), { recursive: true })
+  cpSync(join(root, 'dist'), join(installed, 'dist'), { recursive: true })
   const hoisted = join(folder, 'node_modules/node/bin/node')
   symlinkSync(process.execPath, hoisted)
   const command = join(installed, 'bin/ashlar')
@@ -118,7 +120,7 @@ test('bin/ashlar takes a hoisted Node, then the one in PATH, if they are new eno
   assert.equal(run({ command }).status, 1)
   assert.equal(
     run({ command, env: { PATH: systemPath(process.execPath) } }).said().file,
-    join(installed, 'src/cli/main.ts'),
+    join(installed, 'dist/cli/main.js'),
   )
 })
 
