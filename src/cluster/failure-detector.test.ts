@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { disconnected, elapsed, expected, heard, registered, type Watch } from './failure-detector.ts'
+
+const options = { heartbeatIntervalMs: 1000, deadAfterMs: 30_000 }
+
+test('elapsed() turns a silent server suspect after three heartbeats and dead after deadAfterMs', () => {
+  const watch = registered(0)
+  assert.equal(elapsed(watch, 2999, options).health, 'up')
+  assert.equal(elapsed(watch, 3000, options).health, 'suspect')
+  assert.equal(elapsed(watch, 29_999, options).health, 'suspect')
+  assert.equal(elapsed(watch, 30_000, options).health, 'dead')
+})
+
+test('heard() brings a late server back to up on the same connection', () => {
+  const late = elapsed(registered(0), 5000, options)
+  assert.deepEqual(heard(late, 5001), { health: 'up', heardMs: 5001, connected: true })
+})
+
+test('disconnected() makes a server suspect at once, and a heartbeat of the old connection does not revive it', () => {
+  const gone = disconnected(registered(0))
+  assert.equal(gone.health, 'suspect')
+  assert.equal(heard(gone, 1).health, 'suspect')
+})
+
+test('expected() gives a server that was a member before deadAfterMs to register', () => {
+  assert.equal(elapsed(expected(100), 30_099, options).health, 'suspect')
+  assert.equal(elapsed(expected(100), 30_100, options).health, 'dead')
+})
+
+test('a dead server comes back only by registering, whatever else arrives', () => {
+  const events = fc.array(
+    fc.constantFrom<(watch: Watch, nowMs: number) => Watch>(
+      heard,
+      (watch) => disconnected(watch),
+      (watch, nowMs) => elapsed(watch, nowMs, options),
+    ),
+  )
+  fc.assert(
+    fc.property(events, (all) => {
+      let watch = elapsed(registered(0), options.deadAfterMs, options)
+      let nowMs = options.deadAfterMs
+      for (const event of all) {
+        nowMs += 10
+        watch = event(watch, nowMs)
+        assert.equal(watch.health, 'dead')
+      }
+      assert.equal(registered(nowMs).health, 'up')
+    }),
+  )
+})

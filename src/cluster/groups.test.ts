@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { seededRandom } from '../env/seeded-random.ts'
+import { type GroupCandidate, planGroups } from './groups.ts'
+
+function candidates(count: number, domainOf: (index: number) => string = String): GroupCandidate[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: index.toString(16).padStart(32, '0') as ServerId,
+    domain: domainOf(index),
+  }))
+}
+
+function groupCounts(groups: readonly (readonly ServerId[])[]): Map<ServerId, number> {
+  const counts = new Map<ServerId, number>()
+  for (const id of groups.flat()) counts.set(id, (counts.get(id) ?? 0) + 1)
+  return counts
+}
+
+const clusters = fc.record({
+  servers: fc.integer({ min: 1, max: 40 }),
+  domains: fc.integer({ min: 1, max: 40 }),
+  replicas: fc.integer({ min: 1, max: 5 }),
+  seed: fc.nat(),
+})
+
+// So that one lost domain costs a group at most one member.
+test('planGroups() never shares a failure domain and never plans a set twice, whatever the cluster', () => {
+  fc.assert(
+    fc.property(clusters, ({ servers, domains, replicas, seed }) => {
+      const all = candidates(servers, (index) => `host-${index % domains}`)
+      const domainOf = new Map(all.map(({ id, domain }) => [id, domain]))
+      const groups = planGroups({ candidates: all, existing: [], replicas }, seededRandom(seed))
+      for (const members of groups) {
+        assert.equal(members.length, replicas)
+        assert.equal(new Set(members.map((id) => domainOf.get(id))).size, replicas)
+      }
+      assert.equal(new Set(groups.map((members) => [...members].sort().join())).size, groups.length)
+      if (Math.min(servers, domains) >= replicas) assert.ok(groups.length > 0)
+      else assert.equal(groups.length, 0)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('planGroups() plans every combination while servers are few', () => {
+  const { length } = planGroups({ candidates: candidates(8), existing: [], replicas: 3 }, seededRandom(1))
+  assert.equal(length, 56)
+})
+
+test('planGroups() adds only what is missing, and nothing the second time', () => {
+  const random = seededRandom(2)
+  const existing = planGroups({ candidates: candidates(3), existing: [], replicas: 3 }, random)
+  const added = planGroups({ candidates: candidates(4), existing, replicas: 3 }, random)
+  assert.equal(existing.length, 1)
+  assert.equal(added.length, 3)
+  const newcomer = candidates(4)[3]?.id as ServerId
+  for (const members of added) assert.ok(members.includes(newcomer))
+  const all = [...existing, ...added]
+  assert.deepEqual(planGroups({ candidates: candidates(4), existing: all, replicas: 3 }, random), [])
+})
+
+// So that the number of sets whose joint loss loses data stays small, and no server carries much more than another.
+test('planGroups() gives each of many servers about its share of groups, evenly', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 20, max: 150 }), fc.nat(), (servers, seed) => {
+      const groups = planGroups({ candidates: candidates(servers), existing: [], replicas: 3 }, seededRandom(seed))
+      const counts = [...groupCounts(groups).values()]
+      assert.equal(counts.length, servers)
+      assert.ok(Math.min(...counts) >= limits.groupsPerServer)
+      assert.ok(Math.max(...counts) <= limits.groupsPerServer + 8, `${Math.max(...counts)} groups on one server`)
+      assert.ok(groups.length <= (servers * (limits.groupsPerServer + 4)) / 3)
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('planGroups() lets servers that join one at a time fill, and stays bounded', () => {
+  const random = seededRandom(3)
+  const groups: (readonly ServerId[])[] = []
+  for (let count = 3; count <= 60; count++) {
+    groups.push(...planGroups({ candidates: candidates(count), existing: groups, replicas: 3 }, random))
+  }
+  const counts = groupCounts(groups)
+  for (const { id } of candidates(60)) {
+    assert.ok((counts.get(id) ?? 0) >= limits.groupsPerServer)
+    assert.ok((counts.get(id) ?? 0) <= 3 * limits.groupsPerServer)
+  }
+})
+
+test('planGroups() makes one group for each server when one copy is kept', () => {
+  const groups = planGroups({ candidates: candidates(30), existing: [], replicas: 1 }, seededRandom(4))
+  assert.equal(groups.length, 30)
+})
+
+test('planGroups() replays from its seed', () => {
+  const plan = () => planGroups({ candidates: candidates(40), existing: [], replicas: 3 }, seededRandom(5))
+  assert.deepEqual(plan(), plan())
+})

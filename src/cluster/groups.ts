@@ -1,0 +1,138 @@
+/**
+ * Which groups a cluster needs, so that chunks spread over all servers while few sets of servers share fate.
+ *
+ * Up to `limits.allTriplesUpToServers` servers: every combination whose members lie in distinct failure domains. Beyond:
+ * *copysets*, about `limits.groupsPerServer` groups for each server. The number of sets whose joint loss loses data then
+ * grows with the servers, not with their cube.
+ *
+ * Only ever adds: existing groups keep their members, so that a new server changes nothing for chunks that exist, and
+ * takes its share of new ones through groups of its own.
+ * Pure: a snapshot and a seed replay every plan.
+ * Invariant: no two members of a group share a failure domain; no two groups of a policy have the same members.
+ * @see Cidon et al., "Copysets: Reducing the Frequency of Data Loss in Cloud Storage", USENIX ATC 2013
+ * @module
+ */
+import { assert } from '../base/assert.ts'
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { RandomChoice } from './random-choice.ts'
+
+/** A server that may become a member, in any state of health: a group outlives the mood of its members. */
+export interface GroupCandidate {
+  readonly id: ServerId
+  /** See `failureDomainOf`. */
+  readonly domain: string
+}
+
+export interface GroupPlanInput {
+  readonly candidates: readonly GroupCandidate[]
+  /** Member lists of the groups that the policy has already. */
+  readonly existing: readonly (readonly ServerId[])[]
+  /** Members of each group: the policy's `replicas`. */
+  readonly replicas: number
+}
+
+/** Past this many candidates a partner is the best of a random sample: planning 10,000 servers stays within seconds. */
+const partnerSample = 24
+
+/**
+ * Plans the groups that are missing.
+ *
+ * @returns member lists in slot order, to be made in this order; empty when nothing is missing or there are too few domains
+ */
+export function planGroups(input: GroupPlanInput, random: RandomChoice): readonly (readonly ServerId[])[] {
+  assert(Number.isInteger(input.replicas) && input.replicas >= 1, `a group of ${input.replicas} members`)
+  const domains = new Set(input.candidates.map((candidate) => candidate.domain))
+  if (domains.size < input.replicas) return []
+  return input.candidates.length <= limits.allTriplesUpToServers ? allCombinations(input) : planCopysets(input, random)
+}
+
+function allCombinations({ candidates, existing, replicas }: GroupPlanInput): readonly (readonly ServerId[])[] {
+  const known = new Set(existing.map(setKey))
+  const planned: ServerId[][] = []
+  const extend = (chosen: readonly GroupCandidate[], from: number): void => {
+    if (chosen.length === replicas) {
+      const members = chosen.map((candidate) => candidate.id)
+      if (!known.has(setKey(members))) planned.push(members)
+      return
+    }
+    for (const [index, candidate] of candidates.entries()) {
+      if (index < from || chosen.some((other) => other.domain === candidate.domain)) continue
+      extend([...chosen, candidate], index + 1)
+    }
+  }
+  extend([], 0)
+  return planned
+}
+
+/**
+ * Serves the server with the fewest groups first, with partners that have few. A partner takes part in at most
+ * `replicas` times its share: the bound that one server at a time joining tends to, and what stops a small domain from
+ * being drawn into every group of a large one.
+ */
+function planCopysets({ candidates, existing, replicas }: GroupPlanInput, random: RandomChoice): ServerId[][] {
+  const known = new Set(existing.map(setKey))
+  const counts = new Map<ServerId, number>(candidates.map(({ id }) => [id, 0]))
+  for (const members of existing) {
+    for (const id of members) if (counts.has(id)) counts.set(id, countOf(counts, id) + 1)
+  }
+
+  const share = replicas === 1 ? 1 : limits.groupsPerServer
+  const planned: ServerId[][] = []
+  for (const candidate of byRisingCount(random.shuffled(candidates), counts)) {
+    // A failed try is a set that exists already, or no partner with room: both get likelier, so tries are bounded.
+    for (let tries = 0; countOf(counts, candidate.id) < share && tries < 2 * share; tries++) {
+      const members = drawMembers(candidate, { candidates, counts, replicas, atMost: share * replicas }, random)
+      if (members === undefined || known.has(setKey(members))) continue
+      known.add(setKey(members))
+      planned.push(members)
+      for (const id of members) counts.set(id, countOf(counts, id) + 1)
+    }
+  }
+  return planned
+}
+
+interface DrawOptions {
+  readonly candidates: readonly GroupCandidate[]
+  readonly counts: ReadonlyMap<ServerId, number>
+  readonly replicas: number
+  readonly atMost: number
+}
+
+function drawMembers(first: GroupCandidate, options: DrawOptions, random: RandomChoice): ServerId[] | undefined {
+  const chosen = [first]
+  while (chosen.length < options.replicas) {
+    let best: GroupCandidate | undefined
+    for (const candidate of sample(options.candidates, random)) {
+      if (chosen.some((other) => other.domain === candidate.domain)) continue
+      const count = countOf(options.counts, candidate.id)
+      if (count >= options.atMost) continue
+      if (best === undefined || count < countOf(options.counts, best.id)) best = candidate
+    }
+    if (best === undefined) return undefined
+    chosen.push(best)
+  }
+  return chosen.map((candidate) => candidate.id)
+}
+
+function sample(candidates: readonly GroupCandidate[], random: RandomChoice): readonly GroupCandidate[] {
+  if (candidates.length <= partnerSample) return random.shuffled(candidates)
+  const drawn: GroupCandidate[] = []
+  for (let count = 0; count < partnerSample; count++) {
+    drawn.push(candidates[random.below(candidates.length)] as GroupCandidate)
+  }
+  return drawn
+}
+
+function byRisingCount(candidates: readonly GroupCandidate[], counts: ReadonlyMap<ServerId, number>) {
+  return [...candidates].sort((a, b) => countOf(counts, a.id) - countOf(counts, b.id))
+}
+
+function countOf(counts: ReadonlyMap<ServerId, number>, id: ServerId): number {
+  return counts.get(id) ?? 0
+}
+
+/** Two groups with the same members are the same copyset, whatever the slots. */
+function setKey(members: readonly ServerId[]): string {
+  return [...members].sort().join()
+}

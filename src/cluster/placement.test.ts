@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { GroupId, ServerId } from '../base/ids.ts'
+import type { Rising } from '../base/rising.ts'
+import { seededRandom } from '../env/seeded-random.ts'
+import type { Group, Policy } from '../wire/types/cluster-map.ts'
+import { planGroups } from './groups.ts'
+import { chooseGroup, hasFullHandedGroup, type Placement, type ServerLoad } from './placement.ts'
+import { policiesOf } from './policies.ts'
+
+const policy = policiesOf().find(({ name }) => name === 'replicated-3') as Policy
+
+function serverId(index: number): ServerId {
+  return index.toString(16).padStart(32, '0') as ServerId
+}
+
+function cluster(capacities: readonly number[]): { servers: Map<ServerId, ServerLoad>; groups: Group[] } {
+  const servers = capacities.map((capacityBytes, index) => ({
+    id: serverId(index),
+    domain: `host-${index}`,
+    state: 'up' as const,
+    capacityBytes,
+    freeBytes: capacityBytes,
+  }))
+  const sets = planGroups({ candidates: servers, existing: [], replicas: 3 }, seededRandom(1))
+  const groups = sets.map((members, index) => ({
+    id: (index + 1) as GroupId,
+    epoch: 1 as Rising,
+    policy: policy.name,
+    members: members.map((server, slot) => ({ server, slot, state: 'in' as const })),
+  }))
+  return { servers: new Map(servers.map((server) => [server.id, server])), groups }
+}
+
+function change(servers: Map<ServerId, ServerLoad>, index: number, changes: Partial<ServerLoad>): void {
+  const server = servers.get(serverId(index))
+  assert.ok(server)
+  servers.set(server.id, { ...server, ...changes })
+}
+
+function placed(placement: Placement): Placement & { kind: 'placed' } {
+  assert.equal(placement.kind, 'placed')
+  return placement as Placement & { kind: 'placed' }
+}
+
+/** Places chunks until the cluster refuses. */
+function fill(capacities: readonly number[], { chunkBytes, seed }: { chunkBytes: number; seed: number }) {
+  const { servers, groups } = cluster(capacities)
+  const random = seededRandom(seed)
+  for (let chunks = 0; ; chunks++) {
+    const placement = chooseGroup({ groups, policy, servers, chunkBytes }, random)
+    if (placement.kind === 'refused') return { servers, chunks, refused: placement }
+    for (const { server } of placement.group.members) {
+      const load = servers.get(server) as ServerLoad
+      servers.set(server, { ...load, freeBytes: load.freeBytes - chunkBytes })
+    }
+  }
+}
+
+test('chooseGroup() fills servers of 50, 75, 100 and 200 bytes to within a chunk or two of what three copies allow', () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const { servers, chunks, refused } = fill([50, 75, 100, 200], { chunkBytes: 5, seed })
+      // At most 22 chunks of 5 bytes: the three small servers hold two copies of each, and together 225 bytes.
+      assert.ok(chunks >= 18 && chunks <= 22, `${chunks} chunks`)
+      assert.equal(refused.code, 'no-space')
+      for (const { freeBytes } of servers.values()) assert.ok(freeBytes >= 0)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('chooseGroup() keeps servers of different sizes about equally full while there is room', () => {
+  const capacities = [1000, 2000, 3000, 4000, 3000, 2000]
+  const { servers, groups } = cluster(capacities)
+  const random = seededRandom(7)
+  for (let count = 0; count < 2500; count++) {
+    const { group } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1 }, random))
+    for (const { server } of group.members)
+      change(servers, Number.parseInt(server, 16), {
+        freeBytes: (servers.get(server)?.freeBytes ?? 0) - 1,
+      })
+  }
+  for (const { capacityBytes, freeBytes } of servers.values()) {
+    const used = 1 - freeBytes / capacityBytes
+    assert.ok(used > 0.42 && used < 0.58, `${capacityBytes} bytes are used to ${used}`)
+  }
+})
+
+test('chooseGroup() never chooses a group with a full, suspect or dead member while a full-handed one exists', () => {
+  const states = fc.constantFrom('up', 'up', 'up', 'suspect', 'dead', 'draining', 'maintenance')
+  const loads = fc.array(fc.record({ state: states, freeBytes: fc.integer({ min: 0, max: 20 }) }), {
+    minLength: 3,
+    maxLength: 9,
+  })
+  fc.assert(
+    fc.property(loads, fc.nat(), (changes, seed) => {
+      const { servers, groups } = cluster(changes.map(() => 20))
+      for (const [index, each] of changes.entries()) change(servers, index, each as Partial<ServerLoad>)
+      const request = { groups, policy, servers, chunkBytes: 10 }
+      const placement = chooseGroup(request, seededRandom(seed))
+      if (placement.kind === 'refused') {
+        assert.equal(hasFullHandedGroup(request), false)
+        return
+      }
+      const members = placement.group.members.map(({ server }) => servers.get(server) as ServerLoad)
+      const up = members.filter(({ state }) => state === 'up')
+      for (const { freeBytes } of up) assert.ok(freeBytes >= 10)
+      assert.equal(placement.away.length, 3 - up.length)
+      assert.ok(up.length >= (hasFullHandedGroup(request) ? 3 : policy.minReplicas))
+    }),
+  )
+})
+
+test('chooseGroup() goes short-handed when a member is down, and says which', () => {
+  const { servers, groups } = cluster([100, 100, 100])
+  change(servers, 1, { state: 'suspect' })
+  const { away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1)))
+  assert.deepEqual(away, [serverId(1)])
+})
+
+// Full is not down: a full member does not excuse a missing copy.
+test('chooseGroup() refuses with no-space when a member is full, with one reason per server', () => {
+  const { servers, groups } = cluster([100, 100, 100, 100])
+  change(servers, 1, { freeBytes: 9 })
+  change(servers, 3, { freeBytes: 500, refusal: 'disk-full' })
+  const placement = chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1))
+  assert.equal(placement.kind, 'refused')
+  assert.equal((placement as Placement & { kind: 'refused' }).code, 'no-space')
+  assert.deepEqual(
+    placement.rejected.map(({ server, reason }) => [server, reason]),
+    [
+      [serverId(1), 'full: 9 B of 100 B free, 10 B needed'],
+      [serverId(3), 'the disk beneath is full: 500 B may be written'],
+    ],
+  )
+})
+
+test('chooseGroup() refuses with unavailable when too few servers are there, whatever their room', () => {
+  const { servers, groups } = cluster([100, 100, 100])
+  change(servers, 0, { state: 'dead' })
+  change(servers, 1, { state: 'suspect', freeBytes: 0 })
+  const placement = chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1))
+  assert.equal(placement.kind === 'refused' && placement.code, 'unavailable')
+})
+
+test('chooseGroup() takes an avoided group only when no other is usable', () => {
+  const { servers, groups } = cluster([100, 100, 100, 100])
+  const avoid = new Set(groups.slice(1).map(({ id }) => id))
+  for (let seed = 0; seed < 20; seed++) {
+    const { group } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1, avoid }, seededRandom(seed)))
+    assert.equal(group.id, groups[0]?.id)
+  }
+  const all = new Set(groups.map(({ id }) => id))
+  placed(chooseGroup({ groups, policy, servers, chunkBytes: 1, avoid: all }, seededRandom(1)))
+})
+
+test('chooseGroup() uses a member whose disk failed as one that is away, not as a full one', () => {
+  const { servers, groups } = cluster([100, 100, 100])
+  change(servers, 2, { refusal: 'fenced' })
+  const { away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1)))
+  assert.deepEqual(away, [serverId(2)])
+})

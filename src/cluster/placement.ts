@@ -1,0 +1,155 @@
+/**
+ * Placement: which group takes the next chunks.
+ *
+ * A group is *full-handed* when every member takes writes, and usable then. When none is, a group is usable short-handed:
+ * its other members are away (suspect, dead, fenced), never merely full, and `minReplicas` of them take writes.
+ * Among the usable ones the choice is weighted so that each server gets copies in proportion to the bytes it has free:
+ * servers of any sizes fill evenly, and a new, empty one does not take every write.
+ * Pure: a snapshot and a seed replay every decision. Every server that is passed over is named with its reason.
+ * @module
+ */
+import type { GroupId, ServerId } from '../base/ids.ts'
+import { formatSize } from '../base/sizes.ts'
+import type { Group, Policy, ServerState } from '../wire/types/cluster-map.ts'
+import { writingMembers } from './cluster-map.ts'
+import { fitWeights } from './group-weights.ts'
+import type { RandomChoice } from './random-choice.ts'
+
+/** What placement knows of a server. */
+export interface ServerLoad {
+  readonly id: ServerId
+  readonly domain: string
+  readonly state: ServerState
+  readonly capacityBytes: number
+  readonly freeBytes: number
+  /** Why the server itself refuses writes, if it does: `capacity`, `disk-full`, `fenced`. */
+  readonly refusal?: string | undefined
+}
+
+export interface PlacementRequest {
+  /** All of one policy. */
+  readonly groups: readonly Group[]
+  readonly policy: Policy
+  readonly servers: ReadonlyMap<ServerId, ServerLoad>
+  /** Room that each member must have. */
+  readonly chunkBytes: number
+  /** Groups that failed the writer just now: taken only when no other is usable. */
+  readonly avoid?: ReadonlySet<GroupId>
+}
+
+/** Why a server takes no part. The shape of `details.reasons` of `no-space` and `unavailable`. */
+export interface Rejection {
+  readonly server: ServerId
+  readonly domain: string
+  readonly reason: string
+  readonly freeBytes: number
+}
+
+export type Placement =
+  | {
+      readonly kind: 'placed'
+      readonly group: Group
+      /** Members that are away: they will owe a replica. */
+      readonly away: readonly ServerId[]
+      readonly rejected: readonly Rejection[]
+    }
+  | {
+      readonly kind: 'refused'
+      /** `no-space`: enough servers are there, and too few of them have room. `unavailable`: too few are there. */
+      readonly code: 'no-space' | 'unavailable'
+      readonly rejected: readonly Rejection[]
+    }
+
+export function chooseGroup(request: PlacementRequest, random: RandomChoice): Placement {
+  const rejected = rejections(request)
+  const usable = usableGroups(request)
+  if (usable.length === 0) return { kind: 'refused', code: refusalCode(request), rejected }
+
+  const preferred = usable.filter((group) => request.avoid?.has(group.id) !== true)
+  const group = draw(preferred.length > 0 ? preferred : usable, request, random)
+  const away = writingMembers(group)
+    .filter((member) => standing(request.servers.get(member.server), request.chunkBytes) === 'away')
+    .map((member) => member.server)
+  return { kind: 'placed', group, away, rejected }
+}
+
+/** Whether a write of `chunkBytes` need not do without a member: then a short-handed commit is refused. */
+export function hasFullHandedGroup(request: PlacementRequest): boolean {
+  return request.groups.some((group) => isFullHanded(group, request))
+}
+
+/** Whether a server counts as down: unable to hold a chunk now for any reason but lack of room. */
+export function isAway(server: ServerLoad | undefined): boolean {
+  return server === undefined || server.state !== 'up' || server.refusal === 'fenced'
+}
+
+type Standing = 'takes-writes' | 'full' | 'away'
+
+function standing(server: ServerLoad | undefined, chunkBytes: number): Standing {
+  if (server === undefined || isAway(server)) return 'away'
+  return server.refusal === undefined && server.freeBytes >= chunkBytes ? 'takes-writes' : 'full'
+}
+
+/**
+ * Short-handed groups only when no full-handed one exists, avoided or not: a commit with fewer receipts would be refused
+ * as long as one does.
+ */
+function usableGroups(request: PlacementRequest): readonly Group[] {
+  const fullHanded = request.groups.filter((group) => isFullHanded(group, request))
+  return fullHanded.length > 0 ? fullHanded : request.groups.filter((group) => isShortHanded(group, request))
+}
+
+function isFullHanded(group: Group, { servers, chunkBytes, policy }: PlacementRequest): boolean {
+  const members = writingMembers(group)
+  return (
+    members.length >= policy.replicas &&
+    members.every((member) => standing(servers.get(member.server), chunkBytes) === 'takes-writes')
+  )
+}
+
+function isShortHanded(group: Group, { servers, chunkBytes, policy }: PlacementRequest): boolean {
+  const standings = writingMembers(group).map((member) => standing(servers.get(member.server), chunkBytes))
+  if (standings.includes('full')) return false
+  return standings.filter((each) => each === 'takes-writes').length >= policy.minReplicas
+}
+
+function refusalCode(request: PlacementRequest): 'no-space' | 'unavailable' {
+  const roomy = new Map<ServerId, ServerLoad>()
+  for (const [id, server] of request.servers) {
+    const isOnlyFull = standing(server, request.chunkBytes) === 'full'
+    roomy.set(id, isOnlyFull ? { ...server, freeBytes: request.chunkBytes, refusal: undefined } : server)
+  }
+  const withRoom = { ...request, servers: roomy }
+  const wouldDo = request.groups.some((group) => isFullHanded(group, withRoom) || isShortHanded(group, withRoom))
+  return wouldDo ? 'no-space' : 'unavailable'
+}
+
+function draw(groups: readonly Group[], request: PlacementRequest, random: RandomChoice): Group {
+  const weights = fitWeights(
+    {
+      sets: groups.map((group) => writingMembers(group).map((member) => member.server)),
+      amountOf: (id) => request.servers.get(id)?.freeBytes ?? 0,
+    },
+    random,
+  )
+  return groups[random.weighted(weights, ({ weight }) => weight).index] as Group
+}
+
+function rejections({ servers, chunkBytes }: PlacementRequest): readonly Rejection[] {
+  const rejected: Rejection[] = []
+  for (const { id, domain, state, capacityBytes, freeBytes, refusal } of servers.values()) {
+    const reason = reasonAgainst({ state, capacityBytes, freeBytes, refusal, chunkBytes })
+    if (reason !== undefined) rejected.push({ server: id, domain, reason, freeBytes })
+  }
+  return rejected
+}
+
+function reasonAgainst(facts: Omit<ServerLoad, 'id' | 'domain'> & { readonly chunkBytes: number }): string | undefined {
+  if (facts.state !== 'up') return facts.state
+  if (facts.refusal === 'fenced') return 'its disk failed: it takes no writes until it is opened again'
+  if (facts.refusal === 'disk-full') return `the disk beneath is full: ${formatSize(facts.freeBytes)} may be written`
+  if (facts.refusal !== undefined || facts.freeBytes < facts.chunkBytes) {
+    return `full: ${formatSize(facts.freeBytes)} of ${formatSize(facts.capacityBytes)} free, ${formatSize(facts.chunkBytes)} needed`
+  }
+  return undefined
+}

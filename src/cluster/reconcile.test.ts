@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { ChunkFacts } from '../base/digest.ts'
+import { type ChunkId, chunkId, type GroupId } from '../base/ids.ts'
+import { type PageComparison, planPage } from './reconcile.ts'
+
+const facts = fc
+  .record({ sequence: fc.nat({ max: 20 }), length: fc.integer({ min: 1, max: 3 }), crc: fc.nat({ max: 2 }) })
+  .map(
+    ({ sequence, length, crc }): ChunkFacts => ({
+      id: chunkId({ group: 1 as GroupId, generation: 0, sequence }),
+      length,
+      crc,
+    }),
+  )
+const pages = fc.uniqueArray(facts, { maxLength: 12, selector: ({ id }) => id })
+const comparisons: fc.Arbitrary<PageComparison> = fc.record({
+  expected: pages,
+  held: pages,
+  scanEqualsDigest: fc.boolean(),
+  isClosed: fc.boolean(),
+  mayDelete: fc.boolean(),
+})
+
+function byId(list: readonly ChunkFacts[]): Map<ChunkId, ChunkFacts> {
+  return new Map(list.map((each) => [each.id, each]))
+}
+
+test('planPage() makes the member equal the metadata when all circumstances allow it', () => {
+  fc.assert(
+    fc.property(comparisons, (some) => {
+      const comparison = { ...some, scanEqualsDigest: true, isClosed: true, mayDelete: true }
+      const member = byId(comparison.held)
+      for (const step of planPage(comparison)) {
+        assert.notEqual(step.kind, 'leave')
+        if (step.kind === 'delete') member.delete(step.facts.id)
+        else member.set(step.facts.id, step.facts)
+      }
+      assert.deepEqual(
+        [...member.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+        [...comparison.expected].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      )
+    }),
+  )
+})
+
+// The rule that others broke, and deleted live data: an error or a gap never means "absent, so delete".
+test('planPage() deletes only unknown chunks, only with every proof in hand', () => {
+  fc.assert(
+    fc.property(comparisons, (comparison) => {
+      const live = byId(comparison.expected)
+      const proven = comparison.scanEqualsDigest && comparison.isClosed && comparison.mayDelete
+      for (const step of planPage(comparison)) {
+        if (step.kind === 'delete') assert.ok(proven && !live.has(step.facts.id))
+        if (step.kind === 'leave') assert.ok(!proven && !live.has(step.facts.id))
+      }
+    }),
+  )
+})
+
+test('planPage() copies what is missing even when nothing may be deleted', () => {
+  const expected = [{ id: chunkId({ group: 1 as GroupId, generation: 0, sequence: 1 }), length: 1, crc: 1 }]
+  const steps = planPage({ expected, held: [], scanEqualsDigest: false, isClosed: false, mayDelete: false })
+  assert.deepEqual(
+    steps.map(({ kind }) => kind),
+    ['copy'],
+  )
+})
+
+test('planPage() leaves pending deletes to gc', () => {
+  const orphan = { id: chunkId({ group: 1 as GroupId, generation: 0, sequence: 1 }), length: 1, crc: 1 }
+  const comparison = { expected: [], held: [orphan], scanEqualsDigest: true, isClosed: true, mayDelete: true }
+  assert.deepEqual(planPage({ ...comparison, pendingDeletes: new Set([orphan.id]) }), [])
+})
