@@ -32,6 +32,12 @@ export const limits = {
   valueBytes: 256 * KiB,
   transactionBytes: 4 * MiB,
   transactionKeys: 10_000,
+  transactionsQueued: 16_384,
+  transactionsPerBatch: 256,
+  /** How often a transaction that lost to others is run again. */
+  transactionAttempts: 32,
+  metadataCacheBytes: 64 * MiB,
+  metadataReserveBytes: 16 * MiB,
   listPageEntries: 1000,
   purgeStepChunks: 512,
   // Wire.
@@ -41,6 +47,16 @@ export const limits = {
   requestsPerConnection: 1024,
   connectionsPerListener: 4096,
   unsentBytesPerConnection: 4 * MiB,
+  /** Bytes of requests on one connection that were not answered yet. */
+  requestBytesPerConnection: 16 * MiB,
+  /** Calls of one connection that wait at the caller until they may be sent. */
+  callsWaitingPerConnection: 16_384,
+  /** Connections of one listener that have not proven themselves yet; the oldest makes room for a new one. */
+  handshakesPerListener: 256,
+  errorMessageBytes: 4 * KiB,
+  errorDetailsBytes: 128 * KiB,
+  tokenBytes: 256,
+  tokensPerConnection: 256,
   /** Log lines that wait for a slow reader of stderr; past it they are dropped. */
   logBufferBytes: 1 * MiB,
   /** A payload up to this size travels on the shared connection; a larger one on a connection of its own. */
@@ -59,10 +75,16 @@ export const limits = {
   // Time.
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 5_000,
+  /** A silent peer is pinged after two of these and given up after five. */
+  keepaliveTickMs: 5_000,
+  /** What an ended connection gets to deliver its last bytes. */
+  closeGraceMs: 2_000,
   idleConnectionTimeoutMs: 120_000,
   /** After so long without a byte, the operating system starts to probe whether the peer is alive. */
   keepAliveAfterMs: 30_000,
   httpHeadersTimeoutMs: 30_000,
+  /** A commit of the embedded engine that takes longer ends the process; a transaction's body is given up. */
+  metadataCommitTimeoutMs: 10_000,
   heartbeatIntervalMs: 1_000,
   deadAfterMs: 30_000,
   allocationLifeMs: 600_000,

@@ -1,0 +1,311 @@
+/**
+ * Runs transactions one after the other and commits them in batches: the moving part of the embedded engine.
+ *
+ * - A batch ends when the queue is empty, or at a bound in count, bytes or time, so that the event loop turns.
+ * - A transaction settles at once only if the batch held no writes when it ended; else with the batch, whatever its outcome.
+ * - A batch that failed cleanly is run again: singly, to find the one that cannot be written; or, if the disk is full, as
+ *   a read-only store would. Only a write that failed alone, or lacks room, rejects.
+ * - After an unknown outcome nothing is tried again.
+ * @module
+ */
+import { AshlarError, toAshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import type { Clock } from '../env/clock.ts'
+import type { Log } from '../env/log.ts'
+import { cancelled } from '../env/waiting.ts'
+import { BodyDeadline } from './body-deadline.ts'
+import { BufferedTransaction, type CommittedView } from './buffered-transaction.ts'
+import type { DiskReserve } from './disk-reserve.ts'
+import { PendingTransaction } from './pending-transaction.ts'
+import type { CommitFailure, SqliteTable } from './sqlite-table.ts'
+import type { Transaction, TransactOptions } from './txn-kv.ts'
+import { WriteSet } from './write-set.ts'
+
+/** `open` → `closing` → `closed`; any but `closed` → `dead`: a sync failed, a commit is overdue, or nobody can tell what was written. */
+export type EngineLife = 'open' | 'closing' | 'closed' | 'dead'
+
+/** `plenty` → `none` (only reads, and what frees room) → `trial` (this batch may write, to see) → `plenty` or `none`. */
+export type EngineRoom = 'plenty' | 'none' | 'trial'
+
+/** Counts since the engine was opened. */
+export interface BatchStatistics {
+  /** Batches written, each with one sync. */
+  readonly commits: number
+  /** Transactions that were settled by those batches. */
+  readonly batched: number
+}
+
+export interface BatchEngineOptions {
+  readonly table: SqliteTable
+  readonly reserve: DiskReserve | undefined
+  /** Whether the reserve could be filled. */
+  readonly reserved: boolean
+  readonly clock: Clock
+  readonly log: Log
+  readonly onFatal: (error: Error) => void
+  readonly commitTimeoutMs: number
+}
+
+/** Bodies of one batch hold the event loop for about so long at most. */
+const batchSliceMs = 8
+const roomCheckIntervalMs = 1000
+
+export class BatchEngine {
+  readonly #options: BatchEngineOptions
+  readonly #deadline: BodyDeadline
+  readonly #view: CommittedView
+  #life: EngineLife = 'open'
+  #room: EngineRoom = 'plenty'
+  #queue: PendingTransaction[] = []
+  /** Where the queue begins: shifting an array is slow. */
+  #queueHead = 0
+  #batch = new WriteSet()
+  /** Transactions that ran since the batch began to hold writes, in order. */
+  #ran: PendingTransaction[] = []
+  /** So many of the next transactions get a batch each. */
+  #singly = 0
+  #pumping = false
+  #roomCheckedMs: number
+  #fatal: AshlarError | undefined
+  #commits = 0
+  #batched = 0
+  readonly #ended = Promise.withResolvers<void>()
+
+  constructor(options: BatchEngineOptions) {
+    this.#options = options
+    const { table, clock } = options
+    this.#deadline = new BodyDeadline(clock, options.commitTimeoutMs)
+    this.#roomCheckedMs = clock.monotonicMs()
+    this.#view = {
+      read: (text, key) => this.#batch.over(text, () => table.read(key)),
+      scan: (range) => this.#batch.mergeOver(table.scan(range), range),
+    }
+    if (!options.reserved) this.#runOut(undefined)
+  }
+
+  get life(): EngineLife {
+    return this.#life
+  }
+
+  get room(): EngineRoom {
+    return this.#room
+  }
+
+  get statistics(): BatchStatistics {
+    return { commits: this.#commits, batched: this.#batched }
+  }
+
+  transact(body: (tx: Transaction) => Promise<unknown>, options: TransactOptions): Promise<unknown> {
+    const { signal } = options
+    const queued = this.#queue.length - this.#queueHead
+    try {
+      this.assertServing()
+      if (signal?.aborted) throw cancelled('run a transaction', signal)
+      if (queued >= limits.transactionsQueued) {
+        throw new AshlarError('busy', `Cannot start a transaction: ${queued} wait already`)
+      }
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const pending = new PendingTransaction(body, options)
+    this.#queue.push(pending)
+    this.#wake()
+    return pending.promise
+  }
+
+  /** @throws {AshlarError} `closed`, `disk-failed` */
+  assertServing(): void {
+    if (this.#life === 'open') return
+    if (this.#fatal === undefined) throw new AshlarError('closed', 'Cannot use the metadata: it was closed')
+    throw this.#diskFailed()
+  }
+
+  /** Resolves when what was queued has settled. Takes nothing more. Idempotent. */
+  close(): Promise<void> {
+    if (this.#life === 'open') {
+      this.#life = 'closing'
+      this.#wake()
+    }
+    return this.#ended.promise
+  }
+
+  #wake(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    // After the I/O of this turn, so that what arrived together commits together.
+    this.#options.clock.soon(() => {
+      this.#pump().catch((error: unknown) => this.#die(toAshlarError(error, 'run transactions')))
+    })
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#room === 'none') await this.#seeRoom()
+    await this.#runBodies()
+    await this.#commit()
+    this.#pumping = false
+    if (this.#life === 'dead') return
+    if (this.#queueHead < this.#queue.length) this.#wake()
+    else if (this.#life === 'closing') {
+      this.#life = 'closed'
+      this.#ended.resolve()
+    }
+  }
+
+  async #runBodies(): Promise<void> {
+    const { clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    let most: number = limits.transactionsPerBatch
+    if (this.#singly > 0) {
+      this.#singly--
+      most = 1
+    }
+    this.#deadline.arm()
+    for (let count = 0; count < most && this.#batch.sizeBytes < limits.transactionBytes; count++) {
+      const pending = this.#next()
+      if (pending === undefined) break
+      if (!pending.settled) await this.#run(pending)
+      if (clock.monotonicMs() - startedMs >= batchSliceMs) break
+    }
+    this.#deadline.disarm()
+  }
+
+  async #run(pending: PendingTransaction): Promise<void> {
+    const tx = new BufferedTransaction(this.#view)
+    let outcome = await this.#deadline.run(pending.body, tx)
+    tx.end()
+    // Cancelled while it ran: nothing of it is kept.
+    if (pending.settled) return
+    if (!('error' in outcome)) {
+      try {
+        tx.checkCommit((text, key) => this.#view.read(text, key) !== undefined)
+        if (tx.writes.size > 0) {
+          if (this.#room === 'none' && !pending.freesRoom) throw readOnly()
+          this.#batch.absorb(tx.writes)
+          pending.wrote = true
+        }
+      } catch (error) {
+        outcome = { error }
+      }
+    }
+    if (this.#batch.size === 0) {
+      pending.settle(outcome)
+      return
+    }
+    pending.outcome = outcome
+    this.#ran.push(pending)
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#batch.size === 0) return
+    const { table, clock, reserve, commitTimeoutMs } = this.#options
+    if (this.#room === 'none') await reserve?.release()
+    const startedMs = clock.monotonicMs()
+    const failure = table.commit(this.#batch)
+    const tookMs = clock.monotonicMs() - startedMs
+    if (failure?.outcome === 'unknown') return this.#die(failure.error)
+    if (tookMs > commitTimeoutMs) {
+      return this.#die(
+        new AshlarError('disk-failed', `Cannot commit to the metadata: it took ${Math.round(tookMs)} ms`),
+      )
+    }
+    const ran = this.#ran
+    this.#ran = []
+    this.#batch = new WriteSet()
+    if (failure === undefined) this.#settleDurable(ran)
+    else this.#retry(ran, failure)
+  }
+
+  #settleDurable(ran: readonly PendingTransaction[]): void {
+    this.#commits++
+    this.#batched += ran.length
+    for (const pending of ran) if (pending.outcome !== undefined) pending.settle(pending.outcome)
+    if (this.#room === 'trial') {
+      this.#room = 'plenty'
+      this.#options.log.info('the metadata has room again')
+    }
+    const failure = this.#options.table.checkpointIfLong()
+    if (failure?.outcome === 'unknown') this.#die(failure.error)
+    else if (failure !== undefined) this.#runOut(failure.error)
+  }
+
+  /** After a batch that was rolled back. */
+  #retry(ran: readonly PendingTransaction[], failure: CommitFailure): void {
+    const final = failure.full ? this.#room === 'none' : ran.length === 1
+    if (failure.full) this.#runOut(failure.error)
+    else if (!final) this.#singly += ran.length
+    const again: PendingTransaction[] = []
+    for (const pending of ran) {
+      if (final && pending.wrote) pending.settle({ error: failure.full ? readOnly(failure.error) : failure.error })
+      else again.push(pending)
+      pending.outcome = undefined
+      pending.wrote = false
+    }
+    this.#queue = [...again, ...this.#queue.slice(this.#queueHead)]
+    this.#queueHead = 0
+  }
+
+  #next(): PendingTransaction | undefined {
+    const next = this.#queue[this.#queueHead]
+    if (next === undefined) {
+      this.#queue = []
+      this.#queueHead = 0
+    } else this.#queueHead++
+    return next
+  }
+
+  #runOut(cause: AshlarError | undefined): void {
+    if (this.#room !== 'none')
+      this.#options.log.warn('the disk of the metadata is full: only reads and deletes go on', { cause })
+    this.#room = 'none'
+    this.#roomCheckedMs = this.#options.clock.monotonicMs()
+  }
+
+  /** At most once a second: whether a batch may try to write. The reserve comes first. */
+  async #seeRoom(): Promise<void> {
+    const { clock, reserve, log } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#roomCheckedMs < roomCheckIntervalMs) return
+    this.#roomCheckedMs = nowMs
+    try {
+      if (reserve === undefined || (await reserve.fill())) this.#room = 'trial'
+    } catch (error) {
+      // Whatever keeps the reserve from being made, the metadata itself is as it was: it stays readable.
+      log.warn('cannot make the reserve of the metadata', { error })
+    }
+  }
+
+  #diskFailed(): AshlarError {
+    return new AshlarError('disk-failed', 'Cannot use the metadata: its disk failed; restart the process', {
+      cause: this.#fatal,
+      applied: 'no',
+    })
+  }
+
+  #die(error: AshlarError): void {
+    if (this.#life === 'dead') return
+    this.#life = 'dead'
+    this.#fatal = error
+    const unknown = new AshlarError(
+      'commit-unknown',
+      'Cannot tell whether the transaction was committed: the disk failed',
+      {
+        cause: error,
+      },
+    )
+    for (const pending of this.#ran) pending.settle({ error: unknown })
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.settle({ error: this.#diskFailed() })
+    this.#ended.resolve()
+    this.#options.log.error('the metadata cannot go on', { error })
+    this.#options.onFatal(error)
+  }
+}
+
+function readOnly(cause?: AshlarError): AshlarError {
+  return new AshlarError(
+    'read-only',
+    'Cannot change the metadata: its disk is full; delete files, or make room on it',
+    {
+      cause,
+    },
+  )
+}

@@ -1,0 +1,122 @@
+/**
+ * The embedded engine of TxnKV: SQLite in this thread, many transactions to one fsync.
+ *
+ * Transactions run strictly one after the other, so they are serializable without conflicts. Their writes collect in
+ * a batch in memory, through which the next ones read; when the queue is empty, or the batch is long enough in count, bytes
+ * or time, one SQLite transaction writes it, one fsync makes it durable, and only then does any of them settle, also
+ * those that only read or failed, once the batch held writes when they ran. A hot counter is written once a batch.
+ * @module
+ */
+import { assert } from '../base/assert.ts'
+import { limits } from '../base/limits.ts'
+import type { Clock } from '../env/clock.ts'
+import type { Disk } from '../env/disk.ts'
+import type { Log } from '../env/log.ts'
+import { BatchEngine, type BatchStatistics, type EngineLife, type EngineRoom } from './batch-engine.ts'
+import { DiskReserve } from './disk-reserve.ts'
+import { SqliteTable } from './sqlite-table.ts'
+import type { Transaction, TransactOptions, TxnKV, TxnKVOptions } from './txn-kv.ts'
+
+export interface SqliteKVOptions extends TxnKVOptions {
+  /** The database file; its directory exists. SQLite keeps `<path>-wal` beside it, the reserve is `<path>-reserve`. */
+  readonly path: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Where the reserve is kept: without it there is none, and a full disk refuses deletes too. */
+  readonly disk?: Disk
+  /** Room kept aside for deletes on a full disk. */
+  readonly reserveBytes?: number
+  /** A commit that takes longer ends the engine; a body that takes longer is given up with `timeout`. */
+  readonly commitTimeoutMs?: number
+  readonly cacheBytes?: number
+  /** A power cut loses or damages the database; the end of the process does not. */
+  readonly unsafeNoSync?: boolean
+}
+
+export interface SqliteKV extends TxnKV {
+  readonly life: EngineLife
+  /** `none`: only reads, and transactions that free room. */
+  readonly room: EngineRoom
+  readonly statistics: BatchStatistics
+  /** Copies the database as of some moment during the call into the file `path`; transactions go on. */
+  backup(path: string): Promise<void>
+}
+
+/**
+ * Opens, or makes, the database. One process at a time.
+ * @throws {AshlarError} `in-use`, `version-unsupported`, `metadata-corrupt`, `bad-store`, `read-only`: see {@link SqliteTable}
+ */
+export async function openSqliteKV(options: SqliteKVOptions): Promise<SqliteKV> {
+  const { path, clock, log, disk, reserveBytes = limits.metadataReserveBytes } = options
+  assert(options.reserveBytes === undefined || disk !== undefined, 'a reserve needs a disk')
+  const table = new SqliteTable({
+    path,
+    cacheBytes: options.cacheBytes ?? limits.metadataCacheBytes,
+    unsafeNoSync: options.unsafeNoSync ?? false,
+  })
+  try {
+    const reserve = disk && new DiskReserve({ disk, path: `${path}-reserve`, sizeBytes: reserveBytes })
+    const reserved = reserve === undefined || (await reserve.fill())
+    const engine = new BatchEngine({
+      table,
+      reserve,
+      reserved,
+      clock,
+      log,
+      onFatal: options.onFatal,
+      commitTimeoutMs: options.commitTimeoutMs ?? limits.metadataCommitTimeoutMs,
+    })
+    return new SqliteStore(table, engine)
+  } catch (error) {
+    table.close()
+    throw error
+  }
+}
+
+class SqliteStore implements SqliteKV {
+  readonly #table: SqliteTable
+  readonly #engine: BatchEngine
+  #closing: Promise<void> | undefined
+
+  constructor(table: SqliteTable, engine: BatchEngine) {
+    this.#table = table
+    this.#engine = engine
+  }
+
+  get life(): EngineLife {
+    return this.#engine.life
+  }
+
+  get room(): EngineRoom {
+    return this.#engine.room
+  }
+
+  get statistics(): BatchStatistics {
+    return this.#engine.statistics
+  }
+
+  transact<T>(body: (tx: Transaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
+    return this.#engine.transact(body, options) as Promise<T>
+  }
+
+  async usedBytes(): Promise<number> {
+    this.#engine.assertServing()
+    return this.#table.sizeBytes()
+  }
+
+  async backup(path: string): Promise<void> {
+    this.#engine.assertServing()
+    await this.#table.backup(path)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#engine.close()
+    // Closing would checkpoint. After a failure nothing more is written: the handle ends with the process.
+    if (this.#engine.life === 'closed') this.#table.close()
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * The one table of the embedded engine: keys, values and checksums in a SQLite database. Synchronous.
+ *
+ * - A row's checksum is the CRC-32 of key ‖ value, verified on every read. A damaged *key* makes a lookup miss its row,
+ *   so "absent" is believed only after both neighbours were verified: the damaged row is one of them. A scan verifies
+ *   the rows just outside its ends for the same reason.
+ * - Exclusive locking: the lock of the operating system dies with the process, and no shared-memory file is needed.
+ * - Checkpoints are run here and their errors heeded; SQLite's automatic ones hide a failed sync.
+ * - Memory: SQLite's page cache and nothing else; no memory-mapped I/O, where a disk error would be a signal.
+ * @see docs/formats/metadata.md
+ * @module
+ */
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { crc32 } from '../base/crc.ts'
+import { AshlarError } from '../base/errors.ts'
+import { keyText } from './sorted-map.ts'
+import { sqliteFailureOf, translateSqlite } from './sqlite-errors.ts'
+import { applied, type Pair, type TextRange, type WriteSet } from './write-set.ts'
+
+/** "Ashl" in the database header: the file is ours. */
+const applicationId = 0x4173686c
+const formatVersion = 1
+const pageSizeBytes = 4096
+
+/** Frames in the write-ahead log from which on a checkpoint moves them into the database: 16 MiB. */
+const checkpointPages = 4096
+
+/** A checkpoint is due at most once in so many batches: asking for the length of the log costs a statement. */
+const batchesBetweenLooks = 16
+
+export interface SqliteTableOptions {
+  readonly path: string
+  readonly cacheBytes: number
+  readonly unsafeNoSync: boolean
+}
+
+/** How a commit failed. `clean`: rolled back, nothing was written. `unknown`: nobody can tell, the engine must end. */
+export interface CommitFailure {
+  readonly outcome: 'clean' | 'unknown'
+  readonly full: boolean
+  readonly error: AshlarError
+}
+
+type Row = [key: Uint8Array, value: Uint8Array, checksum: number]
+
+export class SqliteTable {
+  readonly #database: DatabaseSync
+  readonly #exact: StatementSync
+  readonly #below: StatementSync
+  readonly #above: StatementSync
+  readonly #upward: StatementSync
+  readonly #downward: StatementSync
+  readonly #put: StatementSync
+  readonly #delete: StatementSync
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  #batchesToLook = batchesBetweenLooks
+
+  /**
+   * @throws {AshlarError} `in-use` — another process holds it; `version-unsupported` — written by a newer Ashlar;
+   *   `metadata-corrupt`; `bad-store` — cannot be opened, or another program's database; `read-only` — no room to make it
+   */
+  constructor({ path, cacheBytes, unsafeNoSync }: SqliteTableOptions) {
+    try {
+      this.#database = new DatabaseSync(path)
+    } catch (error) {
+      throw translateSqlite(error, `open the metadata ${path}`)
+    }
+    try {
+      this.#configure(path, { cacheBytes, unsafeNoSync })
+      this.#exact = this.#prepare('SELECT k, v, c FROM kv WHERE k = ?')
+      this.#below = this.#prepare('SELECT k, v, c FROM kv WHERE k < ? ORDER BY k DESC LIMIT 1')
+      this.#above = this.#prepare('SELECT k, v, c FROM kv WHERE k > ? ORDER BY k LIMIT 1')
+      this.#upward = this.#prepare('SELECT k, v, c FROM kv WHERE k >= ? ORDER BY k')
+      this.#downward = this.#prepare('SELECT k, v, c FROM kv WHERE k < ? ORDER BY k DESC')
+      this.#put = this.#prepare('REPLACE INTO kv VALUES (?, ?, ?)')
+      this.#delete = this.#prepare('DELETE FROM kv WHERE k = ?')
+      this.#begin = this.#prepare('BEGIN IMMEDIATE')
+      this.#commit = this.#prepare('COMMIT')
+    } catch (error) {
+      this.#database.close()
+      throw translateSqlite(error, `open the metadata ${path}`)
+    }
+  }
+
+  /** @throws {AshlarError} `metadata-corrupt`, `disk-failed` */
+  read(key: Uint8Array): Buffer | undefined {
+    try {
+      const row = this.#exact.get(key) as Row | undefined
+      if (row !== undefined) return verified(row)
+      this.#verifyNeighbours(key)
+      return undefined
+    } catch (error) {
+      throw translateSqlite(error, 'read the metadata')
+    }
+  }
+
+  /** Lazily; no write may come between two pairs. @throws {AshlarError} as {@link read} */
+  *scan({ start, end, reverse }: TextRange): Generator<Pair> {
+    const startKey = keyBytes(start)
+    const endKey = keyBytes(end)
+    try {
+      const outside = (reverse ? this.#atOrAbove(endKey) : this.#below.get(startKey)) as Row | undefined
+      if (outside !== undefined) verified(outside)
+      const rows = reverse ? this.#downward.iterate(endKey) : this.#upward.iterate(startKey)
+      let before: string | undefined
+      for (const row of rows as unknown as Iterable<Row>) {
+        const value = verified(row)
+        const text = keyText(row[0])
+        if (before !== undefined && (reverse ? text >= before : text <= before)) throw outOfOrder(row[0])
+        before = text
+        if (reverse ? text < start : text >= end) return
+        yield [text, row[0], value]
+      }
+    } catch (error) {
+      throw translateSqlite(error, 'read the metadata')
+    }
+  }
+
+  /** Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned. */
+  commit(batch: WriteSet): CommitFailure | undefined {
+    try {
+      this.#begin.run()
+      for (const [, write] of batch.writes()) {
+        const base = write.kind === 'add' ? this.read(write.key) : undefined
+        const value = applied(write, base)
+        if (value === undefined) this.#delete.run(write.key)
+        else this.#put.run(write.key, value, checksumOf(write.key, value))
+      }
+      this.#commit.run()
+      this.#batchesToLook--
+      return undefined
+    } catch (error) {
+      return this.#rollBack(error)
+    }
+  }
+
+  /**
+   * Moves the write-ahead log into the database when it has grown long. A failed sync here is as final as one at commit,
+   * and returned as an `unknown` outcome; no room is `clean`: the log stays whole.
+   */
+  checkpointIfLong(): CommitFailure | undefined {
+    if (this.#batchesToLook > 0) return undefined
+    this.#batchesToLook = batchesBetweenLooks
+    try {
+      if (this.logPages() >= checkpointPages) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      return undefined
+    } catch (error) {
+      const full = sqliteFailureOf(error) === 'full'
+      return { outcome: full ? 'clean' : 'unknown', full, error: translateSqlite(error, 'checkpoint the metadata') }
+    }
+  }
+
+  /** Frames in the write-ahead log that no checkpoint has reset. */
+  logPages(): number {
+    const row = this.#database.prepare('PRAGMA wal_checkpoint(NOOP)').get()
+    return Math.max(0, Number(row?.['log'] ?? 0))
+  }
+
+  sizeBytes(): number {
+    const pages = Number(this.#database.prepare('PRAGMA page_count').get()?.['page_count'] ?? 0)
+    return (pages + this.logPages()) * pageSizeBytes
+  }
+
+  /** Copies the database, as of some moment during the call, into a new file. */
+  async backup(path: string): Promise<void> {
+    try {
+      await backup(this.#database, path)
+    } catch (error) {
+      throw translateSqlite(error, `back up the metadata to ${path}`)
+    }
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #configure(path: string, { cacheBytes, unsafeNoSync }: Omit<SqliteTableOptions, 'path'>): void {
+    const database = this.#database
+    database.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA page_size = ${pageSizeBytes};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${unsafeNoSync ? 'OFF' : 'FULL'};
+      PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)};
+      PRAGMA mmap_size = 0;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA wal_autocheckpoint = 0;
+      BEGIN IMMEDIATE;`)
+    const { version, owner, tables } = database
+      .prepare(
+        `SELECT (SELECT user_version FROM pragma_user_version) AS version,
+          (SELECT application_id FROM pragma_application_id) AS owner, (SELECT count(*) FROM sqlite_schema) AS tables`,
+      )
+      .get() as { version: number; owner: number; tables: number }
+    if (tables === 0 && owner === 0) {
+      database.exec(`
+        PRAGMA application_id = ${applicationId};
+        PRAGMA user_version = ${formatVersion};
+        CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB, c INTEGER) WITHOUT ROWID;`)
+    } else if (owner !== applicationId) {
+      throw new AshlarError('bad-store', `Cannot open the metadata ${path}: it is another program's database`)
+    } else if (version > formatVersion) {
+      throw new AshlarError(
+        'version-unsupported',
+        `Cannot open the metadata ${path}: its format ${version} is newer than ${formatVersion}; use a newer Ashlar`,
+      )
+    }
+    database.exec('COMMIT')
+  }
+
+  #prepare(sql: string): StatementSync {
+    const statement = this.#database.prepare(sql)
+    statement.setReturnArrays(true)
+    return statement
+  }
+
+  #verifyNeighbours(key: Uint8Array): void {
+    const below = this.#below.get(key) as Row | undefined
+    if (below !== undefined) verified(below)
+    const above = this.#above.get(key) as Row | undefined
+    if (above !== undefined) verified(above)
+  }
+
+  #atOrAbove(key: Uint8Array): Row | undefined {
+    return (this.#exact.get(key) ?? this.#above.get(key)) as Row | undefined
+  }
+
+  #rollBack(error: unknown): CommitFailure {
+    const failure = sqliteFailureOf(error)
+    let clean = failure !== 'io' && (failure !== 'other' || error instanceof AshlarError)
+    let cause = error
+    try {
+      // SQLite has rolled back by itself after some errors.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    } catch (rollbackError) {
+      clean = false
+      cause = new AggregateError([error, rollbackError], 'the commit failed, and so did its rollback')
+    }
+    return {
+      outcome: clean ? 'clean' : 'unknown',
+      full: failure === 'full',
+      error: translateSqlite(cause, 'commit to the metadata'),
+    }
+  }
+}
+
+/** The row's value, once its checksum was found right. */
+function verified([key, value, checksum]: Row): Buffer {
+  // A damaged row header changes the types of its columns too.
+  const sound = key instanceof Uint8Array && value instanceof Uint8Array && checksumOf(key, value) === checksum
+  if (sound) return Buffer.from(value.buffer, value.byteOffset, value.length)
+  const hex = key instanceof Uint8Array ? Buffer.from(key).toString('hex') : 'unreadable'
+  throw new AshlarError(
+    'metadata-corrupt',
+    `Cannot read metadata key ${hex}: its record does not match its checksum; restore it from a copy`,
+    { details: { key: hex } },
+  )
+}
+
+function outOfOrder(key: Uint8Array): AshlarError {
+  const hex = Buffer.from(key).toString('hex')
+  return new AshlarError(
+    'metadata-corrupt',
+    `Cannot read metadata key ${hex}: it is out of order; restore it from a copy`,
+    {
+      details: { key: hex },
+    },
+  )
+}
+
+/** Signed, since SQLite stores that in four bytes. */
+function checksumOf(key: Uint8Array, value: Uint8Array): number {
+  return crc32(value, crc32(key)) | 0
+}
+
+/** An empty bound would be bound as NULL; the least key is one zero byte. */
+function keyBytes(text: string): Buffer {
+  return text === '' ? Buffer.of(0) : Buffer.from(text, 'latin1')
+}
