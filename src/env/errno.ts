@@ -80,6 +80,14 @@ export function connectError(error: unknown, address: string): AshlarError {
   return new AshlarError(code, `Cannot connect to ${address}: ${state}`, { cause: error, details: { errno, address } })
 }
 
+/** A peer that did not take the connection in time: nothing was sent. */
+export function noAnswer(address: string, timeoutMs: number): AshlarError {
+  return new AshlarError('timeout', `Cannot connect to ${address}: no answer within ${timeoutMs} ms`, {
+    applied: 'no',
+    retry: 'later',
+  })
+}
+
 /** A connection that broke after it was made: what was under way may have been applied. */
 export function connectionError(error: unknown, address: string): AshlarError {
   if (error instanceof AshlarError) return error

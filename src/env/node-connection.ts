@@ -39,7 +39,12 @@ export class NodeConnection implements Connection {
   }
 
   write(bytes: Uint8Array, sent?: () => void): boolean {
-    // Node calls back with an error when the socket has closed, which `closed` tells.
+    if (!this.#socket.writable) {
+      // It is over, which `closed` tells; there is nothing to drain.
+      if (sent !== undefined) setImmediate(sent)
+      return false
+    }
+    // Node calls back with an error when the socket closes first, which `closed` tells.
     return this.#socket.write(bytes, sent && (() => sent()))
   }
 

@@ -3,10 +3,9 @@
  * @module
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { formatAddress, parseAddress } from './address.ts'
-import { connectError, listenError } from './errno.ts'
+import { connectError, listenError, noAnswer } from './errno.ts'
 import type { Log } from './log.ts'
 import type { Connection, Listener, Network } from './network.ts'
 import { NodeConnection } from './node-connection.ts'
@@ -110,12 +109,4 @@ function stopListening(server: Server): Promise<void> {
 
 function peerOf(socket: Socket): string {
   return formatAddress({ host: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 })
-}
-
-function noAnswer(address: string, timeoutMs: number): AshlarError {
-  // Nothing was sent yet.
-  return new AshlarError('timeout', `Cannot connect to ${address}: no answer within ${timeoutMs} ms`, {
-    applied: 'no',
-    retry: 'later',
-  })
 }
