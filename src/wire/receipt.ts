@@ -1,0 +1,45 @@
+/**
+ * Receipts: a member's signed word that it holds a chunk durably. The master believes nothing else.
+ * The MAC is HMAC-SHA-256 under the receipt key, which no client holds, over a fixed layout, cut to 16 bytes.
+ * @module
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { assert } from '../base/assert.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { Receipt } from './types/extent.ts'
+
+export type ReceiptFields = Omit<Receipt, 'mac'>
+
+const macBytes = 16
+const label = Buffer.from('ashlar receipt 1')
+
+/** @param key `ClusterKeys.receipt` */
+export function signReceipt(key: Buffer, fields: ReceiptFields): Receipt {
+  const { chunk, length, crc, server, epoch, slot } = fields
+  return { chunk, length, crc, server, epoch, slot, mac: macOf(key, fields) }
+}
+
+/**
+ * Only says that the words are the member's: whether they suffice is the master's to judge.
+ * @throws {AshlarError} `receipts-rejected` — the MAC does not match
+ */
+export function verifyReceipt(key: Buffer, receipt: Receipt): void {
+  if (receipt.mac.length === macBytes && timingSafeEqual(receipt.mac, macOf(key, receipt))) return
+  throw new AshlarError(
+    'receipts-rejected',
+    `Cannot accept the receipt of chunk ${receipt.chunk} by server ${receipt.server}: its signature is wrong`,
+  )
+}
+
+/** label ‖ chunk 16 ‖ length u64 ‖ crc u32 ‖ server 16 ‖ epoch u64 ‖ slot u32, big-endian. */
+function macOf(key: Buffer, { chunk, length, crc, server, epoch, slot }: ReceiptFields): Buffer {
+  const message = Buffer.alloc(label.length + 56)
+  let at = label.copy(message)
+  assert(message.write(chunk, at, 'hex') === 16, 'not a chunk id')
+  at = message.writeBigUInt64BE(BigInt(length), at + 16)
+  at = message.writeUInt32BE(crc, at)
+  assert(message.write(server, at, 'hex') === 16, 'not a server id')
+  at = message.writeBigUInt64BE(BigInt(epoch), at + 16)
+  message.writeUInt32BE(slot, at)
+  return createHmac('sha256', key).update(message).digest().subarray(0, macBytes)
+}

@@ -1,0 +1,35 @@
+/**
+ * Tokens that one connection has shown before: a token is MACed once per connection, since a MAC costs more than a
+ * small read. Bounded; when it is full, the token that was shown first goes.
+ * @module
+ */
+import { limits } from '../base/limits.ts'
+import { openToken, type TokenClaims } from './token.ts'
+
+export class TokenCache {
+  readonly #key: Buffer
+  readonly #claimsOf = new Map<string, TokenClaims>()
+
+  /** @param key `ClusterKeys.token` */
+  constructor(key: Buffer) {
+    this.#key = key
+  }
+
+  get size(): number {
+    return this.#claimsOf.size
+  }
+
+  /** As {@link openToken}. Expiry is not remembered: check the claims at each use. */
+  open(token: Buffer): TokenClaims {
+    const name = token.toString('latin1')
+    const known = this.#claimsOf.get(name)
+    if (known !== undefined) return known
+    const claims = openToken(this.#key, token)
+    if (this.#claimsOf.size >= limits.tokensPerConnection) {
+      const oldest = this.#claimsOf.keys().next()
+      if (!oldest.done) this.#claimsOf.delete(oldest.value)
+    }
+    this.#claimsOf.set(name, claims)
+    return claims
+  }
+}
