@@ -15,7 +15,8 @@ import { type ChunkId, type ClusterId, chunkIdParts, type GroupId } from '../bas
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 
-export type TokenOperation = 'read' | 'write'
+/** `delete` is an order of the leader over HTTP: no client is ever given one. */
+export type TokenOperation = 'read' | 'write' | 'delete'
 
 const tokenClaims = struct('token claims', 1, {
   cluster: field(1, hex<ClusterId>(16)),
@@ -34,6 +35,8 @@ const tokenClaims = struct('token claims', 1, {
       epoch: field(4, id<Rising>()),
     }),
   ),
+  /** This one chunk may be deleted. */
+  remove: optional(6, hex<ChunkId>(16)),
 })
 export type TokenClaims = Infer<typeof tokenClaims>
 
@@ -76,6 +79,8 @@ export function checkToken(claims: TokenClaims, { operation, chunk, cluster, now
   if (claims.group !== group) throw forbidden(`it is for group ${claims.group}, and the chunk is in ${group}`)
   if (operation === 'read') {
     if (!claims.mayRead) throw forbidden('it does not allow reads')
+  } else if (operation === 'delete') {
+    if (claims.remove !== chunk) throw forbidden('it does not order this chunk deleted')
   } else {
     const range = claims.write
     if (range === undefined) throw forbidden('it does not allow writes')

@@ -1,0 +1,134 @@
+/**
+ * A chunk server: one store, served to clients and other chunk servers by frames and by HTTP, under orders of the master.
+ *
+ * It starts to listen before it registers, so that the addresses it registers answer; it decides nothing about which
+ * chunks should exist.
+ * @module
+ */
+import type { ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Env } from '../env/env.ts'
+import type { HttpListener } from '../env/network.ts'
+import type { ChunkStore } from '../store/chunk-store.ts'
+import type { ClusterKeys, Credentials } from '../wire/credentials.ts'
+import { listenForPeers, type PeerListener } from '../wire/listen.ts'
+import { createService } from '../wire/service.ts'
+import { Access } from './access.ts'
+import { serveChunks } from './chunk-methods.ts'
+import { createHttpHandler } from './http-door.ts'
+import { MapView } from './map-view.ts'
+import { MasterLink } from './master-link.ts'
+import { serveOrders } from './order-methods.ts'
+import { Replicator } from './replicator.ts'
+
+export interface ChunkServerOptions {
+  readonly env: Env
+  /** Open, and owned by the chunk server from now on: `close` closes it. */
+  readonly store: ChunkStore
+  readonly serverId: ServerId
+  readonly clusterId: ClusterId
+  readonly keys: ClusterKeys
+  readonly masterAddress: string
+  /** `host:port` of frames; port 0 takes any. */
+  readonly listenAddress: string
+  /** `host:port` of plain HTTP; port 0 takes any. */
+  readonly httpListenAddress: string
+  /** The host that others reach this server by, when it is not the one listened on. */
+  readonly advertiseHost?: string
+  /** `host/rack`. */
+  readonly domain: string
+  readonly version: string
+}
+
+export interface ChunkServer {
+  readonly serverId: ServerId
+  readonly address: string
+  readonly httpAddress: string
+  readonly store: ChunkStore
+  /** Resolves when the master knows this server. */
+  readonly registered: Promise<void>
+  /** Stops taking work, lets what is under way settle, closes the store. Idempotent. */
+  close(): Promise<void>
+}
+
+/** @throws {AshlarError} `in-use` — a port is taken */
+export async function startChunkServer(options: ChunkServerOptions): Promise<ChunkServer> {
+  const { env, store, serverId, clusterId, keys } = options
+  const credentials: Credentials = { role: 'chunkserver', clusterId, serverId, keys }
+  const view = await MapView.open({ serverId, clock: env.clock, store })
+  const service = createService()
+  const access = new Access({
+    tokenKey: keys.token,
+    clusterId,
+    serverId,
+    view,
+    fetchMap: () => link.fetchMap(),
+  })
+  const replicator = new Replicator({ env, store, credentials })
+  const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
+  serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt })
+
+  const peers: PeerListener = await listenForPeers({
+    env,
+    address: options.listenAddress,
+    credentials,
+    service,
+    onPeerClosed: (peer) => {
+      handles.abortAll(peer).catch((error: unknown) => {
+        env.log.warn('a write left open by a closed connection could not be dropped', { error })
+      })
+    },
+  })
+  let http: HttpListener
+  try {
+    http = await env.network.serveHttp(
+      {
+        address: options.httpListenAddress,
+        maxConnections: limits.connectionsPerListener,
+        idleTimeoutMs: limits.idleConnectionTimeoutMs,
+      },
+      createHttpHandler({ store, access, serverId, clusterId, keys }),
+    )
+  } catch (error) {
+    await peers.close()
+    throw error
+  }
+
+  const link = new MasterLink({
+    env,
+    store,
+    view,
+    credentials,
+    service,
+    serverId,
+    masterAddress: options.masterAddress,
+    address: advertised(peers.address, options.advertiseHost),
+    httpAddress: advertised(http.address, options.advertiseHost),
+    domain: options.domain,
+    version: options.version,
+  })
+  link.start()
+
+  let closing: Promise<void> | undefined
+  async function closeAll(): Promise<void> {
+    await link.close()
+    await Promise.all([peers.close(), http.close()])
+    await replicator.close()
+    await store.close()
+  }
+  return {
+    serverId,
+    address: peers.address,
+    httpAddress: http.address,
+    store,
+    registered: link.firstRegistration,
+    close() {
+      closing ??= closeAll()
+      return closing
+    },
+  }
+}
+
+function advertised(address: string, host: string | undefined): string {
+  return host === undefined ? address : `${host}${address.slice(address.lastIndexOf(':'))}`
+}

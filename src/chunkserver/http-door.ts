@@ -1,0 +1,189 @@
+/**
+ * Chunks over plain HTTP, for people and simple clients: `GET|PUT|HEAD|DELETE /chunks/:id` and `GET /status`.
+ *
+ * Every request is authenticated: chunks by a capability token (`Authorization: Bearer <base64url>`), and a delete by one that
+ * the leader minted for exactly that (an order); `/status` by the client key. Ids are parsed, so no name becomes a path.
+ * A PUT names the group's epoch in `X-Ashlar-Epoch` and may name the bytes' CRC-32 in `X-Ashlar-Crc32` (hex).
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AshlarError, toAshlarError } from '../base/errors.ts'
+import { parseRange } from '../base/http-range.ts'
+import { type ChunkId, type ClusterId, parseChunkId, type ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Rising } from '../base/rising.ts'
+import { answerError, answerJson, bearerToken, requireBearer, writeBody } from '../env/http-answers.ts'
+import type { ChunkReader, ChunkStore, ReplicaInfo } from '../store/chunk-store.ts'
+import type { ClusterKeys } from '../wire/credentials.ts'
+import { signReceipt } from '../wire/receipt.ts'
+import type { Access } from './access.ts'
+
+export interface HttpDoorOptions {
+  readonly store: ChunkStore
+  readonly access: Access
+  readonly serverId: ServerId
+  readonly clusterId: ClusterId
+  readonly keys: ClusterKeys
+}
+
+type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+export function createHttpHandler(options: HttpDoorOptions): HttpHandler {
+  return async (request, response) => {
+    try {
+      await route(request, response, options)
+    } catch (error) {
+      answerError(request, response, notHere(toAshlarError(error, `answer ${request.method}`)))
+    }
+  }
+}
+
+async function route(request: IncomingMessage, response: ServerResponse, options: HttpDoorOptions): Promise<void> {
+  const { pathname } = new URL(request.url ?? '/', 'http://chunkserver')
+  if (pathname === '/status' && (request.method === 'GET' || request.method === 'HEAD')) {
+    requireBearer(request, options.keys.client)
+    return answerJson(response, 200, { id: options.serverId, clusterId: options.clusterId, ...options.store.space() })
+  }
+  const match = /^\/chunks\/([^/]{1,64})$/.exec(pathname)
+  if (match === null) throw new AshlarError('not-found', 'Cannot answer: there are only /chunks/ID and /status')
+  const chunk = parseChunkId(match[1] as string)
+  switch (request.method) {
+    case 'GET':
+      return await get(request, response, { chunk, ...options })
+    case 'HEAD':
+      return await head(request, response, { chunk, ...options })
+    case 'PUT':
+      return await put(request, response, { chunk, ...options })
+    case 'DELETE':
+      return await remove(request, response, { chunk, ...options })
+    default:
+      response.setHeader('Allow', 'GET, HEAD, PUT, DELETE')
+      response.statusCode = 405
+      response.end()
+  }
+}
+
+interface ChunkRequest extends HttpDoorOptions {
+  readonly chunk: ChunkId
+}
+
+async function get(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { chunk, access, store }: ChunkRequest,
+): Promise<void> {
+  access.checkClaims(access.openToken(bearerToken(request)), 'read', chunk)
+  const reader = await store.open(chunk)
+  try {
+    const { length } = reader.info
+    const range = parseRange(request.headers.range, length)
+    describe(response, reader.info)
+    response.statusCode = range === undefined ? 200 : 206
+    if (range !== undefined) response.setHeader('Content-Range', `bytes ${range.start}-${range.end - 1}/${length}`)
+    const { start, end } = range ?? { start: 0, end: length }
+    response.setHeader('Content-Length', end - start)
+    await sendRange(response, reader, { start, end })
+    response.end()
+  } finally {
+    await reader.close()
+  }
+}
+
+async function sendRange(
+  response: ServerResponse,
+  reader: ChunkReader,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<void> {
+  let at = start
+  while (at < end) {
+    const slice = await reader.read({ offset: at, length: end - at })
+    try {
+      const bytes = slice.bytes.subarray(at - slice.offset, Math.min(slice.bytes.length, end - slice.offset))
+      await writeBody(response, bytes)
+      at += bytes.length
+    } finally {
+      slice.release()
+    }
+  }
+}
+
+async function head(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { chunk, access, store }: ChunkRequest,
+): Promise<void> {
+  access.checkClaims(access.openToken(bearerToken(request)), 'read', chunk)
+  const info = await store.info(chunk)
+  if (info === undefined) throw new AshlarError('chunk-missing', `Cannot describe chunk ${chunk}: it is not here`)
+  describe(response, info)
+  response.setHeader('Content-Length', info.length)
+  response.end()
+}
+
+async function put(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { chunk, access, store, serverId, keys }: ChunkRequest,
+): Promise<void> {
+  access.checkClaims(access.openToken(bearerToken(request)), 'write', chunk)
+  const length = integerHeader(request, 'content-length', 10)
+  const epoch = integerHeader(request, 'x-ashlar-epoch', 10) as Rising
+  if (length > limits.chunkSizeMaxBytes) {
+    throw new AshlarError(
+      'too-large',
+      `Cannot store chunk ${chunk}: ${length} bytes, where ${limits.chunkSizeMaxBytes} is the limit`,
+    )
+  }
+  const grant = await access.grantWrite({ chunk, epoch })
+  const expected =
+    request.headers['x-ashlar-crc32'] === undefined ? {} : { expectedCrc: integerHeader(request, 'x-ashlar-crc32', 16) }
+  const writer = await store.begin(chunk, length)
+  let info: ReplicaInfo
+  try {
+    for await (const bytes of request) await writer.append(bytes as Buffer)
+    info = await writer.commit(expected)
+  } finally {
+    await writer.abort()
+  }
+  const { mac, ...receipt } = signReceipt(keys.receipt, {
+    chunk,
+    length: info.length,
+    crc: info.crc,
+    server: serverId,
+    ...grant,
+  })
+  answerJson(response, 201, { ...receipt, mac: mac.toString('base64url') })
+}
+
+async function remove(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { chunk, access, store }: ChunkRequest,
+): Promise<void> {
+  access.checkClaims(access.openToken(bearerToken(request)), 'delete', chunk)
+  await store.delete([chunk])
+  response.statusCode = 204
+  response.end()
+}
+
+function describe(response: ServerResponse, info: ReplicaInfo): void {
+  response.setHeader('Content-Type', 'application/octet-stream')
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  response.setHeader('Accept-Ranges', 'bytes')
+  response.setHeader('ETag', `"${info.id}"`)
+  response.setHeader('X-Ashlar-Crc32', info.crc.toString(16).padStart(8, '0'))
+}
+
+function integerHeader(request: IncomingMessage, name: string, radix: 10 | 16): number {
+  const text = request.headers[name]
+  const pattern = radix === 10 ? /^\d{1,16}$/ : /^[0-9a-fA-F]{1,8}$/
+  if (typeof text !== 'string' || !pattern.test(text)) {
+    throw new AshlarError('invalid-argument', `Cannot store the chunk: header ${name} is missing or not a number`)
+  }
+  return Number.parseInt(text, radix)
+}
+
+/** Asked for one replica, an absent one is simply not found; another server may have it. */
+function notHere(error: AshlarError): AshlarError {
+  return error.code === 'chunk-missing' ? new AshlarError('not-found', error.message, { cause: error }) : error
+}

@@ -1,0 +1,93 @@
+/**
+ * What this chunk server knows of the cluster: the map, the leader's epoch and cluster time, as the master last told.
+ *
+ * Invariants: the map's version and the leader's epoch only rise; the leader's epoch is durable before an order under it
+ * is obeyed, so that a deposed master's late orders are refused even after a restart of this server.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
+import type { Rising } from '../base/rising.ts'
+import type { Clock } from '../env/clock.ts'
+import type { ChunkStore } from '../store/chunk-store.ts'
+import type { ClusterMap, Group } from '../wire/types/cluster-map.ts'
+
+const leaderEpochFact = 'leader-epoch'
+
+export class MapView {
+  readonly #serverId: ServerId
+  readonly #clock: Clock
+  readonly #store: ChunkStore
+  #mapVersion: Rising | undefined
+  #groups: ReadonlyMap<GroupId, Group> = new Map()
+  #leaderEpoch: Rising
+  #persisting: Promise<void> = Promise.resolve()
+  #clusterTime = 0
+  #heardAtMs: number
+
+  private constructor(options: { serverId: ServerId; clock: Clock; store: ChunkStore; leaderEpoch: Rising }) {
+    this.#serverId = options.serverId
+    this.#clock = options.clock
+    this.#store = options.store
+    this.#leaderEpoch = options.leaderEpoch
+    this.#heardAtMs = options.clock.monotonicMs()
+  }
+
+  static async open(options: { serverId: ServerId; clock: Clock; store: ChunkStore }): Promise<MapView> {
+    const kept = await options.store.getFact(leaderEpochFact)
+    const leaderEpoch = (kept === undefined ? 0 : Number(kept.toString('ascii'))) as Rising
+    return new MapView({ ...options, leaderEpoch })
+  }
+
+  get mapVersion(): Rising | undefined {
+    return this.#mapVersion
+  }
+
+  get leaderEpoch(): Rising {
+    return this.#leaderEpoch
+  }
+
+  /** Cluster time now: what the master said, and what has passed here since. */
+  clusterTimeMs(): Rising {
+    return (this.#clusterTime + Math.floor(this.#clock.monotonicMs() - this.#heardAtMs)) as Rising
+  }
+
+  learnTime(clusterTime: Rising): void {
+    this.#clusterTime = Math.max(clusterTime, this.clusterTimeMs())
+    this.#heardAtMs = this.#clock.monotonicMs()
+  }
+
+  /** Takes a map that is newer than the one held; an older one is ignored. */
+  learnMap(map: ClusterMap): void {
+    if (this.#mapVersion !== undefined && map.version < this.#mapVersion) return
+    this.#mapVersion = map.version
+    this.#groups = new Map(map.groups.map((group) => [group.id, group]))
+  }
+
+  /**
+   * Admits an order of the leader, or a leader that presents itself.
+   * @throws {AshlarError} `stale-leader` — a newer leader was seen
+   */
+  async admitLeader(epoch: Rising): Promise<void> {
+    if (epoch < this.#leaderEpoch) {
+      throw new AshlarError(
+        'stale-leader',
+        `Cannot obey epoch ${epoch}: a leader of epoch ${this.#leaderEpoch} was seen`,
+      )
+    }
+    if (epoch > this.#leaderEpoch) {
+      this.#leaderEpoch = epoch
+      this.#persisting = this.#persisting.then(() => this.#store.setFact(leaderEpochFact, Buffer.from(String(epoch))))
+    }
+    await this.#persisting
+  }
+
+  group(id: GroupId): Group | undefined {
+    return this.#groups.get(id)
+  }
+
+  /** This server's slot among the members that take writes; undefined: it is not one of them. */
+  writableSlot(group: Group): number | undefined {
+    return group.members.find((member) => member.server === this.#serverId && member.state !== 'leaving')?.slot
+  }
+}

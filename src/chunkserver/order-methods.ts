@@ -1,0 +1,101 @@
+/**
+ * Obeys the leader: deletes, copies, comparisons. Each order carries the leader's epoch; one from a deposed master is
+ * refused. Nothing is deleted here but by name and by order: this server never infers that a chunk is not needed.
+ * @module
+ */
+import { digestToLanes } from '../base/digest.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import { type GroupId, groupOf, pageBounds, type ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { ChunkStore } from '../store/chunk-store.ts'
+import { deleteChunks, getPageDigests, listPage, replicateChunk, verifyReplica } from '../wire/methods/chunk-methods.ts'
+import { signReceipt } from '../wire/receipt.ts'
+import type { Service } from '../wire/service.ts'
+import type { Access } from './access.ts'
+import { groupDigestOf } from './group-digests.ts'
+import type { MapView } from './map-view.ts'
+import type { Replicator } from './replicator.ts'
+import { spaceReportOf } from './space-report.ts'
+
+const pagesPerAnswer = 8192
+
+export interface OrderMethodsOptions {
+  readonly service: Service
+  readonly store: ChunkStore
+  readonly view: MapView
+  readonly access: Access
+  readonly replicator: Replicator
+  readonly serverId: ServerId
+  readonly receiptKey: Buffer
+}
+
+export function serveOrders({
+  service,
+  store,
+  view,
+  access,
+  replicator,
+  serverId,
+  receiptKey,
+}: OrderMethodsOptions): void {
+  service.handle(deleteChunks, async ({ leaderEpoch, group, epoch, chunks }) => {
+    await view.admitLeader(leaderEpoch)
+    const known = view.group(group)
+    if (known !== undefined && epoch < known.epoch) {
+      throw new AshlarError(
+        'stale-epoch',
+        `Cannot delete in group ${group}: the order has epoch ${epoch}, this server ${known.epoch}`,
+      )
+    }
+    for (const chunk of chunks) {
+      if (groupOf(chunk) !== group)
+        throw new AshlarError('protocol', `Cannot delete chunk ${chunk}: it is not of group ${group}`)
+    }
+    const deleted = await store.delete(chunks)
+    return { value: { deleted, space: spaceReportOf(store.space()), digest: await groupDigestOf(store, group) } }
+  })
+
+  service.handle(
+    replicateChunk,
+    async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken }, { signal }) => {
+      await view.admitLeader(leaderEpoch)
+      const grant = await access.grantWrite({ chunk: facts.id, epoch })
+      await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
+      // A repair counts only after the new copy was read back (promise P4).
+      const info = await store.verify(facts.id)
+      return {
+        value: {
+          receipt: signReceipt(receiptKey, {
+            chunk: info.id,
+            length: info.length,
+            crc: info.crc,
+            server: serverId,
+            ...grant,
+          }),
+        },
+      }
+    },
+  )
+
+  service.handle(getPageDigests, async ({ group, fromPage }) => {
+    const all = (await store.digests(group)).filter(({ page }) => page >= fromPage)
+    const pages = all.slice(0, pagesPerAnswer).map(({ page, digest }) => ({ page, lanes: digestToLanes(digest) }))
+    return { value: { pages, more: all.length > pages.length } }
+  })
+
+  service.handle(listPage, async ({ group, page }) => {
+    return { value: { chunks: await store.list({ ...pageBounds(group as GroupId, page), limit: limits.pageIds }) } }
+  })
+
+  service.handle(verifyReplica, async ({ leaderEpoch, facts }) => {
+    await view.admitLeader(leaderEpoch)
+    try {
+      const info = await store.verify(facts.id)
+      return { value: { ok: info.length === facts.length && info.crc === facts.crc } }
+    } catch (error) {
+      // Both are the answer to the question; any other failure says nothing about the replica.
+      if (isAshlarError(error, 'corrupt', 'chunk-missing')) return { value: { ok: false } }
+      throw error
+    }
+  })
+}

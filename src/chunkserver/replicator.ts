@@ -1,0 +1,105 @@
+/**
+ * Copies a chunk from another chunk server into this one, by order of the leader.
+ *
+ * The bytes are judged by the length and crc that the *order* names (they come from the metadata), never by what the
+ * source says of itself: a wrong source cannot spread.
+ * @module
+ */
+import type { ChunkFacts } from '../base/digest.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Env } from '../env/env.ts'
+import { Limiter, throwIfCancelled } from '../env/waiting.ts'
+import type { ChunkStore, ChunkWriter } from '../store/chunk-store.ts'
+import { connectPeer } from '../wire/connect.ts'
+import type { Credentials } from '../wire/credentials.ts'
+import { readChunk } from '../wire/methods/chunk-methods.ts'
+import type { Peer } from '../wire/peer.ts'
+
+export interface ChunkSource {
+  readonly source: ServerId
+  readonly sourceAddress: string
+  readonly readToken: Buffer
+}
+
+/** Copies under way on one server; more wait. */
+const copiesAtOnce = 4
+
+export class Replicator {
+  readonly #env: Env
+  readonly #store: ChunkStore
+  readonly #credentials: Credentials
+  readonly #slots = new Limiter({ name: 'copies', slots: copiesAtOnce, maxWaiting: limits.requestsPerConnection })
+  /** One connection per source, shared by its copies. */
+  readonly #peers = new Map<string, Promise<Peer>>()
+
+  constructor(options: { readonly env: Env; readonly store: ChunkStore; readonly credentials: Credentials }) {
+    this.#env = options.env
+    this.#store = options.store
+    this.#credentials = options.credentials
+  }
+
+  /** @throws {AshlarError} `corrupt` — the source's bytes are wrong; what the source or the store threw */
+  async copy(facts: ChunkFacts, source: ChunkSource, signal: AbortSignal): Promise<void> {
+    await this.#slots.run(async () => {
+      const known = await this.#store.info(facts.id)
+      if (known !== undefined && known.length === facts.length && known.crc === facts.crc) return
+      const peer = await this.#peerOf(source, signal)
+      const writer = await this.#store.begin(facts.id, facts.length)
+      try {
+        await fill(writer, { facts, source, peer, signal })
+        await writer.commit({ expectedCrc: facts.crc })
+      } finally {
+        await writer.abort()
+      }
+    }, signal)
+  }
+
+  async close(): Promise<void> {
+    const peers = await Promise.allSettled(this.#peers.values())
+    for (const peer of peers) if (peer.status === 'fulfilled') peer.value.close()
+  }
+
+  async #peerOf({ source, sourceAddress }: ChunkSource, signal: AbortSignal): Promise<Peer> {
+    const name = `${source} ${sourceAddress}`
+    const known = this.#peers.get(name)
+    if (known !== undefined) {
+      const peer = await known.catch(() => undefined) // whoever opened it was told why it failed
+      if (peer !== undefined && !peer.isClosed) return peer
+    }
+    throwIfCancelled(signal, 'copy a chunk')
+    const opening = connectPeer({
+      env: this.#env,
+      address: sourceAddress,
+      credentials: this.#credentials,
+      expectServer: source,
+      timeoutMs: limits.handshakeTimeoutMs,
+    })
+    this.#peers.set(name, opening)
+    return await opening
+  }
+}
+
+async function fill(
+  writer: ChunkWriter,
+  from: { readonly facts: ChunkFacts; readonly source: ChunkSource; readonly peer: Peer; readonly signal: AbortSignal },
+): Promise<void> {
+  const { facts, source, peer, signal } = from
+  let offset = 0
+  while (offset < facts.length) {
+    const { value, payload } = await peer.call(
+      readChunk,
+      { chunk: facts.id, token: source.readToken, offset, length: facts.length - offset, wantBlockCrcs: false },
+      { signal },
+    )
+    if (value.offset !== offset || payload.length === 0 || offset + payload.length > facts.length) {
+      throw new AshlarError(
+        'corrupt',
+        `Cannot copy chunk ${facts.id}: ${source.source} sent other bytes than asked for`,
+      )
+    }
+    await writer.append(payload)
+    offset += payload.length
+  }
+}

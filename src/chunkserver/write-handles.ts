@@ -1,0 +1,133 @@
+/**
+ * Chunks being written in parts, by connection: `beginChunk` gives a handle, `appendChunk` and `commitChunk` name it.
+ *
+ * The calls of one handle run one after the other in the order they arrived, though several are in flight.
+ * Invariant: a handle ends with commit, abort, its first failure, or its connection, and then its reservation is returned.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { ChunkId } from '../base/ids.ts'
+import type { ChunkWriter } from '../store/chunk-store.ts'
+import type { Peer } from '../wire/peer.ts'
+import type { WriteGrant } from './access.ts'
+
+/** Open handles of one connection. A client writes two or three chunks at once. */
+const handlesPerPeer = 64
+
+export interface NewHandle {
+  readonly chunk: ChunkId
+  /** The epoch and slot that the receipt will name. */
+  readonly grant: WriteGrant
+  readonly writer: ChunkWriter
+}
+
+export class WriteHandle {
+  readonly chunk: ChunkId
+  readonly grant: WriteGrant
+  readonly #writer: ChunkWriter
+  #tail: Promise<unknown> = Promise.resolve()
+  #appended = 0
+  #failure: unknown
+
+  constructor({ chunk, grant, writer }: NewHandle) {
+    this.chunk = chunk
+    this.grant = grant
+    this.#writer = writer
+  }
+
+  append(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#next(async () => {
+      if (offset !== this.#appended) {
+        throw new AshlarError(
+          'protocol',
+          `Cannot append to chunk ${this.chunk} at ${offset}: it has ${this.#appended} bytes`,
+        )
+      }
+      await this.#writer.append(bytes)
+      this.#appended += bytes.length
+    })
+  }
+
+  commit<T>(finish: (writer: ChunkWriter) => Promise<T>): Promise<T> {
+    return this.#next(() => finish(this.#writer))
+  }
+
+  /** Waits for the call under way, so that no buffer is given back while the disk still reads it. */
+  abort(): Promise<void> {
+    this.#failure ??= new AshlarError('cancelled', `Cannot go on writing chunk ${this.chunk}: it was aborted`)
+    const aborted = this.#tail.then(() => this.#writer.abort())
+    this.#tail = aborted.catch(ignoreHere)
+    return aborted
+  }
+
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      try {
+        return await work()
+      } catch (error) {
+        this.#failure = error
+        throw error
+      }
+    })
+    this.#tail = result.catch(ignoreHere)
+    return result
+  }
+}
+
+/** The caller of each call handles its rejection; the chain only orders them. */
+function ignoreHere(): void {
+  return undefined
+}
+
+export class WriteHandles {
+  readonly #byPeer = new Map<Peer, Map<number, WriteHandle>>()
+  #lastNumber = 0
+
+  /** @throws {AshlarError} `busy` — the connection has too many open */
+  add(peer: Peer, handle: NewHandle): number {
+    const handles = this.#handlesOf(peer)
+    this.#lastNumber += 1
+    handles.set(this.#lastNumber, new WriteHandle(handle))
+    return this.#lastNumber
+  }
+
+  /** Refuses one more before anything is reserved. */
+  checkRoom(peer: Peer): void {
+    if (this.#handlesOf(peer).size >= handlesPerPeer) {
+      throw new AshlarError('busy', `Cannot begin a chunk: this connection writes ${handlesPerPeer} already`)
+    }
+  }
+
+  find(peer: Peer, number: number): WriteHandle | undefined {
+    return this.#byPeer.get(peer)?.get(number)
+  }
+
+  /** @throws {AshlarError} `protocol` — not open */
+  get(peer: Peer, number: number): WriteHandle {
+    const handle = this.find(peer, number)
+    if (handle === undefined) throw new AshlarError('protocol', `Cannot go on writing: handle ${number} is not open`)
+    return handle
+  }
+
+  remove(peer: Peer, number: number): void {
+    this.#byPeer.get(peer)?.delete(number)
+  }
+
+  /** Aborts what the connection left open. */
+  async abortAll(peer: Peer): Promise<void> {
+    const handles = [...(this.#byPeer.get(peer)?.values() ?? [])]
+    this.#byPeer.delete(peer)
+    await Promise.all(handles.map((handle) => handle.abort()))
+  }
+
+  #handlesOf(peer: Peer): Map<number, WriteHandle> {
+    const known = this.#byPeer.get(peer)
+    if (known !== undefined) return known
+    if (peer.isClosed)
+      throw new AshlarError('connection-lost', 'Cannot begin a chunk: the connection is closed', { applied: 'no' })
+    const handles = new Map<number, WriteHandle>()
+    this.#byPeer.set(peer, handles)
+    return handles
+  }
+}

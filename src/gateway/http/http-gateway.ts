@@ -1,0 +1,68 @@
+/**
+ * The cluster's HTTP door: files at `/files/PATH`, the cluster at `/nodes` and `/status`. Described by `docs/openapi.yaml`.
+ *
+ * It uses the public client only. Every request carries the cluster's key (`Authorization: Bearer`); nothing, the routes
+ * included, is told without it. A request's body is not read before it is authenticated.
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AshlarError, toAshlarError } from '../../base/errors.ts'
+import { limits } from '../../base/limits.ts'
+import type { AshlarClient } from '../../client/filesystem.ts'
+import type { Env } from '../../env/env.ts'
+import { answerError, answerJson, requireBearer } from '../../env/http-answers.ts'
+import type { HttpListener } from '../../env/network.ts'
+import { serveFile } from './files-route.ts'
+import { filePath } from './paths.ts'
+
+export interface HttpGatewayOptions {
+  readonly env: Env
+  readonly client: AshlarClient
+  /** `host:port`; port 0 takes any. */
+  readonly listenAddress: string
+  /** What a bearer must present. */
+  readonly clientKey: Buffer
+}
+
+/** @throws {AshlarError} `in-use` — the port is taken */
+export async function startHttpGateway(options: HttpGatewayOptions): Promise<HttpListener> {
+  const { env, listenAddress } = options
+  return await env.network.serveHttp(
+    {
+      address: listenAddress,
+      maxConnections: limits.connectionsPerListener,
+      idleTimeoutMs: limits.idleConnectionTimeoutMs,
+    },
+    (request, response) => answer(request, response, options),
+  )
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: HttpGatewayOptions): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  try {
+    requireBearer(request, options.clientKey)
+    await route(request, response, { client: options.client, signal: gone.signal })
+  } catch (error) {
+    const failure = toAshlarError(error, `answer ${request.method}`)
+    if (failure.code === 'internal')
+      options.env.log.error('A request failed', { method: request.method, error: failure })
+    answerError(request, response, failure)
+  }
+}
+
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { client, signal }: { readonly client: AshlarClient; readonly signal: AbortSignal },
+): Promise<void> {
+  const [rawPath = '', rawQuery = ''] = (request.url ?? '').split('?', 2)
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  if (rawPath === '/nodes' && isRead) return answerJson(response, 200, await client.nodes({ signal }))
+  if (rawPath === '/status' && isRead) return answerJson(response, 200, await client.status({ signal }))
+  if (rawPath === '/files' || rawPath.startsWith('/files/')) {
+    const path = filePath(rawPath.slice('/files'.length))
+    return await serveFile(request, response, { client, path, query: new URLSearchParams(rawQuery), signal })
+  }
+  throw new AshlarError('not-found', 'Cannot answer: there are only /files/PATH, /nodes and /status')
+}
