@@ -14,7 +14,7 @@ import type { Clock } from '../env/clock.ts'
 import type { Random } from '../env/random.ts'
 import { sleep, throwIfCancelled, withTimeout } from '../env/waiting.ts'
 import { BufferedTransaction } from './buffered-transaction.ts'
-import { MemoryAttempt, Overtaken } from './memory-attempt.ts'
+import { MemoryAttempt } from './memory-attempt.ts'
 import { createMemoryImage, type MemoryImage } from './memory-image.ts'
 import type { Transaction, TransactOptions, TxnKV } from './txn-kv.ts'
 

@@ -14,7 +14,7 @@ const runKeys = 512
 /** Bytes as text that compares like them, one character a byte. */
 export function keyText(key: Uint8Array): string {
   const buffer = Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)
-  return buffer.latin1Slice()
+  return buffer.toString('latin1')
 }
 
 export class SortedMap<V> {

@@ -13,14 +13,28 @@ import { addLanes, allZero, assertLanes } from './lanes.ts'
 import { keyText, SortedMap } from './sorted-map.ts'
 
 /** What happens to one key. `add`: `value` holds the lanes to add; `del`: there is none. */
-export type Write = {
+export type Write = PutWrite | DelWrite | AddWrite
+
+interface AnyWrite {
   readonly key: Uint8Array
   /** The key must be absent beneath this write. */
   readonly mustBeAbsent: boolean
-} & (
-  | { readonly kind: 'put' | 'add'; readonly value: Uint8Array }
-  | { readonly kind: 'del'; readonly value?: undefined }
-)
+}
+
+interface PutWrite extends AnyWrite {
+  readonly kind: 'put'
+  readonly value: Uint8Array
+}
+
+interface DelWrite extends AnyWrite {
+  readonly kind: 'del'
+  readonly value?: undefined
+}
+
+interface AddWrite extends AnyWrite {
+  readonly kind: 'add'
+  readonly value: Uint8Array
+}
 
 /** A pair of the base: the key as text, the key, the value. */
 export type Pair = readonly [text: string, key: Uint8Array, value: Uint8Array]
@@ -145,7 +159,7 @@ export function alreadyExists(key: Uint8Array): AshlarError {
 }
 
 /** `write`, an `add`, on top of an earlier write of the same key. */
-function added(before: Write | undefined, write: Write & { kind: 'add' }): Write {
+function added(before: Write | undefined, write: AddWrite): Write {
   if (before === undefined) return write
   const value = before.kind === 'del' ? write.value : addLanes(before.value, write.value)
   const { mustBeAbsent } = before
