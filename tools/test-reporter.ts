@@ -28,21 +28,12 @@ export function coverageByFolder(files: readonly FileCoverage[], projectFolder: 
     folders.set(folder, [...(folders.get(folder) ?? []), file])
   }
   const rows = [...folders].sort(([a], [b]) => (a < b ? -1 : 1))
-  const lines = [...rows, ['all', files] as const].map(([folder, members]) => {
-    const sum = (count: (file: FileCoverage) => number) => members.reduce<number>((total, file) => total + count(file), 0)
+  const all: [string, readonly FileCoverage[]] = ['all', files]
+  const lines = [...rows, all].map(([folder, members]) => {
     const cells = [
-      percent(
-        sum((file) => file.coveredLineCount),
-        sum((file) => file.totalLineCount),
-      ),
-      percent(
-        sum((file) => file.coveredBranchCount),
-        sum((file) => file.totalBranchCount),
-      ),
-      percent(
-        sum((file) => file.coveredFunctionCount),
-        sum((file) => file.totalFunctionCount),
-      ),
+      percent(members.map((file) => [file.coveredLineCount, file.totalLineCount])),
+      percent(members.map((file) => [file.coveredBranchCount, file.totalBranchCount])),
+      percent(members.map((file) => [file.coveredFunctionCount, file.totalFunctionCount])),
       String(members.length),
     ]
     return folder.padEnd(18) + cells.map((cell) => cell.padStart(11)).join('')
@@ -52,7 +43,9 @@ export function coverageByFolder(files: readonly FileCoverage[], projectFolder: 
   return `${[head, ...lines].join('\n')}\n`
 }
 
-function percent(covered: number, total: number): string {
+function percent(counts: readonly (readonly [covered: number, total: number])[]): string {
+  const covered = counts.reduce((sum, [part]) => sum + part, 0)
+  const total = counts.reduce((sum, [, whole]) => sum + whole, 0)
   return total === 0 ? '–' : ((100 * covered) / total).toFixed(1)
 }
 
