@@ -37,7 +37,8 @@ export const limits = {
   /** How often a transaction that lost to others is run again. */
   transactionAttempts: 32,
   metadataCacheBytes: 64 * MiB,
-  metadataReserveBytes: 16 * MiB,
+  /** Kept free for deletes on a full disk: twice what the write-ahead log may need to move into the database. */
+  metadataReserveBytes: 32 * MiB,
   listPageEntries: 1000,
   purgeStepChunks: 512,
   // Wire.
@@ -66,6 +67,12 @@ export const limits = {
   storeBufferBytes: 64 * MiB,
   /** Requests of one process that wait for a page-aligned buffer. */
   storeBufferWaiters: 1024,
+  /** Records that wait for the next write of a store's log. */
+  storeCommitQueue: 8192,
+  /** Events that a store's index may be behind. */
+  storeOverlayEvents: 16_384,
+  /** Files that a store keeps open for reading while nobody reads them. */
+  storeIdleFiles: 128,
   // Cluster.
   chunkServers: 10_000,
   groupsPerServer: 32,

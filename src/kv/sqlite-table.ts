@@ -25,8 +25,8 @@ const pageSizeBytes = 4096
 /** Frames in the write-ahead log from which on a checkpoint moves them into the database: 16 MiB. */
 const checkpointPages = 4096
 
-/** A checkpoint is due at most once in so many batches: asking for the length of the log costs a statement. */
-const batchesBetweenLooks = 16
+/** How much may be written, by a high guess, before the length of the log is looked up: asking costs a statement. */
+const pagesBetweenLooks = checkpointPages / 4
 
 export interface SqliteTableOptions {
   readonly path: string
@@ -54,7 +54,7 @@ export class SqliteTable {
   readonly #delete: StatementSync
   readonly #begin: StatementSync
   readonly #commit: StatementSync
-  #batchesToLook = batchesBetweenLooks
+  #pagesToLook = pagesBetweenLooks
 
   /**
    * @throws {AshlarError} `in-use` — another process holds it; `version-unsupported` — written by a newer Ashlar;
@@ -128,22 +128,27 @@ export class SqliteTable {
         else this.#put.run(write.key, value, checksumOf(write.key, value))
       }
       this.#commit.run()
-      this.#batchesToLook--
+      this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
       return undefined
     } catch (error) {
       return this.#rollBack(error)
     }
   }
 
-  /**
-   * Moves the write-ahead log into the database when it has grown long. A failed sync here is as final as one at commit,
-   * and returned as an `unknown` outcome; no room is `clean`: the log stays whole.
-   */
+  /** {@link checkpoint}, when the log has grown long. */
   checkpointIfLong(): CommitFailure | undefined {
-    if (this.#batchesToLook > 0) return undefined
-    this.#batchesToLook = batchesBetweenLooks
+    if (this.#pagesToLook > 0) return undefined
+    this.#pagesToLook = pagesBetweenLooks
+    return this.logPages() >= checkpointPages ? this.checkpoint() : undefined
+  }
+
+  /**
+   * Moves the write-ahead log into the database; the next commit begins the log again from its start, in blocks it has.
+   * A failed sync here is as final as one at commit: `unknown`. No room is `clean`: the log stays whole.
+   */
+  checkpoint(): CommitFailure | undefined {
     try {
-      if (this.logPages() >= checkpointPages) this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
       return undefined
     } catch (error) {
       const full = sqliteFailureOf(error) === 'full'
