@@ -9,16 +9,19 @@ import type { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { connectionError } from './errno.ts'
 import type { Connection, ConnectionHandlers } from './network.ts'
+import type { Receiver, ReceivingSocket } from './node-receiver.ts'
 
 export class NodeConnection implements Connection {
   readonly peerAddress: string
   readonly #socket: Socket
+  readonly #receiver: Receiver
   #handlers: ConnectionHandlers | undefined
   #error: AshlarError | undefined
 
-  /** @param socket connected, and paused until {@link start} */
-  constructor(socket: Socket, peerAddress: string) {
+  /** @param receiving connected, and paused until {@link start} */
+  constructor({ socket, receiver }: ReceivingSocket, peerAddress: string) {
     this.#socket = socket
+    this.#receiver = receiver
     this.peerAddress = peerAddress
     socket.on('error', (error) => {
       this.#error ??= connectionError(error, peerAddress)
@@ -33,7 +36,7 @@ export class NodeConnection implements Connection {
       setImmediate(() => handlers.closed(this.#error))
       return
     }
-    this.#socket.on('data', handlers.data)
+    this.#receiver.data = handlers.data
     this.#socket.on('drain', handlers.drained)
     this.#socket.resume()
   }

@@ -2,7 +2,7 @@
  * TCP and HTTP of the operating system.
  * @module
  */
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { limits } from '../base/limits.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { connectError, listenError, noAnswer } from './errno.ts'
@@ -10,6 +10,7 @@ import type { Log } from './log.ts'
 import type { Connection, Listener, Network } from './network.ts'
 import { NodeConnection } from './node-connection.ts'
 import { createHttpServer } from './node-http.ts'
+import { Receiver, receiving } from './node-receiver.ts'
 import { cancelled } from './waiting.ts'
 
 const socketOptions = {
@@ -23,10 +24,21 @@ const socketOptions = {
 export function createNodeNetwork({ log }: { readonly log: Log }): Network {
   return {
     async listen({ address, maxConnections }, onConnection) {
-      const server = createServer({ ...socketOptions, pauseOnConnect: true }, (socket) => {
-        onConnection(new NodeConnection(socket, peerOf(socket)))
+      const open = new Set<Connection>()
+      const server = createServer({ ...socketOptions, pauseOnConnect: true }, (accepted) => {
+        const { remoteAddress: host = 'unknown', remotePort: port = 0 } = accepted
+        const received = receiving(accepted)
+        const connection = new NodeConnection(received, formatAddress({ host, port }))
+        // Node's own count ends with the accepted socket, which may have handed over.
+        if (open.size >= maxConnections) {
+          log.warn('Refused a connection: the listener has as many as it may', { address, maxConnections })
+          connection.destroy()
+          return
+        }
+        open.add(connection)
+        received.socket.once('close', () => open.delete(connection))
+        onConnection(connection)
       })
-      server.maxConnections = maxConnections
       return await listening(server, address, log)
     },
 
@@ -54,7 +66,8 @@ function connectTo(
   return new Promise((resolve, reject) => {
     const { host, port } = parseAddress(address)
     if (signal?.aborted) throw cancelled(`connect to ${address}`, signal)
-    const socket = connect({ ...socketOptions, host, port })
+    const receiver = new Receiver()
+    const socket = connect({ ...socketOptions, host, port, onread: receiver.onread })
     const settled = () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
@@ -71,7 +84,7 @@ function connectTo(
     const onConnect = () => {
       settled()
       socket.pause()
-      resolve(new NodeConnection(socket, address))
+      resolve(new NodeConnection({ socket, receiver }, address))
     }
     const onAbort = () => fail(cancelled(`connect to ${address}`, signal as AbortSignal))
     const timer = setTimeout(() => fail(noAnswer(address, timeoutMs)), timeoutMs)
@@ -105,8 +118,4 @@ function stopListening(server: Server): Promise<void> {
     // The descriptor is closed in the turn after.
     setImmediate(resolve)
   })
-}
-
-function peerOf(socket: Socket): string {
-  return formatAddress({ host: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 })
 }
