@@ -1,0 +1,65 @@
+/** What the cluster is and holds, its settings, and what chunk servers tell. @module */
+
+import { groupOf } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { parseAddress } from '../env/address.ts'
+import {
+  type ClusterStatus,
+  changeSetting,
+  getNodes,
+  getSettings,
+  getStatus,
+  heartbeat,
+  register,
+} from '../wire/methods/cluster-methods.ts'
+import type { HandlerContext } from './handlers.ts'
+
+export interface ClusterHandlerOptions {
+  readonly status: () => Promise<ClusterStatus>
+}
+
+export function answerCluster(context: HandlerContext, { status }: ClusterHandlerOptions): void {
+  const { service, registry, settings } = context
+  service.handle(getNodes, async () => ({ value: { nodes: registry.nodes() } }))
+  service.handle(getStatus, async () => ({ value: { status: await status() } }))
+  service.handle(getSettings, async () => ({ value: { settings: settings.list() } }))
+  service.handle(changeSetting, async ({ name, value }) => {
+    await setSetting(context, name, value)
+    return { value: {} }
+  })
+  answerChunkServers(context)
+}
+
+async function setSetting({ settings, leader, map }: HandlerContext, name: string, text: string): Promise<void> {
+  const value = settings.check(name, text)
+  await leader.putSetting(name, value)
+  settings.apply(name, value)
+  // Policies and the default one travel with the map.
+  await map.raiseVersion()
+  await map.ensureGroups(settings.values.defaultPolicy)
+}
+
+function answerChunkServers({ service, registry, leader, map, clusterTime }: HandlerContext): void {
+  service.handle(register, async (request, { peer }) => {
+    parseAddress(request.address)
+    parseAddress(request.httpAddress)
+    await registry.register(request, peer)
+    return {
+      value: {
+        leaderEpoch: leader.epoch,
+        clusterTime: clusterTime(),
+        heartbeatMs: limits.heartbeatIntervalMs,
+        map: map.index.map,
+      },
+    }
+  })
+  service.handle(heartbeat, async (request, { peer }) => {
+    registry.heartbeat(request, peer)
+    // Before the answer: then the server may forget them.
+    for (const chunk of request.quarantined) {
+      registry.noteComparison(request.server, groupOf(chunk), false)
+      await leader.queueRepair(chunk, request.server)
+    }
+    return { value: { leaderEpoch: leader.epoch, clusterTime: clusterTime(), mapVersion: map.version } }
+  })
+}

@@ -1,0 +1,181 @@
+/**
+ * The cluster map in force: servers and groups as the metadata holds them, with an index over the current version.
+ *
+ * Changes are made one after the other, each durable before it shows here: what a client or chunk server is told survives
+ * a restart of the master. Groups are only added; a new server changes nothing about existing ones.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Rising } from '../base/rising.ts'
+import { ClusterMapIndex, failureDomainOf } from '../cluster/cluster-map.ts'
+import { planGroups } from '../cluster/groups.ts'
+import type { Env } from '../env/env.ts'
+import { Limiter } from '../env/waiting.ts'
+import type { Leader, Namespace } from '../namespace/namespace.ts'
+import type { Group, ServerEntry, ServerState } from '../wire/types/cluster-map.ts'
+import type { Settings } from './settings.ts'
+
+export interface CurrentMapOptions {
+  readonly env: Env
+  readonly namespace: Namespace
+  readonly leader: Leader
+  readonly settings: Settings
+  readonly generation: number
+  /** See `NamespaceContext.issue`. */
+  readonly issue: () => Rising
+}
+
+/** Groups written at once: each is a transaction, and the store commits them together. */
+const groupsPerWrite = 64
+
+export class CurrentMap {
+  readonly #options: CurrentMapOptions
+  readonly #changes = new Limiter({ name: 'changes of the cluster map', slots: 1, maxWaiting: limits.chunkServers })
+  readonly #servers = new Map<ServerId, ServerEntry>()
+  readonly #groups = new Map<GroupId, Group>()
+  #index: ClusterMapIndex
+
+  private constructor(options: CurrentMapOptions) {
+    this.#options = options
+    this.#index = this.#indexAt(0 as Rising)
+  }
+
+  static async load(options: CurrentMapOptions): Promise<CurrentMap> {
+    const { namespace } = options
+    const current = new CurrentMap(options)
+    for (let after: ServerId | undefined, more = true; more; ) {
+      const records = await namespace.getServers(after === undefined ? {} : { after })
+      for (const { server } of records) current.#servers.set(server.id, server)
+      after = records.at(-1)?.server.id
+      more = after !== undefined
+    }
+    for (let from = 0 as GroupId, more = true; more; ) {
+      const records = await namespace.getGroups({ from })
+      for (const { group } of records) current.#groups.set(group.id, group)
+      from = ((records.at(-1)?.group.id ?? 0) + 1) as GroupId
+      more = records.length > 0
+    }
+    await current.#refresh()
+    return current
+  }
+
+  get index(): ClusterMapIndex {
+    return this.#index
+  }
+
+  get version(): Rising {
+    return this.#index.map.version
+  }
+
+  /**
+   * Adds a server, or changes what is known of it. A new one gets groups of its own.
+   * @throws {AshlarError} `invalid-argument` — its new domain is that of another member of one of its groups
+   */
+  async putServer(entry: ServerEntry): Promise<void> {
+    await this.#changes.run(async () => {
+      const known = this.#servers.get(entry.id)
+      if (known !== undefined && sameEntry(known, entry)) return
+      if (known !== undefined && known.domain !== entry.domain) this.#requireFreeDomain(entry)
+      await this.#options.leader.putServer({ server: entry })
+      this.#servers.set(entry.id, entry)
+      if (known === undefined) await this.#formGroups()
+      await this.#refresh()
+    })
+  }
+
+  async setState(id: ServerId, state: ServerState): Promise<void> {
+    const known = this.#servers.get(id)
+    if (known !== undefined && known.state !== state) await this.putServer({ ...known, state })
+  }
+
+  /** Makes the groups of a policy that is used for the first time. */
+  async ensureGroups(policyName: string): Promise<void> {
+    if (this.#index.groupsOfPolicy(policyName).length > 0) return
+    await this.#changes.run(async () => {
+      if (this.#index.groupsOfPolicy(policyName).length > 0) return
+      if ((await this.#formGroupsOf(policyName)) > 0) await this.#refresh()
+    })
+  }
+
+  /** After a change of what the map holds besides servers and groups: policies. */
+  async raiseVersion(): Promise<void> {
+    await this.#changes.run(async () => {
+      await this.#options.leader.raiseMapVersion()
+      await this.#refresh()
+    })
+  }
+
+  /** Of the policies in use: the default one, and those that have groups. */
+  async #formGroups(): Promise<void> {
+    const used = new Set([...this.#groups.values()].map((group) => group.policy))
+    used.add(this.#options.settings.values.defaultPolicy)
+    for (const name of used) await this.#formGroupsOf(name)
+  }
+
+  async #formGroupsOf(policyName: string): Promise<number> {
+    const { env, leader, settings, issue } = this.#options
+    const policy = settings.policy(policyName)
+    if (policy === undefined) return 0
+    const groups = [...this.#groups.values()].filter((group) => group.policy === policyName)
+    const planned = planGroups(
+      {
+        candidates: [...this.#servers.values()]
+          .filter((server) => server.state !== 'left')
+          .map((server) => ({ id: server.id, domain: failureDomainOf(server) })),
+        existing: groups.map((group) => group.members.map(({ server }) => server)),
+        replicas: policy.replicas,
+      },
+      env.random,
+    )
+    let nextId = Math.max(0, ...this.#groups.keys()) + 1
+    for (let at = 0; at < planned.length; at += groupsPerWrite) {
+      const made = planned.slice(at, at + groupsPerWrite).map(
+        (members): Group => ({
+          id: nextId++ as GroupId,
+          epoch: issue(),
+          policy: policyName,
+          members: members.map((server, slot) => ({ server, slot, state: 'in' })),
+        }),
+      )
+      await Promise.all(made.map((group) => leader.putGroup({ group })))
+      for (const group of made) this.#groups.set(group.id, group)
+    }
+    if (planned.length > 0) env.log.info('formed groups', { policy: policyName, groups: planned.length })
+    return planned.length
+  }
+
+  #requireFreeDomain(entry: ServerEntry): void {
+    for (const group of this.#index.groupsOfServer(entry.id)) {
+      for (const { server } of group.members) {
+        const other = this.#servers.get(server)
+        if (other === undefined || other.id === entry.id || failureDomainOf(other) !== failureDomainOf(entry)) continue
+        throw new AshlarError(
+          'invalid-argument',
+          `Cannot move server ${entry.id} to domain "${entry.domain}": server ${other.id} of the same group ${group.id} is there`,
+        )
+      }
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    this.#index = this.#indexAt(await this.#options.namespace.mapVersion())
+  }
+
+  #indexAt(version: Rising): ClusterMapIndex {
+    const { settings, generation } = this.#options
+    return new ClusterMapIndex({
+      version,
+      generation,
+      servers: [...this.#servers.values()],
+      groups: [...this.#groups.values()],
+      policies: settings.policies,
+      defaultPolicy: settings.values.defaultPolicy,
+    })
+  }
+}
+
+function sameEntry(a: ServerEntry, b: ServerEntry): boolean {
+  return a.address === b.address && a.httpAddress === b.httpAddress && a.domain === b.domain && a.state === b.state
+}

@@ -1,0 +1,138 @@
+/**
+ * The master's data folder: who the cluster is, its secret, and where its metadata lies.
+ *
+ *     lock            held by the operating system while a master runs; its text names the holder
+ *     secret          the cluster secret, base64; mode 0600; never leaves the servers
+ *     identity.json   format, cluster id, generation; written last, so that a folder which has it is whole
+ *     metadata.db     the metadata (with the files that SQLite keeps beside it)
+ *
+ * Invariant: a folder that holds metadata and no identity is not made into a new cluster: it is refused.
+ * @module
+ */
+import { join } from 'node:path'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import type { ClusterId } from '../base/ids.ts'
+import { maxGeneration } from '../base/rising.ts'
+import type { DiskLock } from '../env/disk.ts'
+import type { Env } from '../env/env.ts'
+import { clusterSecretBytes } from '../wire/keys.ts'
+
+export interface MasterFolder {
+  readonly path: string
+  readonly clusterId: ClusterId
+  readonly generation: number
+  /** Hand it to `startMaster`; never log it. */
+  readonly secret: Buffer
+  /** Where the embedded metadata engine keeps its file. */
+  readonly metadataPath: string
+  /** It was made just now. */
+  readonly isNew: boolean
+  /** Gives the lock back. Idempotent. */
+  close(): Promise<void>
+}
+
+const format = 1
+const identityMaxBytes = 4096
+const names = { lock: 'lock', secret: 'secret', identity: 'identity.json', metadata: 'metadata.db' } as const
+
+/**
+ * Opens the folder at `path`, or makes it with a new cluster in it, and locks it for this process.
+ *
+ * @param holder how whoever is refused meanwhile gets to know this process: `pid 1234`
+ * @throws {AshlarError} `in-use` — another master runs on it; the message names the holder. `bad-store` — not a master's
+ *   folder, or damaged; `version-unsupported` — of a newer format; `read-only`, `no-space`, `disk-failed`
+ */
+export async function createOrOpenMasterFolder(
+  env: Env,
+  path: string,
+  { holder }: { readonly holder: string },
+): Promise<MasterFolder> {
+  await env.disk.makeDirectory(path)
+  const lock = await env.disk.lock(join(path, names.lock), holder)
+  try {
+    const found = await env.disk.list(path)
+    const isNew = !found.includes(names.identity)
+    if (isNew) await create(env, path, found)
+    const { clusterId, generation } = await readIdentity(env, path)
+    const secret = await readSecret(env, path)
+    const metadataPath = join(path, names.metadata)
+    return { path, clusterId, generation, secret, metadataPath, isNew, close: releasing(lock) }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function create(env: Env, path: string, found: readonly string[]): Promise<void> {
+  // A secret alone is what a crash in the middle of this leaves; anything else was not made by it.
+  const strange = found.find(
+    (name) => name !== names.lock && !name.startsWith(names.secret) && !name.startsWith('identity'),
+  )
+  if (strange !== undefined) {
+    throw badStore(
+      path,
+      `it holds "${strange}" and no ${names.identity}. Is its disk mounted? Else name an empty folder.`,
+    )
+  }
+  const clusterId = env.random.bytes(16).toString('hex')
+  await env.disk.writeSmall(
+    join(path, names.secret),
+    Buffer.from(env.random.bytes(clusterSecretBytes).toString('base64')),
+  )
+  const identity = { format, role: 'master', clusterId, generation: 0 }
+  await env.disk.writeSmall(join(path, names.identity), Buffer.from(`${JSON.stringify(identity, null, 2)}\n`))
+}
+
+async function readIdentity(env: Env, path: string): Promise<{ clusterId: ClusterId; generation: number }> {
+  const text = (await env.disk.readSmall(join(path, names.identity), identityMaxBytes)).toString()
+  const identity = parseIdentity(path, text)
+  if (Number.isInteger(identity.format) && Number(identity.format) > format) {
+    throw new AshlarError(
+      'version-unsupported',
+      `Cannot open master folder ${path}: it is of format ${identity.format}, where ${format} is known. Use the newer program.`,
+    )
+  }
+  const { clusterId, generation, role } = identity
+  const isWhole =
+    identity.format === format &&
+    typeof clusterId === 'string' &&
+    /^[0-9a-f]{32}$/.test(clusterId) &&
+    Number.isInteger(generation) &&
+    Number(generation) >= 0 &&
+    Number(generation) <= maxGeneration
+  if (role !== 'master') throw badStore(path, 'it is not the folder of a master')
+  if (!isWhole) throw badStore(path, `its ${names.identity} is damaged. Put back a copy of it.`)
+  return { clusterId: clusterId as ClusterId, generation: Number(generation) }
+}
+
+function parseIdentity(path: string, text: string): Readonly<Record<string, unknown>> {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>
+  } catch (cause) {
+    throw badStore(path, `its ${names.identity} is damaged. Put back a copy of it.`, cause)
+  }
+  throw badStore(path, `its ${names.identity} is damaged. Put back a copy of it.`)
+}
+
+async function readSecret(env: Env, path: string): Promise<Buffer> {
+  const text = await env.disk.readSmall(join(path, names.secret), identityMaxBytes).catch((error: unknown) => {
+    if (isAshlarError(error, 'not-found')) throw badStore(path, 'its secret is missing. Put back a copy of it.', error)
+    throw error
+  })
+  const secret = Buffer.from(text.toString().trim(), 'base64')
+  if (secret.length < clusterSecretBytes) throw badStore(path, 'its secret is damaged. Put back a copy of it.')
+  return secret
+}
+
+function releasing(lock: DiskLock): () => Promise<void> {
+  let released: Promise<void> | undefined
+  return () => {
+    released ??= lock.release()
+    return released
+  }
+}
+
+function badStore(path: string, state: string, cause?: unknown): AshlarError {
+  return new AshlarError('bad-store', `Cannot open master folder ${path}: ${state}`, { cause })
+}

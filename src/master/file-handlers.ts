@@ -1,0 +1,53 @@
+/** The namespace, as clients ask for it: what is stored is passed on as it is; what servers hold is added. @module */
+import { groupOf } from '../base/ids.ts'
+import type { ExtentDescription } from '../namespace/namespace.ts'
+import * as methods from '../wire/methods/file-methods.ts'
+import type { ChunkDescription } from '../wire/types/extent.ts'
+import { type HandlerContext, passThrough } from './handlers.ts'
+
+export function answerFiles(context: HandlerContext): void {
+  const { service, namespace, workers } = context
+  passThrough(service, methods.stat, (request) => namespace.stat(request))
+  passThrough(service, methods.listDirectory, (request) => namespace.listDirectory(request))
+  passThrough(service, methods.openFile, (request) => namespace.openFile(request))
+  passThrough(service, methods.getExtents, (request) => namespace.getExtents(request))
+  passThrough(service, methods.summarize, (request) => namespace.summarize(request))
+  passThrough(service, methods.listTrash, (request) => namespace.listTrash(request))
+  passThrough(service, methods.makeDirectory, (request) => namespace.makeDirectory(request))
+  passThrough(service, methods.rename, (request) => namespace.rename(request))
+  passThrough(service, methods.remove, (request) => namespace.remove(request))
+  passThrough(service, methods.truncate, (request) => namespace.truncate(request))
+  passThrough(service, methods.concat, (request) => namespace.concat(request))
+  passThrough(service, methods.copyFile, (request) => namespace.copyFile(request))
+  passThrough(service, methods.setAttributes, (request) => namespace.setAttributes(request))
+  passThrough(service, methods.setXattrs, (request) => namespace.setXattrs(request))
+  passThrough(service, methods.undelete, (request) => namespace.undelete(request))
+  service.handle(methods.emptyTrash, async (request) => {
+    const value = await namespace.emptyTrash(request)
+    workers.wake('purge')
+    return { value }
+  })
+  service.handle(methods.describeChunks, async (request) => {
+    const { extents, extentCount } = await namespace.describeExtents(request)
+    return { value: { extentCount, chunks: extents.map((extent) => describe(context, extent)) } }
+  })
+}
+
+function describe(
+  { registry, settings }: HandlerContext,
+  { extent, group, owing }: ExtentDescription,
+): ChunkDescription {
+  const members = (group?.members ?? []).map(({ server }) => {
+    if (owing.includes(server)) return { server, state: 'missing' as const }
+    return { server, state: registry.stateOf(server) === 'up' ? ('ok' as const) : ('unknown' as const) }
+  })
+  const replicas = settings.policy(group?.policy ?? '')?.replicas ?? members.length
+  const present = members.filter(({ server, state }) => state !== 'missing' && registry.stateOf(server) !== 'dead')
+  return {
+    extent,
+    group: group?.id ?? groupOf(extent.chunk),
+    members,
+    missing: Math.max(0, replicas - present.length),
+    policy: group?.policy,
+  }
+}

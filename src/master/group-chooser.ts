@@ -1,0 +1,118 @@
+/**
+ * Placement and the judgement of receipts, on what the master knows right now: the map, the servers' reports, the time.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
+import { formatSize } from '../base/sizes.ts'
+import { chooseGroup, hasFullHandedGroup, isAway, type Placement, type Rejection } from '../cluster/placement.ts'
+import { judgeReceipts } from '../cluster/receipts.ts'
+import type { Env } from '../env/env.ts'
+import { sleep } from '../env/waiting.ts'
+import type { ReceiptCase } from '../namespace/context.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { Group, Policy } from '../wire/types/cluster-map.ts'
+import type { CurrentMap } from './current-map.ts'
+import type { ServerRegistry } from './server-registry.ts'
+
+export interface GroupChooserOptions {
+  readonly env: Env
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly namespace: Namespace
+}
+
+export interface WriteOrder {
+  readonly policy: Policy
+  readonly chunkBytes: number
+  readonly avoid: readonly GroupId[]
+}
+
+/** Reasons that a message names; all of them are in `details`. */
+const reasonsInMessage = 5
+const gatheringPollMs = 50
+
+export class GroupChooser {
+  readonly #options: GroupChooserOptions
+
+  constructor(options: GroupChooserOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The group for the next chunks. Shortly after a start it waits for servers that have not come back yet, rather than
+   * write fewer copies.
+   * @throws {AshlarError} `no-space`, `unavailable` — `details.reasons` holds a {@link Rejection} for each server that cannot take the write
+   */
+  async choose(order: WriteOrder, signal: AbortSignal): Promise<{ readonly group: Group; readonly freeBytes: number }> {
+    const { env, map, registry } = this.#options
+    await map.ensureGroups(order.policy.name)
+    let placement = this.#place(order)
+    while (registry.isGathering() && !isFullHanded(placement)) {
+      await sleep(env.clock, gatheringPollMs, signal)
+      placement = this.#place(order)
+    }
+    if (placement.kind === 'refused') throw await this.#refusal(order, placement)
+    const loads = registry.loads()
+    const free = placement.group.members
+      .map(({ server }) => loads.get(server))
+      .filter((load) => !isAway(load))
+      .map((load) => load?.freeBytes ?? 0)
+    return { group: placement.group, freeBytes: Math.min(...free) }
+  }
+
+  /** See `NamespaceContext.judgeReceipts`. */
+  judge(receiptCase: ReceiptCase): readonly ServerId[] {
+    return judgeReceipts(receiptCase, {
+      stateOf: (server) => this.#standing(server),
+      hasFullHandedGroup: (policy, chunkBytes) => this.#hasFullHandedGroup(policy, chunkBytes),
+    })
+  }
+
+  #place({ policy, chunkBytes, avoid }: WriteOrder): Placement {
+    const { env, map, registry } = this.#options
+    const groups = map.index.groupsOfPolicy(policy.name)
+    return chooseGroup({ groups, policy, servers: registry.loads(), chunkBytes, avoid: new Set(avoid) }, env.random)
+  }
+
+  #hasFullHandedGroup(policy: Policy, chunkBytes: number): boolean {
+    const { map, registry } = this.#options
+    const groups = map.index.groupsOfPolicy(policy.name)
+    return hasFullHandedGroup({ groups, policy, servers: registry.loads(), chunkBytes })
+  }
+
+  #standing(server: ServerId): 'up' | 'down' | 'dead' {
+    const state = this.#options.registry.stateOf(server)
+    if (state === 'dead' || state === 'left') return 'dead'
+    return isAway(this.#options.registry.loads().get(server)) ? 'down' : 'up'
+  }
+
+  async #refusal(
+    { policy, chunkBytes }: WriteOrder,
+    { code, rejected }: Placement & { readonly kind: 'refused' },
+  ): Promise<AshlarError> {
+    const { trashBytes, purgingBytes } = await this.#options.namespace.totals()
+    const servers = this.#options.map.index.map.servers.length
+    const details = { reasons: rejected, trashBytes, purgingBytes, policy: policy.name, chunkBytes }
+    const what = `Cannot place ${formatSize(chunkBytes)} on ${policy.replicas} chunk servers (${policy.name})`
+    if (code === 'unavailable') {
+      const state = rejected.length > 0 ? describe(rejected) : `there are ${servers} in distinct failure domains`
+      return new AshlarError('unavailable', `${what}: ${state}. Start more, or wait for them.`, { details })
+    }
+    const advice =
+      trashBytes > 0
+        ? `Trash holds ${formatSize(trashBytes)} of files: "ashlar trash empty" returns them within seconds.`
+        : 'Trash is empty: remove files and empty it, or add chunk servers.'
+    return new AshlarError('no-space', `${what}: ${describe(rejected)}. ${advice}`, { details })
+  }
+}
+
+function isFullHanded(placement: Placement): boolean {
+  return placement.kind === 'placed' && placement.away.length === 0
+}
+
+function describe(rejected: readonly Rejection[]): string {
+  const named = rejected.slice(0, reasonsInMessage).map(({ server, reason }) => `${server.slice(0, 8)} is ${reason}`)
+  const others = rejected.length - named.length
+  return others > 0 ? `${named.join('; ')}; and ${others} more` : named.join('; ')
+}

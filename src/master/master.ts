@@ -1,0 +1,235 @@
+/**
+ * The master: leads the cluster over its metadata, answers clients and chunk servers, and does the background work.
+ *
+ * It keeps nothing that is not in the metadata, save caches and what heartbeats tell it: it can end at any moment, and the
+ * next one goes on. It takes the leadership at its start; from then on every transaction and order of an earlier master is
+ * refused. When it loses the leadership or the store itself, it says so once ({@link MasterOptions.onFatal}) and the
+ * process is to end: no answer after that could be trusted.
+ * @module
+ */
+import type { AshlarError } from '../base/errors.ts'
+import { toAshlarError } from '../base/errors.ts'
+import type { ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Env } from '../env/env.ts'
+import type { TxnKV } from '../kv/txn-kv.ts'
+import type { Leader, Namespace } from '../namespace/namespace.ts'
+import { createNamespace } from '../namespace/namespace.ts'
+import type { Credentials } from '../wire/credentials.ts'
+import { deriveKeys } from '../wire/keys.ts'
+import { listenForPeers } from '../wire/listen.ts'
+import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
+import { createService } from '../wire/service.ts'
+import type { NodeStatus } from '../wire/types/cluster-map.ts'
+import { ChunkOrders } from './chunk-orders.ts'
+import { answerCluster } from './cluster-handlers.ts'
+import { checkClusterRecord } from './cluster-record.ts'
+import { ClusterTime } from './cluster-time.ts'
+import { CurrentMap } from './current-map.ts'
+import { expireStep, purgeStep } from './expiry.ts'
+import { answerFiles } from './file-handlers.ts'
+import { Gc } from './gc.ts'
+import { GroupChooser } from './group-chooser.ts'
+import type { HandlerContext } from './handlers.ts'
+import { NumberSource } from './number-source.ts'
+import { Reconcile } from './reconcile.ts'
+import { Repair } from './repair.ts'
+import { ServerRegistry } from './server-registry.ts'
+import { answerSessions } from './session-handlers.ts'
+import { Settings, type SettingValues } from './settings.ts'
+import { clusterStatus } from './status.ts'
+import { TokenMint } from './token-mint.ts'
+import { Workers } from './workers.ts'
+import { answerWrites } from './write-handlers.ts'
+
+export interface MasterOptions {
+  readonly env: Env
+  /** Stays the caller's to close, after {@link Master.close}. */
+  readonly kv: TxnKV
+  /** The cluster secret: at least 32 bytes. */
+  readonly secret: Buffer
+  readonly clusterId: ClusterId
+  readonly generation: number
+  /** `host:port`; port 0 takes any free one. */
+  readonly listenAddress: string
+  /** What others reach it by, where that differs from the address it listens on. */
+  readonly advertiseAddress?: string
+  /** Of a new cluster. An existing one keeps its own. */
+  readonly settings?: Partial<SettingValues>
+  /** The master cannot go on: end the process. Called at most once. */
+  readonly onFatal: (error: AshlarError) => void
+  /** Of the program, for `status`. */
+  readonly version?: string
+}
+
+export interface Master {
+  /** What clients and chunk servers connect to. */
+  readonly address: string
+  /** What a client needs to connect: all that may leave the servers. */
+  readonly clientCredentials: Credentials & { readonly role: 'client' }
+  status(): Promise<ClusterStatus>
+  nodes(): readonly NodeStatus[]
+  /** Ends connections and background work; requests under way end first or fail. Idempotent. */
+  close(): Promise<void>
+}
+
+/** @throws {AshlarError} `in-use` — the address is taken; `wrong-cluster`, `bad-store` — the metadata is not this cluster's */
+export async function startMaster(options: MasterOptions): Promise<Master> {
+  const { env, kv, clusterId, generation, secret } = options
+  const startedMs = env.clock.monotonicMs()
+  const keys = deriveKeys(secret)
+  const onFatal = once(options, (error) => env.log.error('the master cannot go on', { code: error.code, error }))
+
+  // The namespace and what it needs know each other: it is asked nothing before all of it is there.
+  const namespace: Namespace = createNamespace({
+    kv,
+    generation,
+    issue: () => numbers.issue(),
+    clusterTime: () => time.now(),
+    wallMs: () => env.clock.wallMs(),
+    policy: (name) => settings.policy(name),
+    defaultPolicy: () => settings.values.defaultPolicy,
+    trashKeepMs: () => settings.values.trashKeepMs,
+    judgeReceipts: (receiptCase) => chooser.judge(receiptCase),
+  })
+  const numbers = new NumberSource({ reserve: (count) => namespace.reserveIssueBlock(count), log: env.log })
+  await numbers.start()
+  const settings = new Settings(await namespace.getSettings(), options.settings)
+  const time = new ClusterTime({
+    clock: env.clock,
+    generation,
+    startMs: await namespace.persistedClusterTimeMs(),
+    persist: (timeMs) => leader.persistClusterTime(timeMs),
+  })
+  const leader = await takeLead(namespace, settings, { clusterId, generation })
+  await time.keepAhead()
+  const clusterTime = () => time.now()
+
+  const map = await CurrentMap.load({ env, namespace, leader, settings, generation, issue: () => numbers.issue() })
+  await map.ensureGroups(settings.values.defaultPolicy)
+  const registry = new ServerRegistry({
+    env,
+    map,
+    leaderEpoch: leader.epoch,
+    heartbeatIntervalMs: limits.heartbeatIntervalMs,
+    deadAfterMs: () => settings.values.deadAfterMs,
+    onChange: () => workers.wake('watch', 'gc', 'repair', 'reconcile'),
+    onFatal,
+  })
+  const chooser = new GroupChooser({ env, map, registry, namespace })
+  const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
+  const orders = new ChunkOrders({ env, map, registry, tokens, leaderEpoch: leader.epoch, receiptKey: keys.receipt })
+  const workers = createWorkers({ env, namespace, leader, map, registry, orders, time, onFatal })
+
+  const status = () =>
+    clusterStatus({
+      clusterId,
+      generation,
+      leaderEpoch: leader.epoch,
+      kv,
+      namespace,
+      map,
+      registry,
+      settings,
+      clusterTime,
+      uptimeMs: () => Math.floor(env.clock.monotonicMs() - startedMs),
+      version: options.version ?? 'unknown',
+    })
+  const service = createService()
+  const context: HandlerContext = {
+    env,
+    service,
+    namespace,
+    leader,
+    map,
+    registry,
+    chooser,
+    settings,
+    tokens,
+    keys,
+    workers,
+    clusterTime,
+  }
+  answerSessions(context)
+  answerWrites(context)
+  answerFiles(context)
+  answerCluster(context, { status })
+
+  const serverId = env.random.bytes(16).toString('hex') as ServerId
+  const listener = await listenForPeers({
+    env,
+    address: options.listenAddress,
+    credentials: { role: 'master', clusterId, serverId, keys },
+    service,
+  })
+  workers.start()
+  env.log.info('master started', { address: listener.address, cluster: clusterId, leaderEpoch: leader.epoch })
+
+  return {
+    address: options.advertiseAddress ?? listener.address,
+    clientCredentials: { role: 'client', clusterId, clientKey: keys.client },
+    status,
+    nodes: () => registry.nodes(),
+    async close() {
+      // Orders under way end with their connections, so that the workers need not wait for answers.
+      await Promise.all([workers.stop(), listener.close()])
+      await numbers.stop()
+    },
+  }
+}
+
+/** Becomes the leader, and makes sure that what is led is this cluster. */
+async function takeLead(
+  namespace: Namespace,
+  settings: Settings,
+  identity: { readonly clusterId: ClusterId; readonly generation: number },
+): Promise<Leader> {
+  await namespace.initialize()
+  const leader = await namespace.becomeLeader()
+  await checkClusterRecord(namespace, leader, identity)
+  const stored = await namespace.getSettings()
+  for (const { name, value } of settings.list()) if (!stored.has(name)) await leader.putSetting(name, value)
+  return leader
+}
+
+interface WorkerParts {
+  readonly env: Env
+  readonly namespace: Namespace
+  readonly leader: Leader
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly orders: ChunkOrders
+  readonly time: ClusterTime
+  readonly onFatal: (error: AshlarError) => void
+}
+
+function createWorkers({ env, namespace, leader, map, registry, orders, time, onFatal }: WorkerParts): Workers {
+  const gc = new Gc({ leader, map, registry, orders, log: env.log })
+  const repair = new Repair({ leader, map, registry, orders, log: env.log })
+  const reconcile = new Reconcile({ env, namespace, map, registry, orders })
+  const workers = new Workers({
+    env,
+    onFatal,
+    steps: {
+      time: () => time.keepAhead().then(() => 'idle'),
+      watch: () => registry.settle().then(() => 'idle'),
+      expiry: () => expireStep(leader),
+      purge: () => purgeStep(leader, () => workers.wake('gc')),
+      gc: (signal) => gc.step(signal),
+      repair: (signal) => repair.step(signal),
+      reconcile: (signal) => reconcile.step(signal),
+    },
+  })
+  return workers
+}
+
+/** The first fatal error is told; what follows from it is not. */
+function once({ onFatal }: MasterOptions, onFirst: (error: AshlarError) => void): (error: unknown) => void {
+  let isTold = false
+  return (error) => {
+    if (isTold) return
+    isTold = true
+    onFirst(toAshlarError(error))
+    onFatal(toAshlarError(error))
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Repair of known debts: writes that were acknowledged while a member was down, and replicas found bad. When the member
+ * is up, it copies the chunk from another one; the debt is struck out only by the receipt of a verified copy.
+ * @module
+ */
+import { toAshlarError } from '../base/errors.ts'
+import { groupOf } from '../base/ids.ts'
+import type { Log } from '../env/log.ts'
+import type { DueRepair, Leader, OwedReplica } from '../namespace/namespace.ts'
+import type { ChunkOrders } from './chunk-orders.ts'
+import type { CurrentMap } from './current-map.ts'
+import type { ServerRegistry } from './server-registry.ts'
+import type { StepResult } from './worker.ts'
+
+export interface RepairOptions {
+  readonly leader: Leader
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly orders: ChunkOrders
+  readonly log: Log
+}
+
+const repairsPerStep = 128
+
+export class Repair {
+  readonly #options: RepairOptions
+  #after: OwedReplica | undefined
+
+  constructor(options: RepairOptions) {
+    this.#options = options
+  }
+
+  /** Takes the next debts of the queue; `idle` at its end. */
+  async step(signal: AbortSignal): Promise<StepResult> {
+    const due = await this.#options.leader.dueRepairs({
+      limit: repairsPerStep,
+      ...(this.#after === undefined ? {} : { after: this.#after }),
+    })
+    await Promise.all(due.map((debt) => this.#pay(debt, signal)))
+    const last = due.at(-1)
+    this.#after =
+      due.length === repairsPerStep && last !== undefined ? { chunk: last.chunk, server: last.server } : undefined
+    return this.#after === undefined ? 'idle' : 'more'
+  }
+
+  async #pay(debt: DueRepair, signal: AbortSignal): Promise<void> {
+    const { leader, map, registry, orders, log } = this.#options
+    const { chunk, server, id, length, crc } = debt
+    const group = map.index.group(groupOf(chunk))
+    const isMember = group?.members.some((member) => member.server === server) === true
+    if (group === undefined || !isMember) return leader.repairDone(chunk, server)
+    if (registry.peerOf(server) === undefined) return
+    try {
+      await orders.copy(server, { id, length, crc }, { group, signal })
+    } catch (error) {
+      // It stays in the queue; the next round tries again.
+      log.warn('a repair failed', { server, chunk, error: toAshlarError(error).message })
+      return
+    }
+    await leader.repairDone(chunk, server)
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What this master knows of one chunk server from its heartbeats: health, room, digests, and which of its groups were
+ * compared with the metadata since it registered. None of it is stored: a restart asks again.
+ * @module
+ */
+import type { GroupId, ServerId } from '../base/ids.ts'
+import type { Watch } from '../cluster/failure-detector.ts'
+import type { GroupDigest, SpaceReport } from '../wire/methods/cluster-methods.ts'
+import type { Peer } from '../wire/peer.ts'
+
+/** The result of comparing what a member holds of a group with the metadata. */
+export interface Comparison {
+  readonly comparedMs: number
+  /** Nothing that files name is missing there. */
+  readonly isSynced: boolean
+}
+
+export class ServerRecord {
+  readonly id: ServerId
+  watch: Watch
+  space: SpaceReport = emptySpace
+  /** Bytes of chunks committed since the last report: placement counts them as used already. */
+  writtenBytes = 0
+  peer: Peer | undefined
+  incarnation = ''
+  /** Of the last heartbeat of this incarnation: an older one says nothing new. */
+  sequence = 0
+  readonly digests = new Map<GroupId, Buffer>()
+  readonly comparisons = new Map<GroupId, Comparison>()
+
+  constructor(id: ServerId, watch: Watch) {
+    this.id = id
+    this.watch = watch
+  }
+
+  /** A new start of the server, or a new connection of it: all that was believed of its chunks is to be proven again. */
+  begin(start: { readonly peer: Peer; readonly incarnation: string; readonly watch: Watch }): void {
+    this.peer = start.peer
+    this.incarnation = start.incarnation
+    this.watch = start.watch
+    this.sequence = 0
+    this.digests.clear()
+    this.comparisons.clear()
+  }
+
+  report(space: SpaceReport, digests: readonly GroupDigest[]): void {
+    this.space = space
+    this.writtenBytes = 0
+    for (const { group, lanes } of digests) this.digests.set(group, lanes)
+  }
+}
+
+const emptySpace: SpaceReport = {
+  capacityBytes: 0,
+  usedBytes: 0,
+  reservedBytes: 0,
+  freeBytes: 0,
+  chunks: 0,
+  quarantinedChunks: 0,
+  quarantinedBytes: 0,
+}

@@ -1,0 +1,237 @@
+/**
+ * The chunk servers: who is registered, on which connection, in what health.
+ *
+ * A server is one *incarnation* at a time: while one is up, another process with the same id (a cloned folder) is refused.
+ * A connection that closes makes its server suspect in the same turn. What a server believes of leaders counts too: one
+ * that has seen a higher leader epoch than ours proves that this master is not the leader any more, and it ends.
+ * Health shows in placement at once and in the map a moment later ({@link ServerRegistry.settle}).
+ * @module
+ */
+
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Rising } from '../base/rising.ts'
+import { disconnected, elapsed, expected, heard, registered } from '../cluster/failure-detector.ts'
+import type { ServerLoad } from '../cluster/placement.ts'
+import type { Env } from '../env/env.ts'
+import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
+import type { Peer } from '../wire/peer.ts'
+import type { NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
+import type { CurrentMap } from './current-map.ts'
+import { ServerRecord } from './server-record.ts'
+
+export type RegisterRequest = Infer<typeof register.request>
+export type HeartbeatRequest = Infer<typeof heartbeat.request>
+
+export interface ServerRegistryOptions {
+  readonly env: Env
+  readonly map: CurrentMap
+  readonly leaderEpoch: Rising
+  readonly heartbeatIntervalMs: number
+  readonly deadAfterMs: () => number
+  /** A server registered, or its health changed. */
+  readonly onChange: () => void
+  readonly onFatal: (error: AshlarError) => void
+}
+
+export class ServerRegistry {
+  readonly #options: ServerRegistryOptions
+  readonly #records = new Map<ServerId, ServerRecord>()
+  readonly #startedMs: number
+
+  constructor(options: ServerRegistryOptions) {
+    this.#options = options
+    this.#startedMs = this.#nowMs()
+    for (const { id } of options.map.index.map.servers) {
+      this.#records.set(id, new ServerRecord(id, expected(this.#startedMs)))
+    }
+  }
+
+  /**
+   * @throws {AshlarError} `forbidden` — the id is not the one that the connection proved; `in-use` — another incarnation is up;
+   *   `stale-leader` — the server follows a later leader: this master ends; `invalid-argument` — see `CurrentMap.putServer`
+   */
+  async register(request: RegisterRequest, peer: Peer): Promise<void> {
+    const { server: id, incarnation, address, httpAddress, domain } = request
+    if (peer.identity.serverId !== id) {
+      throw new AshlarError('forbidden', `Cannot register server ${id}: the connection is of another server`)
+    }
+    if (request.leaderEpochSeen > this.#options.leaderEpoch) throw this.#deposed(id)
+    this.#requireOneIncarnation(request, peer)
+
+    const record = this.#records.get(id) ?? new ServerRecord(id, registered(this.#nowMs()))
+    const former = record.peer
+    record.begin({ peer, incarnation, watch: registered(this.#nowMs()) })
+    record.report(request.space, request.digests)
+    peer.closedSignal.addEventListener('abort', () => this.#closed(record, peer), { once: true })
+    if (former !== undefined && former !== peer) former.close()
+    // Before anything is awaited, so that a second process with this id finds the first.
+    this.#records.set(id, record)
+    try {
+      await this.#options.map.putServer({ id, address, httpAddress, domain, state: 'up' })
+    } catch (error) {
+      this.#closed(record, peer)
+      throw error
+    }
+    if (peer.isClosed) this.#closed(record, peer)
+    this.#options.env.log.info('chunk server registered', { server: id, address, domain })
+    this.#options.onChange()
+  }
+
+  /** @throws {AshlarError} `unavailable` — not registered on this connection (any more): register again */
+  heartbeat(request: HeartbeatRequest, peer: Peer): ServerRecord {
+    const record = this.#records.get(request.server)
+    if (record === undefined || record.peer !== peer || record.incarnation !== request.incarnation) {
+      throw new AshlarError('unavailable', `Cannot take the heartbeat of server ${request.server}: register first`)
+    }
+    record.watch = heard(record.watch, this.#nowMs())
+    if (request.sequence > record.sequence) {
+      record.sequence = request.sequence
+      record.report(request.space, request.digests)
+    }
+    return record
+  }
+
+  /** Lets time pass, and writes changed states into the map. */
+  async settle(): Promise<void> {
+    const { map, heartbeatIntervalMs, deadAfterMs, env, onChange } = this.#options
+    const options = { heartbeatIntervalMs, deadAfterMs: deadAfterMs() }
+    for (const record of this.#records.values()) {
+      record.watch = elapsed(record.watch, this.#nowMs(), options)
+      if (record.watch.health === 'dead') this.#drop(record)
+      const entry = map.index.server(record.id)
+      if (entry === undefined || entry.state === record.watch.health || !isHealth(entry.state)) continue
+      env.log.info('chunk server changed state', { server: record.id, from: entry.state, to: record.watch.health })
+      await map.setState(record.id, record.watch.health)
+      onChange()
+    }
+  }
+
+  get(id: ServerId): ServerRecord | undefined {
+    return this.#records.get(id)
+  }
+
+  stateOf(id: ServerId): ServerState {
+    const stored = this.#options.map.index.server(id)?.state
+    if (stored !== undefined && !isHealth(stored)) return stored
+    return this.#records.get(id)?.watch.health ?? 'dead'
+  }
+
+  /** The connection for orders; undefined unless the server is up. */
+  peerOf(id: ServerId): Peer | undefined {
+    const record = this.#records.get(id)
+    return record?.watch.health === 'up' && record.peer?.isClosed === false ? record.peer : undefined
+  }
+
+  loads(): ReadonlyMap<ServerId, ServerLoad> {
+    const loads = new Map<ServerId, ServerLoad>()
+    for (const { id, domain } of this.#options.map.index.map.servers) {
+      const record = this.#records.get(id)
+      if (record === undefined) continue
+      const { capacityBytes, freeBytes, refusal } = record.space
+      loads.set(id, {
+        id,
+        domain,
+        state: this.stateOf(id),
+        capacityBytes,
+        freeBytes: Math.max(0, freeBytes - record.writtenBytes),
+        refusal,
+      })
+    }
+    return loads
+  }
+
+  /** Shortly after a start, while servers that were members before have not come back yet. */
+  isGathering(): boolean {
+    if (this.#nowMs() - this.#startedMs > gatheringMs) return false
+    return [...this.#records.values()].some(({ incarnation }) => incarnation === '')
+  }
+
+  noteWritten(id: ServerId, lengthBytes: number): void {
+    const record = this.#records.get(id)
+    if (record !== undefined) record.writtenBytes += lengthBytes
+  }
+
+  /** What the answer to an order said. */
+  noteReport(id: ServerId, space: SpaceReport, digest: GroupDigest): void {
+    this.#records.get(id)?.report(space, [digest])
+  }
+
+  noteComparison(id: ServerId, group: GroupId, isSynced: boolean): void {
+    this.#records.get(id)?.comparisons.set(group, { comparedMs: this.#nowMs(), isSynced })
+  }
+
+  nodes(): readonly NodeStatus[] {
+    return this.#options.map.index.map.servers.map((entry) => {
+      const { id, address, httpAddress, domain } = entry
+      const record = this.#records.get(id)
+      const silentMs = record === undefined ? 0 : Math.max(0, Math.floor(this.#nowMs() - record.watch.heardMs))
+      const { quarantinedBytes: _, ...space } = record?.space ?? new ServerRecord(id, expected(0)).space
+      return {
+        id,
+        address,
+        httpAddress,
+        domain,
+        state: this.stateOf(id),
+        ...space,
+        silentMs,
+        synced: this.#isSynced(id),
+      }
+    })
+  }
+
+  #isSynced(id: ServerId): boolean {
+    const record = this.#records.get(id)
+    if (record?.watch.health !== 'up') return false
+    return this.#options.map.index
+      .groupsOfServer(id)
+      .every((group) => record.comparisons.get(group.id)?.isSynced === true)
+  }
+
+  #requireOneIncarnation({ server, incarnation }: RegisterRequest, peer: Peer): void {
+    const known = this.#records.get(server)
+    if (known?.watch.health !== 'up' || known.incarnation === incarnation) return
+    if (known.peer === undefined || known.peer.isClosed || known.peer === peer) return
+    throw new AshlarError(
+      'in-use',
+      `Cannot register server ${server}: another process with this identity is up at ${known.peer.identity.address}. ` +
+        'Was its data folder copied? Give the copy an identity of its own.',
+    )
+  }
+
+  #closed(record: ServerRecord, peer: Peer): void {
+    if (record.peer !== peer) return
+    record.peer = undefined
+    record.watch = disconnected(record.watch)
+    this.#options.onChange()
+  }
+
+  /** A dead server comes back by registering: on a new connection, or it would not know. */
+  #drop(record: ServerRecord): void {
+    const { peer } = record
+    record.peer = undefined
+    peer?.close()
+  }
+
+  #deposed(id: ServerId): AshlarError {
+    const error = new AshlarError(
+      'stale-leader',
+      `Cannot lead: server ${id} has seen a later leader. Another master runs on newer metadata, or this one was restored from an old copy.`,
+    )
+    this.#options.onFatal(error)
+    return error
+  }
+
+  #nowMs(): number {
+    return this.#options.env.clock.monotonicMs()
+  }
+}
+
+/** How long after a start a write waits for known servers before it makes do without them. */
+const gatheringMs = 5 * limits.heartbeatIntervalMs
+
+function isHealth(state: ServerState): boolean {
+  return state === 'up' || state === 'suspect' || state === 'dead'
+}

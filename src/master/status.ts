@@ -1,0 +1,60 @@
+/** The whole cluster in one look: sums over what servers reported, and the counters of the metadata. @module */
+import type { ClusterId } from '../base/ids.ts'
+import type { Rising } from '../base/rising.ts'
+import type { TxnKV } from '../kv/txn-kv.ts'
+import type { Namespace } from '../namespace/namespace.ts'
+import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
+import type { NodeStatus } from '../wire/types/cluster-map.ts'
+import type { CurrentMap } from './current-map.ts'
+import type { ServerRegistry } from './server-registry.ts'
+import type { Settings } from './settings.ts'
+
+export interface StatusOptions {
+  readonly clusterId: ClusterId
+  readonly generation: number
+  readonly leaderEpoch: Rising
+  readonly kv: TxnKV
+  readonly namespace: Namespace
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly settings: Settings
+  readonly clusterTime: () => Rising
+  readonly uptimeMs: () => number
+  readonly version: string
+}
+
+export async function clusterStatus(options: StatusOptions): Promise<ClusterStatus> {
+  const { clusterId, generation, leaderEpoch, registry, map, settings } = options
+  const nodes = registry.nodes()
+  const sum = (bytesOf: (node: NodeStatus) => number) => nodes.reduce((total, node) => total + bytesOf(node), 0)
+  const [totals, metadataBytes] = await Promise.all([options.namespace.totals(), options.kv.usedBytes()])
+  return {
+    clusterId,
+    generation,
+    leaderEpoch,
+    clusterTime: options.clusterTime(),
+    servers: nodes.length,
+    serversUp: nodes.filter(({ state }) => state === 'up').length,
+    groups: map.index.map.groups.length,
+    capacityBytes: sum((node) => node.capacityBytes),
+    usedBytes: sum((node) => node.usedBytes),
+    reservedBytes: sum((node) => node.reservedBytes),
+    freeBytes: sum((node) => node.freeBytes),
+    trashBytes: totals.trashBytes,
+    trashEntries: totals.trashEntries,
+    files: totals.files,
+    directories: totals.directories,
+    lengthBytes: totals.lengthBytes,
+    underReplicatedChunks: totals.owedReplicas,
+    pendingDeletes: totals.pendingDeletes,
+    openAllocations: totals.openAllocations,
+    sessions: totals.sessions,
+    metadataBytes,
+    safeMode: registry.isGathering(),
+    defaultPolicy: settings.values.defaultPolicy,
+    chunkSizeBytes: settings.values.chunkSizeBytes,
+    trashKeepMs: settings.values.trashKeepMs,
+    uptimeMs: options.uptimeMs(),
+    version: options.version,
+  }
+}
