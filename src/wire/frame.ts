@@ -9,7 +9,7 @@
  * Invariant: both lengths are within `limits` before a byte is allocated for them.
  * @module
  */
-import { crc32 } from '../base/crc.ts'
+import { crc32 } from 'node:zlib'
 import { AshlarError } from '../base/errors.ts'
 
 export const frameVersion = 1
