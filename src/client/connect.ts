@@ -1,8 +1,71 @@
-/** From options to a connected client: the stages raw → checked → used. @module */
+/** From options to a connected client: raw → checked → used. Nothing is clamped silently. @module */
 import { AshlarError } from '../base/errors.ts'
+import type { ClusterId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Env } from '../env/env.ts'
+import { createNodeEnv } from '../env/node-env.ts'
+import { abortable } from './abortable.ts'
+import { Client } from './client.ts'
+import { ClientCore } from './client-core.ts'
+import {
+  type ClusterFile,
+  checkClusterFile,
+  clientCredentials,
+  defaultClusterFilePath,
+  readClusterFile,
+} from './cluster-file.ts'
 import type { AshlarClient } from './filesystem.ts'
 import type { ConnectOptions } from './options.ts'
 
-export async function connectClient(_options: ConnectOptions): Promise<AshlarClient> {
-  throw new AshlarError('not-supported', 'Cannot connect: the client is being written')
+const leastBufferBytes = 4 * limits.framePayloadBytes
+const longestTimeoutMs = 2 ** 31 - 1
+
+/** As `connect` of the package, on a Node that is new enough. */
+export async function connectClient(options: ConnectOptions): Promise<AshlarClient> {
+  const timeoutMs = inRange('timeoutMs', options.timeoutMs ?? limits.requestTimeoutMs, 1, longestTimeoutMs)
+  const bufferBytes = inRange(
+    'bufferBytes',
+    options.bufferBytes ?? limits.clientBufferBytes,
+    leastBufferBytes,
+    Number.MAX_SAFE_INTEGER,
+  )
+  const chunkSizeBytes = inRange(
+    'chunkSizeBytes',
+    options.chunkSizeBytes ?? limits.chunkSizeMaxBytes,
+    1,
+    limits.chunkSizeMaxBytes,
+  )
+  const env = options.env ?? createNodeEnv({ log: 'warn' })
+  const file = await clusterFileOf(env, options.cluster)
+  const core = new ClientCore({
+    env,
+    clusterId: file.clusterId as ClusterId,
+    address: file.address,
+    credentials: clientCredentials(file),
+    timeoutMs,
+    chunkSizeBytes,
+    bufferBytes,
+  })
+  try {
+    await abortable(core.maps.refresh(), options.signal, 'connect')
+  } catch (error) {
+    await core.close()
+    throw error
+  }
+  return new Client(core)
+}
+
+async function clusterFileOf(env: Env, cluster: ConnectOptions['cluster']): Promise<ClusterFile> {
+  if (typeof cluster === 'object') return checkClusterFile(cluster, 'given as an object')
+  return await readClusterFile(env.disk, cluster ?? defaultClusterFilePath())
+}
+
+function inRange(name: string, value: number, least: number, most: number): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot connect: ${name} is ${value}; give a whole number from ${least} to ${most}`,
+    )
+  }
+  return value
 }

@@ -160,7 +160,7 @@ export interface Store {
   /** Returns the space of trash at or below `path` within seconds. Cannot be undone. */
   emptyTrash(
     path?: string,
-    options?: CallOptions & { readonly trashId?: number },
+    options?: CallOptions & { readonly trashId?: number | undefined },
   ): Promise<{ readonly entries: number; readonly lengthBytes: number }>
 
   /**

@@ -1,0 +1,116 @@
+/**
+ * Memory for file bytes, shared by all transfers of a client and bounded for files of any size.
+ *
+ * Three shares, so that none can starve another: blocks of writes, pieces that a reader waits for, and read-ahead.
+ * Writes wait in order; when one must wait, all writers are told to seal what they have filled, so that a writer whose
+ * source went silent holds no memory for ever. Pieces that a reader waits for are held only while their call is under
+ * way. Read-ahead never waits: without room there is none.
+ * Invariant: a block is used again only when every call that sent it has succeeded; otherwise it is left to the collector, since
+ * the socket may still read it.
+ * @module
+ */
+import { assert } from '../base/assert.ts'
+import { limits } from '../base/limits.ts'
+import { cancelled, Limiter } from '../env/waiting.ts'
+
+const blockBytes = limits.framePayloadBytes
+const maxWaiting = 65_536
+
+export class BufferBudget {
+  /** Blocks that may be out for writes. */
+  readonly #writeBytes: number
+  readonly #readAheadBytes: number
+  /** Pieces that readers wait for. */
+  readonly demanded: Limiter
+  #writeBytesOut = 0
+  #readAheadBytesOut = 0
+  readonly #free: Buffer[] = []
+  readonly #waiting: { readonly bytes: number; readonly start: () => void }[] = []
+  readonly #pressureListeners = new Set<() => void>()
+
+  constructor(totalBytes: number) {
+    assert(totalBytes >= 4 * blockBytes, 'the buffer budget is too small')
+    this.#writeBytes = Math.max(blockBytes, Math.floor((totalBytes * 5) / 8))
+    this.#readAheadBytes = Math.max(blockBytes, Math.floor((totalBytes * 3) / 16))
+    this.demanded = new Limiter({
+      name: 'memory for reads',
+      slots: Math.max(blockBytes + 2 * limits.blockBytes, Math.floor((totalBytes * 3) / 16)),
+      maxWaiting,
+    })
+  }
+
+  /** A writer should fill no larger chunk than this: three of each writer fit. */
+  get fairChunkBytes(): number {
+    return Math.max(blockBytes, Math.floor(this.#writeBytes / (3 * Math.max(1, this.#pressureListeners.size))))
+  }
+
+  /** Bytes out at the moment, for tests. */
+  get bytesOut(): number {
+    return this.#writeBytesOut + this.#readAheadBytesOut
+  }
+
+  /** A block of `bytes` (at most 1 MiB), if there is room now. */
+  tryTakeBlock(bytes: number): Buffer | undefined {
+    if (this.#waiting.length > 0 || this.#writeBytesOut + bytes > this.#writeBytes) return undefined
+    this.#writeBytesOut += bytes
+    return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
+  }
+
+  /** Waits for room. The caller holds no filled and unsealed bytes meanwhile. @throws {AshlarError} `cancelled` */
+  async takeBlock(bytes: number, signal?: AbortSignal): Promise<Buffer> {
+    assert(bytes <= blockBytes, 'a block of more than 1 MiB')
+    const block = this.tryTakeBlock(bytes)
+    if (block !== undefined) return block
+    if (signal?.aborted) throw cancelled('wait for memory', signal)
+    const room = new Promise<void>((resolve, reject) => {
+      const entry = {
+        bytes,
+        start: () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        },
+      }
+      const onAbort = () => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1)
+        reject(cancelled('wait for memory', signal as AbortSignal))
+      }
+      this.#waiting.push(entry)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+    for (const listener of this.#pressureListeners) listener()
+    await room
+    return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
+  }
+
+  /** @param options.isClean every call that sent the block succeeded */
+  giveBlock(block: Buffer, { isClean }: { readonly isClean: boolean }): void {
+    if (isClean && block.length === blockBytes) this.#free.push(block)
+    this.#writeBytesOut -= block.length
+    assert(this.#writeBytesOut >= 0, 'more blocks came back than were taken')
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (this.#writeBytesOut + next.bytes > this.#writeBytes) break
+      this.#waiting.shift()
+      this.#writeBytesOut += next.bytes
+      next.start()
+    }
+    // Kept only while someone writes: an idle client gives its memory back.
+    if (this.#writeBytesOut === 0) this.#free.length = 0
+  }
+
+  /** @returns a function that ends it */
+  onPressure(listener: () => void): () => void {
+    this.#pressureListeners.add(listener)
+    return () => this.#pressureListeners.delete(listener)
+  }
+
+  tryReadAhead(bytes: number): boolean {
+    if (this.#readAheadBytesOut + bytes > this.#readAheadBytes) return false
+    this.#readAheadBytesOut += bytes
+    return true
+  }
+
+  endReadAhead(bytes: number): void {
+    this.#readAheadBytesOut -= bytes
+    assert(this.#readAheadBytesOut >= 0, 'more read-ahead ended than began')
+  }
+}

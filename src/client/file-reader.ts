@@ -1,0 +1,221 @@
+/**
+ * Reads one version of a file, in pieces, ahead of whoever consumes them.
+ *
+ * The first piece is asked for alone, then twice as many with each one consumed, up to 8 MiB and what the budget has; the
+ * window ends with the API call it serves: the next call asks again. When every member failed, the file is opened once
+ * more: same content, perhaps in other chunks: the read goes on; replaced: `changed`.
+ * @module
+ */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import { throwIfCancelled } from '../env/waiting.ts'
+import { openFile } from '../wire/methods/file-methods.ts'
+import type { BufferBudget } from './buffer-budget.ts'
+import { type ChunkReader, readWindowBytes } from './chunk-reader.ts'
+import { ExtentList } from './extent-list.ts'
+import { FileStats } from './file-stats.ts'
+import type { MasterLink } from './master-link.ts'
+
+export interface ReadServices {
+  readonly link: MasterLink
+  readonly chunks: ChunkReader
+  readonly budget: BufferBudget
+}
+
+export interface PieceRange {
+  readonly start: number
+  /** Exclusive, at most the file's length. */
+  readonly end: number
+  readonly signal?: AbortSignal | undefined
+}
+
+interface Piece {
+  readonly bytes: Promise<Buffer>
+  readonly length: number
+  /** It counts as read-ahead until it is consumed or dropped. */
+  readonly isAhead: boolean
+}
+
+const mostPiecesAhead = 8
+
+export class FileReader {
+  readonly path: string
+  readonly stats: FileStats
+  readonly #services: ReadServices
+  readonly #content: number
+  #extents: ExtentList
+  #isReopened = false
+
+  private constructor(
+    services: ReadServices,
+    opened: { path: string; stats: FileStats; content: number; extents: ExtentList },
+  ) {
+    this.#services = services
+    this.path = opened.path
+    this.stats = opened.stats
+    this.#content = opened.content
+    this.#extents = opened.extents
+  }
+
+  /** @throws {AshlarError} `not-found`, `is-a-directory`, `not-a-directory` */
+  static async open(services: ReadServices, path: string, signal?: AbortSignal): Promise<FileReader> {
+    const { value } = await services.link.call(openFile, { path }, { signal })
+    const { attributes, content, extentCount, extents } = value
+    return new FileReader(services, {
+      path,
+      stats: new FileStats(attributes),
+      content,
+      extents: new ExtentList(services.link, { path, content, extentCount, extents }),
+    })
+  }
+
+  /** The range in one buffer of its own. */
+  async readRange({ start, end, signal }: PieceRange): Promise<Buffer> {
+    if (end - start <= readWindowBytes) {
+      const only = await this.#demanded(start, { end, signal })
+      if (only.length === end - start) return only
+    }
+    const whole = Buffer.allocUnsafeSlow(end - start)
+    await this.readInto(whole, { start, signal })
+    return whole
+  }
+
+  /** Fills `buffer` from byte `start` of the file on; the file is long enough. */
+  async readInto(
+    buffer: Uint8Array,
+    { start, signal }: { readonly start: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    let at = 0
+    for await (const piece of this.pieces({ start, end: start + buffer.length, signal, isWanted: true })) {
+      buffer.set(piece, at)
+      at += piece.length
+    }
+  }
+
+  /**
+   * The range, piece by piece, each at most 1 MiB and the consumer's own.
+   * @param range.isWanted all of it will be consumed at once: ask for many pieces from the start
+   */
+  async *pieces(range: PieceRange & { readonly isWanted?: boolean }): AsyncGenerator<Buffer, void, undefined> {
+    const { end, signal } = range
+    const { budget } = this.#services
+    const stop = new AbortController()
+    const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+    const ahead: Piece[] = []
+    let window = range.isWanted === true ? mostPiecesAhead : 1
+    let position = range.start
+    let nextPosition = position
+    try {
+      while (position < end) {
+        throwIfCancelled(signal, `read ${this.path}`)
+        while (ahead.length < window && nextPosition < end) {
+          const length = await this.#pieceLength(nextPosition, { end, signal })
+          const isAhead = ahead.length > 0
+          if (isAhead && !budget.tryReadAhead(length)) break
+          const request = { end: nextPosition + length, signal: both }
+          const bytes = isAhead ? this.#piece(nextPosition, request) : this.#demanded(nextPosition, request)
+          bytes.catch(awaitedNext)
+          ahead.push({ bytes, length, isAhead })
+          nextPosition += length
+        }
+        const piece = ahead[0] as Piece
+        const bytes = await piece.bytes
+        ahead.shift()
+        if (piece.isAhead) budget.endReadAhead(piece.length)
+        position += piece.length
+        window = Math.min(mostPiecesAhead, window * 2)
+        yield bytes
+      }
+    } finally {
+      if (ahead.length > 0) stop.abort()
+      for (const { bytes, length, isAhead } of ahead) {
+        const drop = () => {
+          if (isAhead) budget.endReadAhead(length)
+        }
+        bytes.then(drop, drop)
+      }
+    }
+  }
+
+  /** A piece that its consumer waits for: it waits for memory, which others hold only while their calls are under way. */
+  async #demanded(
+    position: number,
+    range: { readonly end: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<Buffer> {
+    const { demanded } = this.#services.budget
+    const units = Math.min(range.end - position, readWindowBytes)
+    await demanded.acquire(units, range.signal)
+    try {
+      return await this.#piece(position, range)
+    } finally {
+      demanded.release(units)
+    }
+  }
+
+  async #piece(
+    position: number,
+    range: { readonly end: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<Buffer> {
+    try {
+      return await this.#readAt(position, range)
+    } catch (error) {
+      if (this.#isReopened || !isAshlarError(error, 'chunk-missing', 'corrupt', 'changed')) throw error
+      await this.#reopen(error, range.signal)
+      return await this.#readAt(position, range)
+    }
+  }
+
+  async #readAt(
+    position: number,
+    { end, signal }: { readonly end: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<Buffer> {
+    const located = await this.#extents.at(position, signal)
+    const { extent } = located
+    const offset = extent.offset + position - located.position
+    return await this.#services.chunks.read(extent, { offset, length: lengthWithin(located, position, end), signal })
+  }
+
+  async #pieceLength(
+    position: number,
+    { end, signal }: { readonly end: number; readonly signal: AbortSignal | undefined },
+  ): Promise<number> {
+    return lengthWithin(await this.#extents.at(position, signal), position, end)
+  }
+
+  /** @throws {AshlarError} `changed` — the path has another content by now; else `reason` */
+  async #reopen(reason: AshlarError, signal: AbortSignal | undefined): Promise<void> {
+    this.#isReopened = true
+    const { link } = this.#services
+    let opened: Awaited<
+      ReturnType<typeof link.call<{ readonly path: string }, ReturnType<typeof openFile.response.decode>>>
+    >
+    try {
+      opened = await link.call(openFile, { path: this.path }, { signal })
+    } catch (error) {
+      // Not there any more: the chunks went with the file. What was opened cannot be read, and "not found" would lie about it.
+      if (isAshlarError(error, 'not-found', 'is-a-directory', 'not-a-directory')) throw reason
+      throw error
+    }
+    const { content, extentCount, extents } = opened.value
+    if (content !== this.#content) {
+      throw new AshlarError('changed', `Cannot read ${this.path}: it was replaced while it was read. Open it again`, {
+        cause: reason,
+      })
+    }
+    this.#extents = new ExtentList(link, { path: this.path, content, extentCount, extents })
+  }
+}
+
+/** A piece lies in one extent and in one read window of its chunk. */
+function lengthWithin(
+  { extent, position: extentStart }: { extent: { offset: number; length: number }; position: number },
+  position: number,
+  end: number,
+): number {
+  const offset = extent.offset + position - extentStart
+  return Math.min(end - position, extentStart + extent.length - position, readWindowBytes - (offset % readWindowBytes))
+}
+
+/** Whoever consumes the piece awaits it; one that is dropped may fail unseen. */
+function awaitedNext(): undefined {
+  return undefined
+}

@@ -1,0 +1,90 @@
+/**
+ * Chunks become a new file: a few in one `commitFile`; many through a hidden inode, in bounded steps, which only the last
+ * one links. Until then no reader sees anything.
+ * @module
+ */
+import type { Infer } from '../base/codec.ts'
+import type { InodeId } from '../base/ids.ts'
+import { abandonFile, addExtents, beginFile, commitFile, linkFile } from '../wire/methods/write-methods.ts'
+import type { NewAttributes, precondition } from '../wire/types/attributes.ts'
+import type { Background } from './background.ts'
+import type { ProvenChunk } from './chunk-writer.ts'
+import { type ExtentSink, type FileTotals, proofOf } from './extent-sink.ts'
+import { FileStats } from './file-stats.ts'
+import type { Session } from './session.ts'
+
+export interface FileTarget {
+  readonly path: string
+  readonly precondition: Infer<typeof precondition>
+  readonly attributes: NewAttributes
+  readonly makeParents: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+const abandonTimeoutMs = 5_000
+
+export class FileSink implements ExtentSink {
+  readonly #session: Session
+  readonly #background: Background
+  readonly #target: FileTarget
+  #staging: Promise<InodeId> | undefined
+  #length = 0
+  #isLinked = false
+
+  constructor(services: { readonly session: Session; readonly background: Background }, target: FileTarget) {
+    this.#session = services.session
+    this.#background = services.background
+    this.#target = target
+  }
+
+  async stage(): Promise<void> {
+    this.#staging ??= this.#begin()
+    await this.#staging
+  }
+
+  async add(chunks: readonly ProvenChunk[]): Promise<void> {
+    await this.stage()
+    const inode = (await this.#staging) as InodeId
+    const body = { inode, expectedLength: this.#length, ...proofOf(chunks) }
+    const { value } = await this.#session.mutate(addExtents, body, { signal: this.#target.signal })
+    this.#length = value.length
+  }
+
+  async finish(chunks: readonly ProvenChunk[], { length, crc }: FileTotals): Promise<FileStats> {
+    if (this.#staging === undefined) return await commitWhole(this.#session, this.#target, { chunks, crc })
+    if (chunks.length > 0) await this.add(chunks)
+    const { path, precondition, attributes, makeParents, signal } = this.#target
+    const inode = await this.#staging
+    const body = { inode, path, precondition, attributes, makeParents, length, crc }
+    const { value } = await this.#session.mutate(linkFile, body, { signal })
+    this.#isLinked = true
+    return new FileStats(value.attributes)
+  }
+
+  async abandon(): Promise<void> {
+    const staging = this.#staging
+    if (staging === undefined || this.#isLinked) return
+    // Whoever waited for the staging has its error; without an inode there is nothing to drop.
+    const inode = await staging.catch(() => undefined)
+    if (inode === undefined) return
+    const abandoned = this.#session.mutate(abandonFile, { inode }, { timeoutMs: abandonTimeoutMs })
+    this.#background.run('abandon a file that was being written', abandoned)
+  }
+
+  async #begin(): Promise<InodeId> {
+    const { path, precondition, makeParents, signal } = this.#target
+    const { value } = await this.#session.mutate(beginFile, { path, precondition, makeParents }, { signal })
+    return value.inode
+  }
+}
+
+/** One transaction: the file is there, whole, or nothing changed. */
+export async function commitWhole(
+  session: Session,
+  { path, precondition, attributes, makeParents, signal }: FileTarget,
+  { chunks, crc }: { readonly chunks: readonly ProvenChunk[]; readonly crc: number },
+): Promise<FileStats> {
+  const body = { path, precondition, attributes, makeParents, crc, ...proofOf(chunks) }
+  const { value } = await session.mutate(commitFile, body, { signal })
+  return new FileStats(value.attributes)
+}

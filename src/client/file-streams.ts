@@ -1,0 +1,112 @@
+/** Pieces as streams, of Node and of the web; and streams into a {@link FileWriter}. @module */
+import { Readable, Writable } from 'node:stream'
+import { ReadableStream, WritableStream } from 'node:stream/web'
+import { AshlarError } from '../base/errors.ts'
+import type { FileWriter } from './file-writer.ts'
+
+/** Makes the pieces; `signal` aborts when the stream is given up. */
+export type PieceSource = (signal: AbortSignal) => AsyncGenerator<Buffer, void, undefined>
+
+const highWaterBytes = 1024 * 1024
+
+export function nodeReadStream(source: PieceSource): Readable {
+  const stop = new AbortController()
+  let pieces: AsyncGenerator<Buffer, void, undefined> | undefined
+  return new Readable({
+    highWaterMark: highWaterBytes,
+    read() {
+      pieces ??= source(stop.signal)
+      pieces.next().then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: Error) => this.destroy(error),
+      )
+    },
+    destroy(error, callback) {
+      stop.abort(abandoned())
+      callback(error)
+    },
+  })
+}
+
+export function webReadStream(source: PieceSource): ReadableStream<Uint8Array> {
+  const stop = new AbortController()
+  let pieces: AsyncGenerator<Buffer, void, undefined> | undefined
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        pieces ??= source(stop.signal)
+        const { done, value } = await pieces.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel() {
+        stop.abort(abandoned())
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** @param open makes the writer at the first byte, or at the end of an empty stream */
+export function nodeWriteStream(open: () => Promise<FileWriter>): Writable {
+  let opening: Promise<FileWriter> | undefined
+  const writer = () => {
+    opening ??= open()
+    return opening
+  }
+  return new Writable({
+    highWaterMark: highWaterBytes,
+    write(piece: Buffer, _encoding, callback) {
+      writer()
+        .then((file) => file.write(piece))
+        .then(() => callback(), callback)
+    },
+    final(callback) {
+      writer()
+        .then((file) => file.finish())
+        .then(() => callback(), callback)
+    },
+    destroy(error, callback) {
+      abortOpened(opening, error ?? abandoned()).then(() => callback(error))
+    },
+  })
+}
+
+export function webWriteStream(open: () => Promise<FileWriter>): WritableStream<Uint8Array> {
+  let opening: Promise<FileWriter> | undefined
+  const writer = () => {
+    opening ??= open()
+    return opening
+  }
+  return new WritableStream<Uint8Array>({
+    async write(piece) {
+      const file = await writer()
+      try {
+        await file.write(piece)
+      } catch (error) {
+        await file.abort(error)
+        throw error
+      }
+    },
+    async close() {
+      const file = await writer()
+      try {
+        await file.finish()
+      } catch (error) {
+        await file.abort(error)
+        throw error
+      }
+    },
+    abort: (reason) => abortOpened(opening, reason),
+  })
+}
+
+/** Never rejects. A writer that could not be opened has nothing to abort, and its error was told already. */
+async function abortOpened(opening: Promise<FileWriter> | undefined, reason: unknown): Promise<void> {
+  const file = await opening?.catch(() => undefined)
+  await file?.abort(reason)
+}
+
+function abandoned(): AshlarError {
+  return new AshlarError('cancelled', 'Cannot go on: the stream was closed before its end', { applied: 'no' })
+}
