@@ -1,0 +1,69 @@
+/** What every verb gets: output, options common to all, and a client of the cluster when it asks for one. @module */
+import { AshlarError } from '../base/errors.ts'
+import { parseDuration } from '../base/sizes.ts'
+import { defaultClusterFilePath } from '../client/cluster-file.ts'
+import type { AshlarClient } from '../client/filesystem.ts'
+import { connect } from '../client/index.ts'
+import type { Env } from '../env/env.ts'
+import { createNodeEnv } from '../env/node-env.ts'
+import type { LogLevel } from '../env/node-log.ts'
+import { createOutput, type Output } from './output.ts'
+
+/** Options that every verb takes, as commander hands them over. */
+export interface CommonOptions {
+  readonly cluster?: string
+  readonly timeout?: string
+  readonly json?: boolean
+}
+
+/** A command waits so long for a master, unless `--timeout` says otherwise. */
+const defaultTimeoutMs = 10_000
+
+export interface CommandContext {
+  readonly env: Env
+  readonly output: Output
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+  /** The `cluster.json` in force: `--cluster`, `ASHLAR_CLUSTER`, or the default data folder's. */
+  readonly clusterPath: string
+  /** @throws {AshlarError} `unavailable` — no master answers; `unauthenticated`, at once */
+  connect(): Promise<AshlarClient>
+}
+
+export function createContext(options: CommonOptions, { signal }: { readonly signal: AbortSignal }): CommandContext {
+  const env = createNodeEnv({ log: logLevel() })
+  const output = createOutput({ json: options.json === true })
+  const clusterPath = options.cluster ?? process.env['ASHLAR_CLUSTER'] ?? defaultClusterFilePath()
+  const timeoutMs = options.timeout === undefined ? defaultTimeoutMs : parseDuration(options.timeout)
+  return {
+    env,
+    output,
+    signal,
+    clusterPath,
+    async connect() {
+      try {
+        return await connect({ cluster: clusterPath, env, timeoutMs, signal })
+      } catch (error) {
+        if (error instanceof AshlarError && error.code === 'not-found') {
+          throw new AshlarError(
+            'unavailable',
+            `Cannot find a cluster: there is no ${clusterPath}. Start one with "ashlar up", or name its cluster.json by --cluster or ASHLAR_CLUSTER`,
+            { cause: error },
+          )
+        }
+        throw error
+      }
+    },
+  }
+}
+
+const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent']
+
+/** `ASHLAR_LOG`: a level from which log lines go to stderr. @throws {AshlarError} `invalid-argument` */
+export function logLevel(): LogLevel {
+  const level = process.env['ASHLAR_LOG'] ?? 'error'
+  if (!logLevels.includes(level)) {
+    throw new AshlarError('invalid-argument', `Cannot use ASHLAR_LOG=${level}: the levels are ${logLevels.join(', ')}`)
+  }
+  return level as LogLevel
+}

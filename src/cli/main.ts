@@ -1,0 +1,29 @@
+/**
+ * The process behind `ashlar`: argv in, exit code out. Nothing else in the project exits or reads argv.
+ *
+ * The first SIGINT or SIGTERM asks the verb to stop in order; a second one ends the process at once.
+ * @module
+ */
+import { reportFailure } from './output.ts'
+import { runProgram } from './program.ts'
+
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+    stopping.abort()
+  })
+}
+
+// A reader that went away (`ashlar ls | head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+const argv = process.argv.slice(2)
+try {
+  process.exitCode = await runProgram(argv, { stop: stopping.signal })
+} catch (error) {
+  process.exitCode = reportFailure(error, { json: argv.includes('--json') })
+}

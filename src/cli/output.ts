@@ -1,0 +1,74 @@
+/**
+ * What a person or a script reads: results on stdout, messages on stderr, and the exit code.
+ *
+ * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable (see docs/errors.md).
+ * With `--json` stdout holds one object, or one per line, and errors are one JSON line on stderr.
+ * @module
+ */
+import { errorTable } from '../base/error-table.ts'
+import { type AshlarError, toAshlarError } from '../base/errors.ts'
+
+export interface Output {
+  readonly json: boolean
+  /** Whether stdout is a terminal: progress bars and colours only then. */
+  readonly isTerminal: boolean
+  /** A line of result for people. Nothing with `--json`. */
+  line(text: string): void
+  /** A result for programs: one line of JSON. Nothing without `--json`. */
+  object(value: unknown): void
+  /** A message for people, on stderr. */
+  note(text: string): void
+  /** Raw bytes to stdout; resolves when they are taken. */
+  bytes(bytes: Uint8Array): Promise<void>
+}
+
+export function createOutput({ json }: { readonly json: boolean }): Output {
+  return {
+    json,
+    isTerminal: process.stdout.isTTY === true,
+    line: (text) => {
+      if (!json) process.stdout.write(`${text}\n`)
+    },
+    object: (value) => {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`)
+    },
+    note: (text) => {
+      process.stderr.write(`${text}\n`)
+    },
+    bytes: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
+      }),
+  }
+}
+
+/** Prints a failure. @returns the exit code */
+export function reportFailure(thrown: unknown, { json }: { readonly json: boolean }): number {
+  const error = toAshlarError(thrown)
+  if (json) {
+    const { code, message, retry, applied, details } = error
+    process.stderr.write(`${JSON.stringify({ event: 'error', code, message, retry, applied, details })}\n`)
+  } else {
+    process.stderr.write(`ashlar: ${describe(error)}\n`)
+  }
+  return errorTable[error.code].exit
+}
+
+function describe(error: AshlarError): string {
+  const lines = [error.message]
+  for (const reason of reasonsOf(error)) lines.push(`  ${reason}`)
+  if (error.applied === 'unknown' && error.code !== 'internal') {
+    lines.push('It is not known whether it took effect: look before you try again.')
+  }
+  return lines.join('\n')
+}
+
+/** One line for each server that refused, where the error carries them. */
+function reasonsOf({ details }: AshlarError): string[] {
+  const { reasons } = details
+  if (!Array.isArray(reasons)) return []
+  return reasons.map((entry: unknown) => {
+    const { server, domain, reason } = entry as Record<string, unknown>
+    return `${String(server).slice(0, 8)}${domain === undefined ? '' : ` (${String(domain)})`}: ${String(reason)}`
+  })
+}

@@ -1,0 +1,192 @@
+/** `ashlar chunkserver`: one store in one process, joined to a cluster. @module */
+import { hostname } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { AshlarError, isAshlarError } from '../../base/errors.ts'
+import type { ServerId } from '../../base/ids.ts'
+import { parseSize } from '../../base/sizes.ts'
+import { startChunkServer } from '../../chunkserver/chunk-server.ts'
+import type { Disk } from '../../env/disk.ts'
+import type { Env } from '../../env/env.ts'
+import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
+import { deriveKeys } from '../../wire/keys.ts'
+import type { Output } from '../output.ts'
+import { defaultPorts } from '../up/up-options.ts'
+import { packageVersion } from '../version.ts'
+import { type JoinFile, readJoinFile } from './join-file.ts'
+import { connectToParent, type Parent } from './parent.ts'
+import { listenOnFree, portOf, splitAddress } from './ports.ts'
+import { orphanGuard, serveUntil } from './serve-until.ts'
+
+export interface RawChunkServerOptions {
+  readonly data: string
+  readonly cluster: string
+  readonly capacity?: string
+  readonly listen?: string
+  readonly advertise?: string
+  readonly httpPort?: string
+  readonly domain?: string
+  readonly json?: boolean
+  /** For `ashlar up`. */
+  readonly host: string
+  readonly port: string
+  readonly shareOf: string
+  readonly expectId?: string
+  readonly anyPort?: boolean
+  readonly supervised?: boolean
+}
+
+export interface ServerRun {
+  readonly env: Env
+  readonly output: Output
+  /** Aborts on SIGTERM and Ctrl-C. */
+  readonly stop: AbortSignal
+}
+
+const leastCapacityBytes = 50
+
+/** Runs until it is told to stop. */
+export async function runChunkServer(raw: RawChunkServerOptions, { env, output, stop }: ServerRun): Promise<void> {
+  const parent = raw.supervised ? connectToParent() : undefined
+  orphanGuard(parent?.gone, env)
+  try {
+    await run(raw, { env, output, stop, parent })
+  } catch (error) {
+    if (parent !== undefined && error instanceof AshlarError) {
+      parent.report({ event: 'failed', code: error.code, message: error.message })
+    }
+    throw error
+  }
+}
+
+async function run(
+  raw: RawChunkServerOptions,
+  { env, output, stop, parent }: ServerRun & { readonly parent: Parent | undefined },
+): Promise<void> {
+  const masterAddress = await parent?.masterAddress
+  const join = await readJoinFile(env.disk, raw.cluster)
+  const store = await openStore(raw, { env, join })
+  const server = await listenOnFree(portChoice(raw), (port) =>
+    startChunkServer({
+      env,
+      store,
+      serverId: store.identity.server,
+      clusterId: join.clusterId,
+      keys: deriveKeys(Buffer.from(join.clusterSecret, 'base64')),
+      masterAddress: masterAddress ?? join.address,
+      listenAddress: `${hostOf(raw)}:${port}`,
+      httpListenAddress: `${hostOf(raw)}:${httpPort(raw, port)}`,
+      ...(raw.advertise === undefined ? {} : { advertiseHost: raw.advertise }),
+      domain: raw.domain ?? hostname(),
+      version: packageVersion(),
+    }),
+  ).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
+
+  const { serverId, address, httpAddress } = server
+  parent?.report({ event: 'listening', address, httpAddress, serverId })
+  try {
+    await Promise.race([server.registered, stopped(stop)])
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+  parent?.report({ event: 'registered' })
+  if (parent === undefined) {
+    output.object({
+      event: 'ready',
+      role: 'chunkserver',
+      id: serverId,
+      pid: process.pid,
+      address,
+      http: `http://${httpAddress}`,
+      data: raw.data,
+    })
+    output.line(
+      `Chunk server ${serverId.slice(0, 8)} is ready on ${address}, ${store.space().capacityBytes} bytes. Ctrl-C stops it.`,
+    )
+  }
+  await serveUntil([stop, parent?.gone], { env, close: () => server.close() })
+}
+
+async function openStore(
+  raw: RawChunkServerOptions,
+  { env, join }: { readonly env: Env; readonly join: JoinFile },
+): Promise<OpenedStore> {
+  const capacityBytes = raw.capacity === undefined ? undefined : parseSize(raw.capacity)
+  if (capacityBytes !== undefined && capacityBytes < leastCapacityBytes) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot start with --capacity ${raw.capacity}: a chunk server needs at least ${leastCapacityBytes} bytes`,
+    )
+  }
+  const known = raw.expectId ?? (await readTrace(env.disk, raw.data))
+  const store = await openDiskStore({
+    env,
+    path: raw.data,
+    identity: { cluster: join.clusterId, server: known as ServerId | undefined },
+    create: known === undefined,
+    capacityBytes,
+    shareOf: Number(raw.shareOf),
+  })
+  try {
+    if (known === undefined) await leaveTrace(env, raw.data, store.identity.server)
+    if (capacityBytes !== undefined && capacityBytes !== store.identity.capacityBytes)
+      await store.setCapacity(capacityBytes)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return store
+}
+
+/**
+ * Beside the data folder lies a trace of the store that was made in it: when the folder is empty later, its disk is not mounted,
+ * and a new store in the bare mount point would fill the wrong disk.
+ */
+function tracePath(dataFolder: string): string {
+  return join(dirname(dataFolder), `.${basename(dataFolder)}.ashlar`)
+}
+
+async function readTrace(disk: Disk, dataFolder: string): Promise<string | undefined> {
+  try {
+    const text = (await disk.readSmall(tracePath(dataFolder), 256)).toString('utf8').trim()
+    return /^[0-9a-f]{32}$/.test(text) ? text : undefined
+  } catch (error) {
+    if (isAshlarError(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
+async function leaveTrace({ disk, log }: Env, dataFolder: string, serverId: ServerId): Promise<void> {
+  try {
+    await disk.writeSmall(tracePath(dataFolder), Buffer.from(`${serverId}\n`))
+  } catch (error) {
+    // A data folder at the root of a file system of its own has no writable parent: then only its own identity guards it.
+    log.warn('cannot leave a trace of the store beside its folder', { error })
+  }
+}
+
+function hostOf(raw: RawChunkServerOptions): string {
+  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+}
+
+function portChoice(raw: RawChunkServerOptions): Parameters<typeof listenOnFree>[0] {
+  const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
+  const exact = asked !== undefined && asked !== 0
+  const any = asked === 0 || raw.anyPort === true
+  return { kept: asked ?? portOf(raw.port), usual: defaultPorts.chunkServer, step: 2, exact, any }
+}
+
+function httpPort(raw: RawChunkServerOptions, port: number): number {
+  if (raw.httpPort !== undefined && raw.httpPort !== '0') return portOf(raw.httpPort)
+  return port === 0 ? 0 : port + 1
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

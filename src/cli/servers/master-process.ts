@@ -1,0 +1,196 @@
+/**
+ * `ashlar master`: the metadata and the HTTP door in one process.
+ *
+ * Writes `cluster.json` (for clients: the client key) and `join.json` (for chunk servers: the cluster secret) once it listens,
+ * since only then the addresses are known.
+ * @module
+ */
+import { join } from 'node:path'
+import { AshlarError } from '../../base/errors.ts'
+import { parseDuration, parseSize } from '../../base/sizes.ts'
+import { type ClusterFile, formatClusterFile } from '../../client/cluster-file.ts'
+import { connect } from '../../client/index.ts'
+import type { Env } from '../../env/env.ts'
+import { startHttpGateway } from '../../gateway/http/http-gateway.ts'
+import { openSqliteKV } from '../../kv/sqlite-kv.ts'
+import { createOrOpenMasterFolder, type MasterFolder } from '../../master/data-folder.ts'
+import { type Master, startMaster } from '../../master/master.ts'
+import type { SettingValues } from '../../master/settings.ts'
+import { defaultPorts } from '../up/up-options.ts'
+import { packageVersion } from '../version.ts'
+import type { ServerRun } from './chunkserver-process.ts'
+import { formatJoinFile } from './join-file.ts'
+import { connectToParent, type Parent } from './parent.ts'
+import { listenOnFree, portOf, splitAddress } from './ports.ts'
+import { orphanGuard, serveUntil } from './serve-until.ts'
+
+export interface RawMasterOptions {
+  readonly data: string
+  readonly listen?: string
+  readonly advertise?: string
+  readonly httpPort?: string
+  readonly policy?: string
+  readonly chunkSize?: string
+  readonly trashKeep?: string
+  readonly deadAfter?: string
+  readonly json?: boolean
+  /** For `ashlar up`. */
+  readonly host: string
+  readonly port: string
+  readonly clusterFile?: string
+  readonly exactHttpPort?: boolean
+  readonly anyPort?: boolean
+  readonly supervised?: boolean
+}
+
+interface MasterRun extends ServerRun {
+  readonly parent: Parent | undefined
+  readonly folder: MasterFolder
+}
+
+/** Runs until it is told to stop, or the metadata can no longer be trusted. */
+export async function runMaster(raw: RawMasterOptions, serverRun: ServerRun): Promise<void> {
+  const { env } = serverRun
+  const parent = raw.supervised ? connectToParent() : undefined
+  orphanGuard(parent?.gone, env)
+  try {
+    const folder = await createOrOpenMasterFolder(env, raw.data, { holder: `ashlar master, pid ${process.pid}` })
+    try {
+      await serve(raw, { ...serverRun, parent, folder })
+    } finally {
+      await folder.close()
+    }
+  } catch (error) {
+    if (parent !== undefined && error instanceof AshlarError) {
+      parent.report({ event: 'failed', code: error.code, message: error.message })
+    }
+    throw error
+  }
+}
+
+async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder }: MasterRun): Promise<void> {
+  const kv = await openSqliteKV({
+    path: folder.metadataPath,
+    clock: env.clock,
+    log: env.log,
+    disk: env.disk,
+    onFatal: (error) => endNow(env, error),
+  })
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => kv.close())
+  const master = await listenOnFree(framePorts(raw), (port) =>
+    startMaster({
+      env,
+      kv,
+      secret: folder.secret,
+      clusterId: folder.clusterId,
+      generation: folder.generation,
+      listenAddress: `${hostOf(raw)}:${port}`,
+      settings: settingsOf(raw),
+      onFatal: (error) => endNow(env, error),
+      version: packageVersion(),
+    }),
+  )
+  cleanup.defer(() => master.close())
+  const address = raw.advertise === undefined ? master.address : `${raw.advertise}:${splitAddress(master.address).port}`
+  const clientFile: ClusterFile = {
+    clusterId: folder.clusterId,
+    address,
+    secret: master.clientCredentials.clientKey.toString('base64'),
+  }
+  const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup })
+  const clusterFile = { ...clientFile, http: `http://${httpAddress}` }
+  await writeFiles(raw, { env, folder, clusterFile })
+
+  parent?.report({ event: 'listening', address, httpAddress, serverId: '' })
+  if (parent === undefined) {
+    const cluster = clusterFilePath(raw)
+    output.object({
+      event: 'ready',
+      role: 'master',
+      pid: process.pid,
+      cluster,
+      endpoints: { master: address, http: clusterFile.http },
+    })
+    output.line(`The master is ready on ${address}, its HTTP door on ${clusterFile.http}.`)
+    output.line(`Clients use ${cluster}; chunk servers join with ${join(raw.data, 'join.json')}. Ctrl-C stops it.`)
+  }
+  await serveUntil([stop, parent?.gone], { env, close: () => cleanup.disposeAsync() })
+}
+
+/** The door is a client like any other: it connects through the front. */
+async function openHttpDoor(
+  raw: RawMasterOptions,
+  {
+    env,
+    master,
+    clientFile,
+    cleanup,
+  }: {
+    readonly env: Env
+    readonly master: Master
+    readonly clientFile: ClusterFile
+    readonly cleanup: AsyncDisposableStack
+  },
+): Promise<string> {
+  const client = await connect({ cluster: { ...clientFile, address: master.address }, env })
+  cleanup.defer(() => client.close())
+  const { clientKey } = master.clientCredentials
+  const door = await listenOnFree(httpPorts(raw), (port) =>
+    startHttpGateway({ env, client, clientKey, listenAddress: `${hostOf(raw)}:${port}` }),
+  )
+  cleanup.defer(() => door.close())
+  return raw.advertise === undefined ? door.address : `${raw.advertise}:${splitAddress(door.address).port}`
+}
+
+async function writeFiles(
+  raw: RawMasterOptions,
+  { env, folder, clusterFile }: { readonly env: Env; readonly folder: MasterFolder; readonly clusterFile: ClusterFile },
+): Promise<void> {
+  const { clusterId, secret } = folder
+  const joinFile = { clusterId, address: clusterFile.address, clusterSecret: secret.toString('base64') }
+  await env.disk.writeSmall(join(raw.data, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
+  await env.disk.writeSmall(clusterFilePath(raw), Buffer.from(formatClusterFile(clusterFile)))
+}
+
+function clusterFilePath(raw: RawMasterOptions): string {
+  return raw.clusterFile ?? join(raw.data, 'cluster.json')
+}
+
+function settingsOf({ policy, chunkSize, trashKeep, deadAfter }: RawMasterOptions): Partial<SettingValues> {
+  return {
+    ...(policy === undefined ? {} : { defaultPolicy: policy }),
+    ...(chunkSize === undefined ? {} : { chunkSizeBytes: parseSize(chunkSize) }),
+    ...(trashKeep === undefined ? {} : { trashKeepMs: parseDuration(trashKeep) }),
+    ...(deadAfter === undefined ? {} : { deadAfterMs: parseDuration(deadAfter) }),
+  }
+}
+
+function hostOf(raw: RawMasterOptions): string {
+  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+}
+
+function framePorts(raw: RawMasterOptions): Parameters<typeof listenOnFree>[0] {
+  const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
+  const exact = asked !== undefined && asked !== 0
+  return {
+    kept: asked ?? portOf(raw.port),
+    usual: defaultPorts.master,
+    step: 1,
+    exact,
+    any: asked === 0 || raw.anyPort === true,
+  }
+}
+
+function httpPorts(raw: RawMasterOptions): Parameters<typeof listenOnFree>[0] {
+  const asked = raw.httpPort === undefined ? 0 : portOf(raw.httpPort)
+  const exact = raw.exactHttpPort === true || (raw.supervised !== true && asked !== 0)
+  return { kept: asked, usual: defaultPorts.http, step: 1, exact, any: raw.anyPort === true && !exact }
+}
+
+/** The metadata, or the leadership, is lost: no answer could be trusted any more. Durability does not need an orderly end. */
+function endNow(env: Env, error: Error): void {
+  env.log.error('the master ends: its metadata can no longer be trusted', { error })
+  process.stderr.write(`ashlar: the master ends: ${error.message}\n`)
+  process.exit(1)
+}

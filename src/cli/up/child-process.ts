@@ -1,0 +1,103 @@
+/**
+ * One server of `ashlar up` as a process of its own.
+ *
+ *     starting → ready → (exits) → waiting → starting …
+ *
+ * Parent and child share an IPC channel: the child reports on it, and when the parent dies, however it dies, the operating
+ * system closes it and the child ends. Invariant: only processes started here are ever signalled, by their pid.
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { AshlarError } from '../../base/errors.ts'
+import type { Clock, Timer } from '../../env/clock.ts'
+import type { ChildReport, ParentMessage } from './messages.ts'
+
+const firstBackoffMs = 200
+const longestBackoffMs = 10_000
+/** A child that lived so long starts over with the first back-off. */
+const steadyAfterMs = 30_000
+
+export interface SupervisedOptions {
+  /** For messages: "chunk server 2". */
+  readonly name: string
+  readonly clock: Clock
+  /** Verb and options; made anew at each start, since ports become known. */
+  readonly args: () => readonly string[]
+  readonly restart: boolean
+  readonly onReport: (report: ChildReport) => void
+  /** `willRestartMs` is absent when it stays down. */
+  readonly onExit: (exit: { readonly reason: string; readonly willRestartMs?: number }) => void
+}
+
+export class SupervisedProcess {
+  readonly #options: SupervisedOptions
+  #child: ChildProcess | undefined
+  #timer: Timer | undefined
+  #backoffMs = firstBackoffMs
+  #isStopping = false
+  #lastMessage: ParentMessage | undefined
+
+  constructor(options: SupervisedOptions) {
+    this.#options = options
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  start(): void {
+    const { clock, args, onReport } = this.#options
+    const startedMs = clock.monotonicMs()
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args()], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    this.#child = child
+    child.on('message', (report) => onReport(report as ChildReport))
+    child.once('error', (error) => this.#ended(child, { reason: `could not be started: ${error.message}`, startedMs }))
+    child.once('exit', (code, signal) => {
+      this.#ended(child, { reason: signal === null ? `exited with code ${code}` : `was ended by ${signal}`, startedMs })
+    })
+    if (this.#lastMessage !== undefined) this.tell(this.#lastMessage)
+  }
+
+  /** Also repeated to each later incarnation. */
+  tell(message: ParentMessage): void {
+    this.#lastMessage = message
+    // A child that has just died cannot be told; its exit is reported, and the next one is told at its start.
+    if (this.#child?.connected === true) this.#child.send(message, () => undefined)
+  }
+
+  /** SIGTERM, and SIGKILL when it has not ended after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#timer?.cancel()
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    child.once('exit', () => resolve())
+    child.kill('SIGTERM')
+    const timer = this.#options.clock.after(graceMs, () => child.kill('SIGKILL'))
+    await promise
+    timer.cancel()
+  }
+
+  #ended(child: ChildProcess, { reason, startedMs }: { readonly reason: string; readonly startedMs: number }): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    if (this.#isStopping) return
+    const { clock, restart, onExit } = this.#options
+    if (!restart) {
+      onExit({ reason })
+      return
+    }
+    if (clock.monotonicMs() - startedMs > steadyAfterMs) this.#backoffMs = firstBackoffMs
+    onExit({ reason, willRestartMs: this.#backoffMs })
+    this.#timer = clock.after(this.#backoffMs, () => this.start())
+    this.#backoffMs = Math.min(this.#backoffMs * 2, longestBackoffMs)
+  }
+}
+
+/** Fails when a child cannot start at all, so that `up` does not wait for it. */
+export function startFailure(name: string, reason: string): AshlarError {
+  return new AshlarError('unavailable', `Cannot start ${name}: ${reason}`)
+}

@@ -1,0 +1,62 @@
+/** What `ashlar up` says when reads and writes succeed. @module */
+import { formatSize } from '../../base/sizes.ts'
+import { defaultClusterFilePath } from '../../client/cluster-file.ts'
+import type { Output } from '../output.ts'
+import type { UpPlan } from './up-options.ts'
+
+export interface ReadyState {
+  readonly clusterPath: string
+  readonly isTemporary: boolean
+  /** `host:port`. */
+  readonly master: string
+  /** A URL. */
+  readonly http: string
+  readonly plan: UpPlan
+  readonly processes: readonly (
+    | { readonly role: 'master'; readonly pid: number; readonly data: string }
+    | { readonly role: 'chunkserver'; readonly id: string; readonly pid: number; readonly data: string }
+  )[]
+}
+
+/** With `--json`: one line `{"event":"ready",…}`. Otherwise commands that can be pasted as they stand. */
+export function printReady(output: Output, state: ReadyState): void {
+  const { clusterPath, master, http, plan, processes } = state
+  output.object({ event: 'ready', cluster: clusterPath, endpoints: { master, http }, processes })
+  const command = `${process.env['ASHLAR_COMMAND'] ?? 'ashlar'}${clusterOption(clusterPath)}`
+  const capacity = plan.servers[0]?.capacityBytes
+  for (const line of [
+    `Ashlar is ready: a master and ${plan.servers.length} chunk servers, policy ${plan.policy}.`,
+    ...processes.map((entry) =>
+      entry.role === 'master'
+        ? `  master        pid ${entry.pid}  ${entry.data}`
+        : `  chunk server  pid ${entry.pid}  ${entry.data}  ${entry.id.slice(0, 8)}`,
+    ),
+    `  HTTP door     ${http}`,
+    ...(capacity === undefined
+      ? []
+      : [`  capacity      ${plan.servers.map((server) => formatSize(server.capacityBytes ?? 0)).join(', ')}`]),
+    '',
+    'One machine is one machine: each chunk server counts as a failure domain here, so a crashed process',
+    'or a bad disk loses nothing, but the loss of this machine loses everything.',
+    ...(state.isTemporary ? ['The data is deleted when this ends (--temp).'] : []),
+    '',
+    'In a second terminal:',
+    `  ${command} put README.md /hello.md`,
+    `  ${command} ls /`,
+    `  ${command} cat /hello.md`,
+    `  ${command} nodes`,
+    `  ${command} help`,
+    '',
+    'Ctrl-C stops it.',
+  ]) {
+    output.line(line)
+  }
+}
+
+function clusterOption(clusterPath: string): string {
+  return clusterPath === defaultClusterFilePath() ? '' : ` --cluster ${shellWord(clusterPath)}`
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,55 @@
+/** Registers `ashlar up`. @module */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { defaultDataFolder } from '../../client/cluster-file.ts'
+import { createNodeEnv } from '../../env/node-env.ts'
+import { logLevel } from '../command-context.ts'
+import { createOutput } from '../output.ts'
+import type { VerbRegistry } from '../program.ts'
+import { checkUpOptions, type RawUpOptions } from './up-options.ts'
+
+export function registerUp({ program, stop }: VerbRegistry): void {
+  program
+    .command('up')
+    .summary('start a cluster on this machine')
+    .description('Starts a master and chunk servers on this machine, each a process of its own, and watches over them.')
+    .option('--data <dir>', `data folder (default: ${defaultDataFolder()})`)
+    .option('--chunk-servers <n>', 'how many (default: 3); later starts can only add')
+    .option('--capacity <size[,size…]>', 'bytes that each chunk server may hold (default: a share of the free space)')
+    .option('--host <host>', 'address to listen on; others reach it only if it is not loopback (default: 127.0.0.1)')
+    .option('--port <port>', 'port of the HTTP door; 0 takes any (default: 7601, or the next free one)')
+    .option('--chunk-size <size>', 'largest chunk, 1 byte to 128MiB (default: 8MiB)')
+    .option('--policy <name>', 'replicated-3, replicated-2 or replicated-1 (default: replicated-3)')
+    .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')
+    .option('--dead-after <duration>', 'a silent chunk server counts as dead after this (default: 30s)')
+    .option('--no-restart', 'report a server that dies, and do not start it again')
+    .option('--temp', 'free ports, and data that is deleted at the end', false)
+    .option('--json', 'one line on stdout when it is ready')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ashlar up
+  ashlar up --data /srv/ashlar --chunk-servers 4 --capacity 100GiB
+  ashlar up --temp --json`,
+    )
+    .action(async (raw: RawUpOptions & { readonly json?: boolean }) => {
+      const asked = checkUpOptions(raw)
+      const dataFolder = raw.temp ? await mkdtemp(join(tmpdir(), 'ashlar-')) : resolve(raw.data ?? defaultDataFolder())
+      const { runUp } = await import('./up.ts')
+      try {
+        await runUp({
+          env: createNodeEnv({ log: logLevel() }),
+          output: createOutput({ json: raw.json === true }),
+          dataFolder,
+          asked: raw.temp ? { httpPort: 0, ...asked } : asked,
+          restart: raw.restart,
+          isTemporary: raw.temp === true,
+          stop,
+        })
+      } finally {
+        if (raw.temp) await rm(dataFolder, { recursive: true, force: true })
+      }
+    })
+}

@@ -1,0 +1,225 @@
+/**
+ * `ashlar up`: a master and its chunk servers on this machine, each a process of its own, watched over.
+ *
+ * Order: the folder's lock, the plan, all processes at once (a chunk server opens its store while the master starts, and
+ * waits to be told the address), *ready* when every one is registered, then watching until a signal.
+ * The plan is written when the ports are known, so that later starts take the same ones.
+ * @module
+ */
+import { join } from 'node:path'
+import { AshlarError } from '../../base/errors.ts'
+import type { Env } from '../../env/env.ts'
+import type { Output } from '../output.ts'
+import { SupervisedProcess } from './child-process.ts'
+import type { ChildReport } from './messages.ts'
+import { readPlan, writePlan } from './plan-file.ts'
+import { printReady, type ReadyState } from './ready.ts'
+import { type AskedOptions, planUp, type UpPlan } from './up-options.ts'
+
+/** A start that has not become ready by then says what it waits for, and goes on waiting. */
+const slowStartMs = 15_000
+const stopGraceMs = 10_000
+
+export interface UpOptions {
+  readonly env: Env
+  readonly output: Output
+  readonly dataFolder: string
+  readonly asked: AskedOptions
+  readonly restart: boolean
+  readonly isTemporary: boolean
+  /** Aborts on SIGTERM and Ctrl-C. */
+  readonly stop: AbortSignal
+}
+
+/** Runs until `stop`. @throws {AshlarError} `in-use` (data folder or explicit port), `invalid-argument`, and what a server failed with */
+export async function runUp(options: UpOptions): Promise<void> {
+  const { env, dataFolder, asked } = options
+  await env.disk.makeDirectory(dataFolder)
+  const lock = await env.disk.lock(join(dataFolder, 'up.lock'), `ashlar up, pid ${process.pid}`)
+  try {
+    const plan = planUp(asked, await readPlan(env.disk, dataFolder))
+    const cluster = new LocalCluster(options, plan)
+    try {
+      await cluster.run()
+    } finally {
+      await cluster.stop()
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+class LocalCluster {
+  readonly #options: UpOptions
+  #plan: UpPlan
+  readonly #master: SupervisedProcess
+  readonly #chunkServers: readonly SupervisedProcess[]
+  readonly #registered = new Set<number>()
+  readonly #ready = Promise.withResolvers<void>()
+  #masterAddress: string | undefined
+  #httpAddress: string | undefined
+  #isReady = false
+
+  constructor(options: UpOptions, plan: UpPlan) {
+    this.#options = options
+    this.#plan = plan
+    this.#master = this.#supervise('the master', {
+      args: () => this.#masterArgs(),
+      onReport: (report) => this.#onMasterReport(report),
+    })
+    this.#chunkServers = plan.servers.map((_, index) =>
+      this.#supervise(`chunk server ${index + 1}`, {
+        args: () => this.#chunkServerArgs(index),
+        onReport: (report) => this.#onChunkServerReport(index, report),
+      }),
+    )
+    // `run` awaits it; a failure may come before.
+    this.#ready.promise.catch(() => undefined)
+  }
+
+  async run(): Promise<void> {
+    const { env, output, dataFolder, stop } = this.#options
+    this.#master.start()
+    for (const chunkServer of this.#chunkServers) chunkServer.start()
+    const slow = env.clock.after(slowStartMs, () => output.note(`Still waiting for ${this.#missing()}`))
+    const stopped = aborted(stop)
+    try {
+      await Promise.race([this.#ready.promise, stopped])
+    } finally {
+      slow.cancel()
+    }
+    if (stop.aborted) return
+    this.#isReady = true
+    await writePlan(env.disk, dataFolder, this.#plan)
+    printReady(output, this.#state())
+    await stopped
+  }
+
+  async stop(): Promise<void> {
+    // Chunk servers first: the master then sees orderly ends.
+    await Promise.all(this.#chunkServers.map((chunkServer) => chunkServer.stop(stopGraceMs)))
+    await this.#master.stop(stopGraceMs)
+  }
+
+  #supervise(
+    name: string,
+    { args, onReport }: { readonly args: () => readonly string[]; readonly onReport: (report: ChildReport) => void },
+  ): SupervisedProcess {
+    const { env, output, restart } = this.#options
+    let failure: AshlarError | undefined
+    return new SupervisedProcess({
+      name,
+      clock: env.clock,
+      restart,
+      args,
+      onReport: (report) => {
+        if (report.event === 'failed') failure = new AshlarError(report.code as AshlarError['code'], report.message)
+        onReport(report)
+      },
+      onExit: ({ reason, willRestartMs }) => {
+        if (!this.#isReady) {
+          this.#ready.reject(failure ?? new AshlarError('unavailable', `Cannot start ${name}: it ${reason}`))
+          return
+        }
+        const next =
+          willRestartMs === undefined ? 'it stays down (--no-restart)' : `starting it again in ${willRestartMs} ms`
+        output.note(`${name} ${reason}; ${next}`)
+        failure = undefined
+      },
+    })
+  }
+
+  #masterArgs(): string[] {
+    const { dataFolder, asked } = this.#options
+    const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs } = this.#plan
+    return [
+      'master',
+      '--supervised',
+      ...['--data', join(dataFolder, 'master'), '--cluster-file', join(dataFolder, 'cluster.json')],
+      ...['--host', host, '--port', String(masterPort), '--http-port', String(httpPort)],
+      ...['--policy', policy, '--chunk-size', String(chunkSizeBytes)],
+      ...['--trash-keep', `${trashKeepMs}ms`, '--dead-after', `${deadAfterMs}ms`],
+      ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
+      ...(this.#options.isTemporary ? ['--any-port'] : []),
+    ]
+  }
+
+  #chunkServerArgs(index: number): string[] {
+    const { dataFolder } = this.#options
+    const { host, servers } = this.#plan
+    const { port, httpPort, capacityBytes, serverId } = servers[index] as UpPlan['servers'][number]
+    return [
+      'chunkserver',
+      '--supervised',
+      ...['--data', join(dataFolder, `chunkserver-${index + 1}`), '--cluster', join(dataFolder, 'master', 'join.json')],
+      ...['--host', host, '--port', String(port), '--http-port', String(httpPort)],
+      // Each is a domain of its own; the ready message says what that is worth on one machine.
+      ...['--domain', `chunkserver-${index + 1}`, '--share-of', String(servers.length)],
+      ...(capacityBytes === undefined ? [] : ['--capacity', String(capacityBytes)]),
+      ...(serverId === undefined ? [] : ['--expect-id', serverId]),
+      ...(this.#options.isTemporary ? ['--any-port'] : []),
+    ]
+  }
+
+  #onMasterReport(report: ChildReport): void {
+    if (report.event !== 'listening') return
+    this.#masterAddress = report.address
+    this.#httpAddress = report.httpAddress
+    this.#plan = { ...this.#plan, masterPort: portOf(report.address), httpPort: portOf(report.httpAddress) }
+    for (const chunkServer of this.#chunkServers) chunkServer.tell({ masterAddress: report.address })
+    this.#checkReady()
+  }
+
+  #onChunkServerReport(index: number, report: ChildReport): void {
+    if (report.event === 'listening') {
+      const { address, httpAddress, serverId } = report
+      const servers = this.#plan.servers.map((server, at) =>
+        at === index ? { ...server, serverId, port: portOf(address), httpPort: portOf(httpAddress) } : server,
+      )
+      this.#plan = { ...this.#plan, servers }
+    }
+    if (report.event === 'registered') this.#registered.add(index)
+    this.#checkReady()
+  }
+
+  #checkReady(): void {
+    if (this.#masterAddress !== undefined && this.#registered.size === this.#chunkServers.length) this.#ready.resolve()
+  }
+
+  #missing(): string {
+    if (this.#masterAddress === undefined) return 'the master'
+    const missing = this.#chunkServers.flatMap((_, index) => (this.#registered.has(index) ? [] : [index + 1]))
+    return `chunk server ${missing.join(', ')}`
+  }
+
+  #state(): ReadyState {
+    const { dataFolder, isTemporary } = this.#options
+    return {
+      clusterPath: join(dataFolder, 'cluster.json'),
+      isTemporary,
+      master: this.#masterAddress as string,
+      http: `http://${this.#httpAddress}`,
+      plan: this.#plan,
+      processes: [
+        { role: 'master' as const, pid: this.#master.pid as number, data: join(dataFolder, 'master') },
+        ...this.#chunkServers.map((chunkServer, index) => ({
+          role: 'chunkserver' as const,
+          id: this.#plan.servers[index]?.serverId as string,
+          pid: chunkServer.pid as number,
+          data: join(dataFolder, `chunkserver-${index + 1}`),
+        })),
+      ],
+    }
+  }
+}
+
+function portOf(address: string): number {
+  return Number(address.slice(address.lastIndexOf(':') + 1))
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

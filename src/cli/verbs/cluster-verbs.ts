@@ -1,0 +1,136 @@
+/** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
+import { AshlarError } from '../../base/errors.ts'
+import { formatDuration, formatSize } from '../../base/sizes.ts'
+import type { NodeStatus } from '../../client/index.ts'
+import type { VerbRegistry } from '../program.ts'
+import { formatTable } from '../table.ts'
+import { addVerb } from './verb.ts'
+
+export function registerClusterVerbs(registry: VerbRegistry): void {
+  addVerb(registry, {
+    usage: 'nodes',
+    summary: 'show each chunk server',
+    examples: ['nodes', 'nodes --json'],
+    run: async ({ client, output, signal }) => {
+      const nodes = await client.nodes({ signal })
+      output.object(nodes.map(nodeObject))
+      const rows = nodes.map((node) => [
+        node.id.slice(0, 8),
+        node.address,
+        node.domain,
+        node.state,
+        formatSize(node.capacityBytes),
+        formatSize(node.usedBytes),
+        formatSize(node.freeBytes),
+        `${Math.round((100 * node.usedBytes) / Math.max(1, node.capacityBytes))} %`,
+        String(node.chunks),
+        node.quarantinedChunks === 0 ? (node.refusal ?? '') : `${node.quarantinedChunks} in quarantine`,
+      ])
+      output.line(
+        formatTable(['ID', 'ADDRESS', 'DOMAIN', 'STATE', 'CAPACITY', 'USED', 'FREE', 'LOAD', 'CHUNKS', 'NOTE'], rows),
+      )
+    },
+  })
+
+  addVerb(registry, {
+    usage: 'groups',
+    summary: 'show the placement groups: which servers hold the same chunks',
+    examples: ['groups', 'groups --json'],
+    run: async ({ client, output, signal }) => {
+      const map = await client.map({ signal })
+      const rows = map.groups.map(({ id, policy, epoch, members }) => [
+        String(id),
+        policy,
+        String(epoch),
+        members.map(({ server, state }) => `${server.slice(0, 8)}${state === 'in' ? '' : ` (${state})`}`).join(' '),
+      ])
+      for (const { id, policy, epoch, members } of map.groups) output.object({ id, policy, epoch, members })
+      output.line(formatTable(['GROUP', 'POLICY', 'EPOCH', 'MEMBERS'], rows))
+    },
+  })
+
+  addVerb(registry, {
+    usage: 'status',
+    summary: 'show the whole cluster in one look',
+    examples: ['status', 'status --json'],
+    run: async ({ client, output, signal }) => {
+      const status = await client.status({ signal })
+      output.object(status)
+      const underReplicated = status.underReplicatedChunks
+      for (const line of [
+        `cluster    ${status.clusterId}, up for ${formatDuration(status.uptimeMs)}, version ${status.version}`,
+        `servers    ${status.serversUp} of ${status.servers} up, ${status.groups} groups, policy ${status.defaultPolicy}`,
+        `files      ${status.files}, ${formatSize(status.lengthBytes)}`,
+        `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
+        `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
+        `health     ${underReplicated === 0 ? 'every chunk has all its replicas' : `${underReplicated} chunks lack a replica; repair is queued`}`,
+        ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+        ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
+        ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
+      ]) {
+        output.line(line)
+      }
+    },
+  })
+
+  addVerb(registry, {
+    usage: 'df',
+    summary: 'show space, raw and usable',
+    description:
+      'Shows space: raw bytes over all chunk servers, and usable ones (raw divided by the copies of the default policy).',
+    examples: ['df', 'df --json'],
+    run: async ({ client, output, signal }) => {
+      const [status, map] = await Promise.all([client.status({ signal }), client.map({ signal })])
+      const copies = map.policies.find(({ name }) => name === map.defaultPolicy)?.replicas ?? 1
+      const raw = { capacityBytes: status.capacityBytes, usedBytes: status.usedBytes, freeBytes: status.freeBytes }
+      const usable = {
+        capacityBytes: Math.floor(raw.capacityBytes / copies),
+        usedBytes: Math.floor(raw.usedBytes / copies),
+        freeBytes: Math.floor(raw.freeBytes / copies),
+      }
+      output.object({ raw, usable, copies, policy: map.defaultPolicy, trashBytes: status.trashBytes })
+      const row = (name: string, space: typeof raw) => [
+        name,
+        formatSize(space.capacityBytes),
+        formatSize(space.usedBytes),
+        formatSize(space.freeBytes),
+        `${Math.round((100 * space.usedBytes) / Math.max(1, space.capacityBytes))} %`,
+      ]
+      output.line(
+        formatTable(['', 'CAPACITY', 'USED', 'FREE', 'LOAD'], [row('raw', raw), row(`usable (÷ ${copies})`, usable)]),
+      )
+      output.line(`Trash holds ${formatSize(status.trashBytes)} of it; "ashlar trash empty" returns them.`)
+    },
+  })
+
+  addVerb<{ readonly unset?: boolean }>(registry, {
+    usage: 'config [name] [value]',
+    summary: 'show or change a setting of the cluster',
+    examples: ['config', 'config trash-keep', 'config trash-keep 30d'],
+    run: async ({ client, output, signal }, name, value) => {
+      if (name !== undefined && value !== undefined) {
+        await client.setSetting(name, value, { signal })
+      }
+      const settings = await client.settings({ signal })
+      if (name !== undefined && settings[name] === undefined) {
+        throw new AshlarError(
+          'not-found',
+          `Cannot show setting ${name}: the settings are ${Object.keys(settings).join(', ')}`,
+        )
+      }
+      const shown = name === undefined ? settings : { [name]: settings[name] as string }
+      output.object(shown)
+      for (const [key, text] of Object.entries(shown))
+        output.line(name === undefined ? `${key.padEnd(16)}${text}` : text)
+    },
+  })
+}
+
+function nodeObject(node: NodeStatus): object {
+  const { id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks } = node
+  const { httpAddress, quarantinedChunks, silentMs, synced, refusal } = node
+  return {
+    ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
+    ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal },
+  }
+}

@@ -1,0 +1,26 @@
+/** Every verb that talks to a cluster, in the order that `ashlar help` shows. @module */
+import type { VerbRegistry } from '../program.ts'
+import { packageVersion } from '../version.ts'
+import { registerChangeVerbs } from './change-verbs.ts'
+import { registerClusterVerbs } from './cluster-verbs.ts'
+import { registerContentVerbs } from './content-verbs.ts'
+import { registerLockVerb } from './lock-verb.ts'
+import { registerLookVerbs } from './look-verbs.ts'
+import { registerTrashVerbs } from './trash-verbs.ts'
+
+export function registerVerbs(registry: VerbRegistry): void {
+  registerContentVerbs(registry)
+  registerLookVerbs(registry)
+  registerChangeVerbs(registry)
+  registerTrashVerbs(registry)
+  registerLockVerb(registry)
+  registerClusterVerbs(registry)
+  registry.program
+    .command('version')
+    .summary('print the version')
+    .option('--json', 'as JSON')
+    .action(({ json }: { readonly json?: boolean }) => {
+      const facts = { version: packageVersion(), node: process.versions.node }
+      process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `ashlar ${facts.version} (Node ${facts.node})\n`)
+    })
+}
