@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -61,11 +61,14 @@ test('lock() dies with its process, also by SIGKILL', async () => {
   }
   const lock = await disk.lock(path, 'this process')
   await assert.rejects(disk.lock(path, 'another'), /this process/)
+  // The refusal within this process must not have dropped the lock: POSIX would, on the closing of any descriptor.
+  const third = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
+  assert.match(third.stderr, /in-use/)
   await lock.release()
   assert.deepEqual(await readdir(place.folder), ['lock'])
 })
 
-test('info() of a folder beneath a read-only one tells; to write there is read-only', {
+test('writeSmall() in a folder without permission to write is refused as read-only', {
   skip: process.getuid?.() === 0,
 }, async () => {
   await using place = await newFolder()
