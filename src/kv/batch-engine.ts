@@ -16,6 +16,7 @@ import { cancelled } from '../env/waiting.ts'
 import { BodyDeadline } from './body-deadline.ts'
 import { BufferedTransaction, type CommittedView } from './buffered-transaction.ts'
 import type { DiskReserve } from './disk-reserve.ts'
+import { Fifo } from './fifo.ts'
 import { PendingTransaction } from './pending-transaction.ts'
 import type { CommitFailure, SqliteTable } from './sqlite-table.ts'
 import type { Transaction, TransactOptions } from './txn-kv.ts'
@@ -56,9 +57,7 @@ export class BatchEngine {
   readonly #view: CommittedView
   #life: EngineLife = 'open'
   #room: EngineRoom = 'plenty'
-  #queue: PendingTransaction[] = []
-  /** Where the queue begins: shifting an array is slow. */
-  #queueHead = 0
+  readonly #queue = new Fifo<PendingTransaction>()
   #batch = new WriteSet()
   /** Transactions that ran since the batch began to hold writes, in order. */
   #ran: PendingTransaction[] = []
@@ -97,7 +96,7 @@ export class BatchEngine {
 
   transact(body: (tx: Transaction) => Promise<unknown>, options: TransactOptions): Promise<unknown> {
     const { signal } = options
-    const queued = this.#queue.length - this.#queueHead
+    const queued = this.#queue.length
     try {
       this.assertServing()
       if (signal?.aborted) throw cancelled('run a transaction', signal)
@@ -144,7 +143,7 @@ export class BatchEngine {
     await this.#commit()
     this.#pumping = false
     if (this.#life === 'dead') return
-    if (this.#queueHead < this.#queue.length) this.#wake()
+    if (this.#queue.length > 0) this.#wake()
     else if (this.#life === 'closing') {
       this.#life = 'closed'
       this.#ended.resolve()
@@ -161,7 +160,7 @@ export class BatchEngine {
     }
     this.#deadline.arm()
     for (let count = 0; count < most && this.#batch.sizeBytes < limits.transactionBytes; count++) {
-      const pending = this.#next()
+      const pending = this.#queue.shift()
       if (pending === undefined) break
       if (!pending.settled) await this.#run(pending)
       if (clock.monotonicMs() - startedMs >= batchSliceMs) break
@@ -244,17 +243,7 @@ export class BatchEngine {
       pending.outcome = undefined
       pending.wrote = false
     }
-    this.#queue = [...again, ...this.#queue.slice(this.#queueHead)]
-    this.#queueHead = 0
-  }
-
-  #next(): PendingTransaction | undefined {
-    const next = this.#queue[this.#queueHead]
-    if (next === undefined) {
-      this.#queue = []
-      this.#queueHead = 0
-    } else this.#queueHead++
-    return next
+    this.#queue.unshift(again)
   }
 
   #runOut(cause: AshlarError | undefined): void {
@@ -297,7 +286,8 @@ export class BatchEngine {
       },
     )
     for (const pending of this.#ran) pending.settle({ error: unknown })
-    for (let next = this.#next(); next !== undefined; next = this.#next()) next.settle({ error: this.#diskFailed() })
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+      next.settle({ error: this.#diskFailed() })
     this.#ended.resolve()
     this.#options.log.error('the metadata cannot go on', { error })
     this.#options.onFatal(error)
