@@ -73,6 +73,8 @@ export const limits = {
   storeOverlayEvents: 16_384,
   /** Files that a store keeps open for reading while nobody reads them. */
   storeIdleFiles: 128,
+  /** Footers of chunk files that a store keeps in memory: about 1 KiB each. */
+  storeFooters: 2048,
   // Cluster.
   chunkServers: 10_000,
   groupsPerServer: 32,

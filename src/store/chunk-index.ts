@@ -1,0 +1,214 @@
+/**
+ * The index: where each chunk lies. A `TxnKV` that follows lazily, under an overlay of what it does not know yet.
+ *
+ * Nothing here is needed to survive: chunk files and segments are the truth. What came after the last checkpoint is
+ * read again from the tails of the segments at start; every chunk file is announced by a record there before it gets
+ * its name, so no directory is walked. Checkpoints run in batches, off the path of puts.
+ * Invariants: overlay and KV together always equal what a full rebuild would find; RAM does not grow with the number
+ * of chunks (overlay, rows kept and id pages are bounded).
+ * @module
+ */
+import { addDigest, type ChunkDigest, digestFromLanes, emptyDigest, equalDigests } from '../base/digest.ts'
+import { AshlarError } from '../base/errors.ts'
+import { type ChunkId, type GroupId, pageBounds } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
+import { type ChunkEvent, idOfEvent, type LiveChunk } from './chunk-state.ts'
+import type { PageDigest } from './chunk-store.ts'
+import { applyToIndex } from './index-batch.ts'
+import { IndexOverlay } from './index-overlay.ts'
+import { chunkIdOfKey, decodeLive, digestKey, digestKeyParts, indexPrefix, liveKey } from './index-rows.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import { RecentMap } from './recent-map.ts'
+import type { SegmentTable } from './segment-table.ts'
+
+export interface ChunkIndexOptions {
+  readonly kv: TxnKV
+  readonly table: SegmentTable
+  /** Of the newest record of the log. */
+  readonly sequence: () => number
+}
+
+/** Events of one transaction: two rows each, within `limits.transactionKeys`. */
+const batchEvents = 500
+const rowsKept = 16_384
+
+export class ChunkIndex {
+  readonly #kv: TxnKV
+  readonly #table: SegmentTable
+  readonly #sequence: () => number
+  readonly #overlay = new IndexOverlay()
+  readonly #rows = new RecentMap<ChunkId, LiveChunk>(rowsKept)
+  /** Makes a checkpoint and a reading of several rows exclude each other: overlay and KV must fit. */
+  readonly #lock = new KeyedLock<'index'>()
+  #checkpoints = 0
+
+  constructor({ kv, table, sequence }: ChunkIndexOptions) {
+    this.#kv = kv
+    this.#table = table
+    this.#sequence = sequence
+  }
+
+  /** Events that no checkpoint has written yet. */
+  get pendingEvents(): number {
+    return this.#overlay.size
+  }
+
+  async get(id: ChunkId): Promise<LiveChunk | undefined> {
+    const changed = this.#overlay.get(id)
+    if (changed !== undefined) return changed.live
+    const kept = this.#rows.get(id)
+    if (kept !== undefined) return kept
+    const checkpoints = this.#checkpoints
+    const row = await this.#kv.transact((tx) => tx.get(liveKey(id)))
+    const meanwhile = this.#overlay.get(id)
+    if (meanwhile !== undefined) return meanwhile.live
+    const live = row && decodeLive(id, row)
+    // A checkpoint may have overtaken the reading: then it must not be kept.
+    if (live !== undefined && checkpoints === this.#checkpoints) this.#rows.set(id, live)
+    return live
+  }
+
+  /** Takes in an event that is durable in the log. The caller holds the id's lock and knows what was there before. */
+  add(
+    event: ChunkEvent,
+    change: { readonly before: LiveChunk | undefined; readonly after: LiveChunk | undefined },
+  ): void {
+    this.#overlay.add(event, change)
+    this.#rows.delete(idOfEvent(event))
+  }
+
+  /**
+   * Writes the overlay into the KV.
+   * @throws {AshlarError} `metadata-corrupt`; `read-only` — no room, the overlay stays
+   */
+  checkpoint(options: { readonly freesRoom?: boolean } = {}): Promise<void> {
+    return this.#lock.run('index', async () => {
+      let left = this.#overlay.size
+      // What is settled now is in the overlay now, so these positions hold once the `left` events are written.
+      const scanned = this.#settledPositions()
+      const sequence = this.#sequence()
+      while (left > 0 || scanned.size > 0) {
+        const events = this.#overlay.oldest(Math.min(batchEvents, left))
+        left -= events.length
+        const batch = left > 0 ? { events, sequence } : { events, sequence, scanned }
+        const { states, digests, segments } = await applyToIndex(this.#kv, batch, options)
+        this.#checkpoints++
+        this.#overlay.drop(events.length, digests)
+        for (const [id, { live }] of states) if (live !== undefined) this.#rows.set(id, live)
+        for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
+        if (left === 0) return
+      }
+    })
+  }
+
+  async list(options: {
+    readonly first: ChunkId
+    readonly last: ChunkId
+    readonly limit: number
+  }): Promise<LiveChunk[]> {
+    const { first, last, limit } = options
+    return await this.#lock.run('index', async () => {
+      const changed = this.#overlay.changedBetween(first, last)
+      const isChanged = new Set(changed.map(({ id }) => id))
+      const found: LiveChunk[] = []
+      let start: Buffer = liveKey(first)
+      const end = prefixEnd(liveKey(last))
+      let nextChanged = 0
+      while (found.length < limit) {
+        const pageLimit = Math.min(limit, limits.listPageEntries)
+        const rows = await this.#kv.transact((tx) => tx.range({ start, end, limit: pageLimit }))
+        const isComplete = rows.length < pageLimit
+        const page: LiveChunk[] = []
+        for (const { key, value } of rows) {
+          const id = chunkIdOfKey(key)
+          if (!isChanged.has(id)) page.push(decodeLive(id, value))
+        }
+        const lastRow = rows.at(-1)
+        const horizon = isComplete || lastRow === undefined ? last : chunkIdOfKey(lastRow.key)
+        for (; nextChanged < changed.length && (changed[nextChanged]?.id as ChunkId) <= horizon; nextChanged++) {
+          const live = changed[nextChanged]?.live
+          if (live !== undefined) page.push(live)
+        }
+        found.push(...page.sort((a, b) => (a.id < b.id ? -1 : 1)))
+        if (isComplete || lastRow === undefined) break
+        start = prefixEnd(lastRow.key)
+      }
+      return found.slice(0, limit)
+    })
+  }
+
+  /** Digests of the pages of `group` that hold a chunk, in order. */
+  async digests(group: GroupId): Promise<PageDigest[]> {
+    return await this.#lock.run('index', async () => {
+      const pages = new Map<number, ChunkDigest>()
+      const prefix = digestKey(group, 0).subarray(0, 5)
+      let start: Buffer = prefix
+      for (let isComplete = false; !isComplete; ) {
+        const rows = await this.#kv.transact((tx) =>
+          tx.range({ start, end: prefixEnd(prefix), limit: limits.listPageEntries }),
+        )
+        for (const { key, value } of rows) pages.set(digestKeyParts(key).page, digestFromLanes(value))
+        const lastRow = rows.at(-1)
+        isComplete = rows.length < limits.listPageEntries || lastRow === undefined
+        if (lastRow !== undefined) start = prefixEnd(lastRow.key)
+      }
+      for (const [page, delta] of this.#overlay.digestsOf(group)) {
+        pages.set(page, addDigest(pages.get(page) ?? emptyDigest, delta))
+      }
+      return [...pages]
+        .filter(([, digest]) => !equalDigests(digest, emptyDigest))
+        .sort(([a], [b]) => a - b)
+        .map(([page, digest]) => ({ page, digest }))
+    })
+  }
+
+  /** Groups that hold a chunk, or did before the last checkpoint. */
+  async knownGroups(): Promise<GroupId[]> {
+    return await this.#lock.run('index', async () => {
+      const groups = new Set<GroupId>(this.#overlay.changedGroups())
+      let start: Buffer | undefined = indexPrefix.digest
+      const end = prefixEnd(indexPrefix.digest)
+      while (start !== undefined) {
+        const from: Buffer = start
+        const [row] = await this.#kv.transact((tx) => tx.range({ start: from, end, limit: 1 }))
+        if (row === undefined) break
+        groups.add(digestKeyParts(row.key).group)
+        start = nextGroup(row.key)
+      }
+      return [...groups].sort((a, b) => a - b)
+    })
+  }
+
+  /** Live chunks of one digest page, as ids; for {@link IdPages}. */
+  async idsOfPage(group: GroupId, page: number): Promise<ChunkId[]> {
+    const { first, last } = pageBounds(group, page)
+    const chunks = await this.list({ first, last, limit: limits.pageIds })
+    return chunks.map(({ id }) => id)
+  }
+
+  async close(): Promise<void> {
+    await this.#kv.close()
+  }
+
+  #settledPositions(): Map<number, number> {
+    const positions = new Map<number, number>()
+    for (const segment of this.#table.all()) {
+      const settled = this.#table.settledBytes(segment)
+      if (settled > segment.scannedBytes) positions.set(segment.number, settled)
+    }
+    return positions
+  }
+}
+
+function nextGroup(key: Buffer): Buffer | undefined {
+  const prefix = key.subarray(0, 5)
+  return prefix.subarray(1).every((byte) => byte === 0xff) ? undefined : prefixEnd(prefix)
+}
+
+/** An index that failed: the store stays closed to writes until it is opened, and rebuilt, again. */
+export function indexLost(cause: unknown): AshlarError {
+  return new AshlarError('disk-failed', 'Cannot use store: its index is damaged; open the store again to rebuild it', {
+    cause,
+  })
+}

@@ -1,0 +1,141 @@
+/**
+ * What the index knows of one chunk id, and how each event changes it. Pure: no I/O.
+ *
+ * Invariants (DESIGN.md 5):
+ * - The highest sequence wins, whatever the order in which events are seen; applying one twice changes nothing.
+ * - A `grave` (a delete record that is still needed) names each segment that holds an older put of its id. It goes
+ *   only with the last of them: otherwise a rebuild would bring the chunk back.
+ * - Chunk files need no grave: a delete counts as done only after their unlink is durable, and until then the
+ *   segment's scan position stays before its record, so that a start-up does it again.
+ * @module
+ */
+import { type ChunkDigest, digestOf } from '../base/digest.ts'
+import type { StoredChunk } from './chunk-file-format.ts'
+import { recordBytes } from './segment-format.ts'
+
+/** Where a replica lies: a file of its own, or a record at `offset` of a segment. */
+export type Location = { readonly kind: 'file' } | RecordPlace
+
+export interface RecordPlace {
+  readonly kind: 'segment'
+  readonly segment: number
+  readonly offset: number
+}
+
+export interface LiveChunk extends StoredChunk {
+  readonly location: Location
+}
+
+export interface Grave {
+  /** Of the delete; 0: there is none, only stale puts below a live one. */
+  readonly sequence: number
+  /** Segment that holds the delete record. */
+  readonly segment: number
+  /** Segments that hold older puts of the id, rising. */
+  readonly holders: readonly number[]
+}
+
+export interface ChunkState {
+  readonly live?: LiveChunk | undefined
+  readonly grave?: Grave | undefined
+}
+
+export type ChunkEvent =
+  | { readonly kind: 'put'; readonly chunk: LiveChunk }
+  | { readonly kind: 'delete'; readonly id: LiveChunk['id']; readonly sequence: number; readonly segment: number }
+  /** A start-up found the id's chunk file damaged and set it aside. */
+  | { readonly kind: 'file-lost'; readonly id: LiveChunk['id'] }
+  /** A segment was removed for good: it holds nothing any more. */
+  | { readonly kind: 'segment-gone'; readonly id: LiveChunk['id']; readonly segment: number }
+
+/** What a change of state does to the sums that the index keeps. */
+export interface StateDifference {
+  readonly added: LiveChunk | undefined
+  readonly removed: LiveChunk | undefined
+  /** Live bytes per segment. */
+  readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
+}
+
+export const deleteRecordBytes = recordBytes({ kind: 'delete', storedLength: 0 })
+
+export function idOfEvent(event: ChunkEvent): LiveChunk['id'] {
+  return event.kind === 'put' ? event.chunk.id : event.id
+}
+
+export function nextState(state: ChunkState, event: ChunkEvent): ChunkState {
+  if (event.kind === 'put') return afterPut(state, event.chunk)
+  if (event.kind === 'delete') return afterDelete(state, event)
+  if (event.kind === 'file-lost') return state.live?.location.kind === 'file' ? { grave: state.grave } : state
+  const grave = state.grave && withHolders({ ...state.grave, holders: [] }, without(state.grave.holders, event.segment))
+  return { live: state.live, grave }
+}
+
+function afterPut({ live, grave }: ChunkState, chunk: LiveChunk): ChunkState {
+  const isStale = chunk.sequence < Math.max(live?.sequence ?? 0, grave?.sequence ?? 0)
+  if (isStale) return { live, grave: withHolders(grave, holdersOf(chunk)) }
+  if (live === undefined) return { live: chunk, grave }
+  // The same put at two places is a copy made by compaction: the newer segment stays, the older is a stale holder.
+  const isOlderCopy = live.sequence === chunk.sequence && segmentOf(chunk) < segmentOf(live)
+  const [kept, stale] = isOlderCopy ? [live, chunk] : [chunk, live]
+  const holders = segmentOf(kept) === segmentOf(stale) ? [] : holdersOf(stale)
+  return { live: kept, grave: withHolders(grave, holders) }
+}
+
+function afterDelete(state: ChunkState, event: { readonly sequence: number; readonly segment: number }): ChunkState {
+  const { live, grave } = state
+  if (live !== undefined && live.sequence > event.sequence) return state
+  if (grave !== undefined && grave.sequence > event.sequence) return state
+  const copyOfKnown = grave?.sequence === event.sequence && grave.segment > event.segment
+  const segment = copyOfKnown ? grave.segment : event.segment
+  const holders = live === undefined ? [] : holdersOf(live)
+  return { grave: withHolders({ sequence: event.sequence, segment, holders: grave?.holders ?? [] }, holders) }
+}
+
+/** A grave without holders is no longer needed. */
+function withHolders(grave: Grave | undefined, added: readonly number[]): Grave | undefined {
+  const holders = [...new Set([...(grave?.holders ?? []), ...added])].sort((a, b) => a - b)
+  if (holders.length === 0) return undefined
+  return { sequence: grave?.sequence ?? 0, segment: grave?.segment ?? 0, holders }
+}
+
+function without(holders: readonly number[], segment: number): readonly number[] {
+  return holders.filter((holder) => holder !== segment)
+}
+
+function segmentOf({ location }: LiveChunk): number {
+  return location.kind === 'segment' ? location.segment : 0
+}
+
+function holdersOf({ location }: LiveChunk): readonly number[] {
+  return location.kind === 'segment' ? [location.segment] : []
+}
+
+/** What the step from `before` to `after` adds to and takes from the sums. */
+export function difference(before: ChunkState, after: ChunkState): StateDifference {
+  const segments: { segment: number; bytes: number }[] = []
+  if (before.live !== after.live) {
+    if (before.live) segments.push(...liveBytes(before.live, -1))
+    if (after.live) segments.push(...liveBytes(after.live, 1))
+  }
+  if (before.grave?.sequence) segments.push({ segment: before.grave.segment, bytes: -deleteRecordBytes })
+  if (after.grave?.sequence) segments.push({ segment: after.grave.segment, bytes: deleteRecordBytes })
+  const sameChunk = before.live !== undefined && after.live !== undefined && sameFacts(before.live, after.live)
+  return {
+    added: sameChunk ? undefined : after.live,
+    removed: sameChunk ? undefined : before.live,
+    segments,
+  }
+}
+
+function liveBytes({ location, storedLength }: LiveChunk, sign: 1 | -1): { segment: number; bytes: number }[] {
+  if (location.kind === 'file') return []
+  return [{ segment: location.segment, bytes: sign * recordBytes({ kind: 'put', storedLength }) }]
+}
+
+function sameFacts(a: LiveChunk, b: LiveChunk): boolean {
+  return a.length === b.length && a.crc === b.crc
+}
+
+export function digestOfChunk(chunk: LiveChunk): ChunkDigest {
+  return digestOf(chunk)
+}

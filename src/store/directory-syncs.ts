@@ -1,0 +1,47 @@
+/**
+ * Syncs of directories, shared: whoever asks while a sync of the same directory runs waits for the next one, which
+ * serves all of them. So a hundred commits into one directory cost a few syncs.
+ * @module
+ */
+import type { Disk } from '../env/disk.ts'
+import type { Fence } from './fence.ts'
+
+export class DirectorySyncs {
+  readonly #disk: Disk
+  readonly #fence: Fence
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #next = new Map<string, Promise<void>>()
+
+  constructor(disk: Disk, fence: Fence) {
+    this.#disk = disk
+    this.#fence = fence
+  }
+
+  /** Resolves when all names that changed before the call are durable. */
+  sync(path: string): Promise<void> {
+    const next = this.#next.get(path)
+    if (next !== undefined) return next
+    const running = this.#running.get(path)
+    if (running === undefined) return this.#start(path)
+    const queued = this.#after(running, path)
+    this.#next.set(path, queued)
+    return queued
+  }
+
+  async #after(running: Promise<void>, path: string): Promise<void> {
+    // A failure of the running sync has raised the fence, and start() below meets it.
+    await running.catch(() => undefined)
+    this.#next.delete(path)
+    await this.#start(path)
+  }
+
+  #start(path: string): Promise<void> {
+    const sync = this.#fence
+      .guard(() => this.#disk.syncDirectory(path))
+      .finally(() => {
+        if (this.#running.get(path) === sync) this.#running.delete(path)
+      })
+    this.#running.set(path, sync)
+    return sync
+  }
+}

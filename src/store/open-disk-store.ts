@@ -1,0 +1,234 @@
+/**
+ * Opens a store's folder: identity, lock, index, recovery; then hands out the store.
+ * @module
+ */
+import { isAshlarError } from '../base/errors.ts'
+import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Env } from '../env/env.ts'
+import { openSqliteKV } from '../kv/sqlite-kv.ts'
+import type { TxnKV } from '../kv/txn-kv.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { ChangeCounts } from './change-counts.ts'
+import type { ChunkFooter } from './chunk-file-format.ts'
+import { ChunkIndex } from './chunk-index.ts'
+import type { ChunkStore } from './chunk-store.ts'
+import { DirectorySyncs } from './directory-syncs.ts'
+import { DiskStore } from './disk-store.ts'
+import { Fence } from './fence.ts'
+import { FileHandles } from './file-handles.ts'
+import { IndexKeeper } from './index-keeper.ts'
+import { markOpening } from './index-trust.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import { Quarantine } from './quarantine.ts'
+import { RecentMap } from './recent-map.ts'
+import { recover } from './recovery.ts'
+import { SegmentLog } from './segment-log.ts'
+import { SegmentTable } from './segment-table.ts'
+import { SpaceGauge } from './space-gauge.ts'
+import { type DiskMark, SpaceLedger } from './space-ledger.ts'
+import { SpaceReserve } from './space-reserve.ts'
+import {
+  badStore,
+  checkIdentity,
+  createStoreFolder,
+  missingIdentity,
+  readIdentity,
+  type StoreIdentity,
+} from './store-identity.ts'
+import { StoreLayout } from './store-layout.ts'
+
+/** Opens the engine of the index: an empty one the first time, and whatever was there later. */
+export type IndexEngine = (options: {
+  /** Folder that is the index's alone. */
+  readonly folder: string
+  /** To be called when the engine can no longer be trusted. */
+  readonly onFatal: (error: Error) => void
+}) => Promise<TxnKV>
+
+export interface OpenDiskStoreOptions {
+  readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'random'>
+  /** Absolute path of the store's folder. */
+  readonly path: string
+  /** Whose store is expected. With `create`, what a new one becomes; a server id is drawn if there is none. */
+  readonly identity: { readonly cluster: ClusterId; readonly server?: ServerId | undefined }
+  /** The first time: makes the store if the folder is empty or missing. Without it an empty folder is refused. */
+  readonly create?: boolean
+  /** Declared for a new store: chunk bytes. Undefined: a share of what the disk has free. */
+  readonly capacityBytes?: number | undefined
+  /** How many servers share the disk equally, when no capacity is declared. Default 1. */
+  readonly shareOf?: number
+  /** Default: SQLite in `index/`. */
+  readonly index?: IndexEngine
+  /** From where on writes are refused. Default: `diskMarks.write`. */
+  readonly mark?: DiskMark
+  /** Held back for deletes on a full disk. Default 4 MiB. */
+  readonly reserveBytes?: number
+  readonly segmentBytes?: number
+  /** Shared by all stores of a process. Default: one of its own. */
+  readonly pool?: BufferPool
+}
+
+export type OpenedStore = ChunkStore & { readonly identity: StoreIdentity }
+
+const defaultReserveBytes = 4 * 1024 * 1024
+
+/**
+ * Opens the store in a folder, for this process alone.
+ * @throws {AshlarError} `bad-store` — no store there (is the disk mounted?), read-only, or damaged; `wrong-cluster`;
+ *   `in-use` — another process has it; `version-unsupported`; `disk-failed`
+ */
+export async function openDiskStore(options: OpenDiskStoreOptions): Promise<OpenedStore> {
+  const { env, path } = options
+  const layout = new StoreLayout(path)
+  try {
+    await settleIdentity(options, layout)
+    const lock = await env.disk.lock(layout.lock, 'chunk store')
+    try {
+      const identity = await readIdentity(env.disk, layout)
+      return await openLocked(options, { layout, identity, unlock: () => lock.release() })
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  } catch (error) {
+    if (isAshlarError(error, 'read-only')) throw badStore(path, 'its folder cannot be written', error)
+    throw error
+  }
+}
+
+async function settleIdentity(options: OpenDiskStoreOptions, layout: StoreLayout): Promise<void> {
+  const { env, path, identity, create = false, capacityBytes } = options
+  try {
+    checkIdentity(path, await readIdentity(env.disk, layout), identity)
+  } catch (error) {
+    if (!isAshlarError(error, 'not-found')) throw error
+    if (!create) throw missingIdentity(path, error)
+    const server = identity.server ?? (env.random.bytes(16).toString('hex') as ServerId)
+    await createStoreFolder({ env, path, identity: { cluster: identity.cluster, server, capacityBytes } })
+  }
+}
+
+interface Folder {
+  readonly layout: StoreLayout
+  readonly identity: StoreIdentity
+  readonly unlock: () => Promise<void>
+}
+
+async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unlock }: Folder): Promise<OpenedStore> {
+  const { env } = options
+  const { disk, clock } = env
+  for (const folder of layout.folders) await disk.makeDirectory(folder)
+  const log = env.log.child({ store: identity.server })
+  const fence = new Fence(log)
+  const syncs = new DirectorySyncs(disk, fence)
+  const pool = options.pool ?? new BufferPool(disk)
+  const table = new SegmentTable()
+  const quarantine = new Quarantine({ disk, layout, log })
+  await quarantine.load()
+  const opening = await readOpening(env, layout)
+  const kv = await openIndex(options, { layout, fence })
+  try {
+    const isDistrusted = await exists(env, layout.indexDistrust)
+    const recovered = await recover({
+      ...{ disk, log, layout, kv, pool, table, quarantine, opening, isDistrusted },
+      server: identity.server,
+    })
+    await markOpening(kv, opening + 1)
+    await disk.writeSmall(layout.opening, Buffer.from(String(opening + 1)))
+    if (isDistrusted) await disk.remove(layout.indexDistrust)
+
+    const reserve = new SpaceReserve(disk, {
+      path: layout.reserve,
+      sizeBytes: options.reserveBytes ?? defaultReserveBytes,
+      fence,
+    })
+    const ledger = new SpaceLedger({
+      capacityBytes: identity.capacityBytes,
+      shareOf: options.shareOf ?? 1,
+      ...(options.mark && { mark: options.mark }),
+    })
+    ledger.startWith(recovered.marks.usedBytes)
+    const gauge = new SpaceGauge({ clock, disk, log, path: layout.root, ledger, reserve })
+    await gauge.refresh()
+    const segmentLog = new SegmentLog({
+      ...{ disk, layout, table, fence, syncs, reserve },
+      server: identity.server,
+      segmentBytes: options.segmentBytes ?? limits.segmentBytes,
+      sequence: recovered.marks.sequence,
+    })
+    if (recovered.tail !== undefined) await segmentLog.resume(recovered.tail)
+    const index = new ChunkIndex({ kv, table, sequence: () => segmentLog.sequence })
+    const keeper = new IndexKeeper({ clock, disk, log, layout, index, fence, reserve })
+    const handles = new FileHandles(disk, { maxIdle: limits.storeIdleFiles })
+    return new DiskStore(
+      {
+        ...{ env: { clock, disk, log }, identity, layout, fence, syncs, pool, handles, table, index, keeper, ledger },
+        ...{ reserve, quarantine },
+        log: segmentLog,
+        footers: new RecentMap<ChunkId, ChunkFooter>(limits.storeFooters),
+        changes: new ChangeCounts(recovered.marks.chunks),
+        locks: new KeyedLock<ChunkId>(),
+      },
+      {
+        gauge,
+        shutDown: async () => {
+          await segmentLog.close()
+          try {
+            await keeper.close()
+          } finally {
+            await handles.close()
+            await index.close()
+            await unlock()
+          }
+        },
+      },
+    )
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
+}
+
+/** A file of numbers that only rise, against an index from a backup. */
+async function readOpening({ disk }: Pick<Env, 'disk'>, layout: StoreLayout): Promise<number> {
+  try {
+    const opening = Number((await disk.readSmall(layout.opening, 64)).toString('latin1'))
+    return Number.isSafeInteger(opening) ? opening : 0
+  } catch (error) {
+    if (isAshlarError(error, 'not-found')) return 0
+    throw error
+  }
+}
+
+async function exists({ disk }: Pick<Env, 'disk'>, path: string): Promise<boolean> {
+  try {
+    await disk.info(path)
+    return true
+  } catch (error) {
+    if (isAshlarError(error, 'not-found')) return false
+    throw error
+  }
+}
+
+/** Opens the index; one that cannot be opened is thrown away, since it holds nothing that the store does not. */
+async function openIndex(
+  options: OpenDiskStoreOptions,
+  { layout, fence }: { readonly layout: StoreLayout; readonly fence: Fence },
+): Promise<TxnKV> {
+  const { env } = options
+  const engine: IndexEngine =
+    options.index ??
+    (({ folder, onFatal }) =>
+      openSqliteKV({ path: `${folder}/chunks.sqlite`, clock: env.clock, log: env.log, onFatal }))
+  const open = () => engine({ folder: layout.index, onFatal: (error) => fence.raise(error) })
+  try {
+    return await open()
+  } catch (error) {
+    if (!isAshlarError(error, 'metadata-corrupt', 'version-unsupported', 'bad-store')) throw error
+    env.log.warn('index cannot be opened and is made anew', { error: String(error) })
+    await env.disk.removeTree(layout.index)
+    await env.disk.makeDirectory(layout.index)
+    return await open()
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Reading replicas: whole blocks, each verified against its checksum before it is returned.
+ *
+ * A chunk file's footer, and a record's head, must name the id and the put that the index expects: a file under
+ * another's name is damage too. What fails is reported to the store, which sets the replica aside.
+ * Chunk files and segments are read through the page cache; `verify` asks for direct I/O, so that it tests the medium.
+ * @module
+ */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import type { ChunkId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { type Disk, type File, pageBytes } from '../env/disk.ts'
+import { findBadBlock } from './block-sums.ts'
+import { type BufferPool, type Lease, streamBufferBytes } from './buffer-pool.ts'
+import {
+  alignUp,
+  type ChunkFooter,
+  decodeFooter,
+  footerBytes,
+  footerMaxBytes,
+  type StoredChunk,
+} from './chunk-file-format.ts'
+import type { LiveChunk, RecordPlace } from './chunk-state.ts'
+import type { ChunkReader, ReadRange, ReplicaInfo, ReplicaSlice } from './chunk-store.ts'
+import type { FileHandle, FileHandles } from './file-handles.ts'
+import type { RecentMap } from './recent-map.ts'
+import { decodeRecordHead, recordHeadBytes, segmentSeed } from './segment-format.ts'
+
+const { blockBytes } = limits
+
+export interface ReplicaSource {
+  readonly disk: Disk
+  readonly pool: BufferPool
+  readonly handles: FileHandles
+  readonly server: ServerId
+  readonly footers: RecentMap<ChunkId, ChunkFooter>
+  /** Sets a damaged replica aside; resolves when it is. */
+  readonly onDamage: (chunk: LiveChunk, what: string) => Promise<void>
+}
+
+/** What an opened replica is read from. */
+interface Opened {
+  readonly source: ReplicaSource
+  readonly chunk: LiveChunk
+  readonly info: ReplicaInfo
+  readonly file: File
+  /** Offset of the chunk's first byte in the file. */
+  readonly dataOffset: number
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Opens a chunk file.
+ * @param options.direct past the page cache, with a handle of its own
+ * @throws {AshlarError} `corrupt` — set aside; `not-found` — no such file; `disk-failed`
+ */
+export async function openChunkFile(
+  source: ReplicaSource,
+  chunk: LiveChunk,
+  options: { readonly path: string; readonly direct?: boolean },
+): Promise<ChunkReader> {
+  const { path, direct = false } = options
+  const handle = direct ? await openDirect(source.disk, path) : await openShared(source.handles, path)
+  try {
+    const footer =
+      (direct ? undefined : knownFooter(source, chunk)) ??
+      (await readFooter(source.pool, handle.file, chunk.storedLength))
+    if (footer === undefined || !isSame(footer, chunk)) throw await damaged(source, chunk, 'its footer is damaged')
+    if (!direct) source.footers.set(chunk.id, footer)
+    return new VerifiedReader({
+      source,
+      chunk,
+      info: { id: chunk.id, length: footer.length, crc: footer.crc, blockCrcs: footer.blockCrcs },
+      file: handle.file,
+      dataOffset: 0,
+      close: handle.close,
+    })
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/**
+ * Opens a record of a segment, which the caller has pinned; `close` gives the pin back.
+ * @throws {AshlarError} `corrupt` — set aside; `disk-failed`
+ */
+export async function openRecord(
+  source: ReplicaSource,
+  chunk: LiveChunk,
+  options: { readonly place: RecordPlace; readonly path: string; readonly unpin: () => void },
+): Promise<ChunkReader> {
+  const { place, path, unpin } = options
+  let handle: FileHandle | undefined
+  const close = async () => {
+    handle?.release()
+    unpin()
+  }
+  try {
+    handle = await source.handles.acquire(path)
+    const { storedLength } = chunk
+    const lease = await source.pool.lease(pageBytes)
+    try {
+      const head = lease.bytes.subarray(0, recordHeadBytes({ kind: 'put', storedLength }))
+      const count = await handle.file.read(head, place.offset)
+      const seed = segmentSeed({ server: source.server, number: place.segment })
+      const record = decodeRecordHead(head.subarray(0, count), { seed, offset: place.offset })
+      if (record === undefined || record.kind !== 'put' || !isSame(record, chunk)) {
+        throw await damaged(source, chunk, 'the head of its record is damaged')
+      }
+      return new VerifiedReader({
+        source,
+        chunk,
+        info: { id: chunk.id, length: chunk.length, crc: chunk.crc, blockCrcs: record.blockCrcs },
+        file: handle.file,
+        dataOffset: place.offset + head.length,
+        close,
+      })
+    } finally {
+      lease.release()
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Reads the footer of a file that stores `storedLength` bytes; undefined: damaged, or too short a file. */
+export async function readFooter(pool: BufferPool, file: File, storedLength: number): Promise<ChunkFooter | undefined> {
+  const length = footerBytes(storedLength)
+  const lease = await pool.lease(Math.min(length, footerMaxBytes))
+  try {
+    const count = await file.read(lease.bytes.subarray(0, length), alignUp(storedLength))
+    return count === length ? decodeFooter(lease.bytes.subarray(0, length)) : undefined
+  } finally {
+    lease.release()
+  }
+}
+
+async function openShared(
+  handles: FileHandles,
+  path: string,
+): Promise<{ readonly file: File; readonly close: () => Promise<void> }> {
+  const handle = await handles.acquire(path)
+  return { file: handle.file, close: async () => handle.release() }
+}
+
+async function openDirect(
+  disk: Disk,
+  path: string,
+): Promise<{ readonly file: File; readonly close: () => Promise<void> }> {
+  const file = await disk.open(path, { mode: 'read', direct: true })
+  return { file, close: () => file.close() }
+}
+
+function knownFooter({ footers }: ReplicaSource, chunk: LiveChunk): ChunkFooter | undefined {
+  const footer = footers.get(chunk.id)
+  return footer?.sequence === chunk.sequence ? footer : undefined
+}
+
+/** Whether what the disk says is what the index expects. */
+function isSame(found: StoredChunk, expected: StoredChunk): boolean {
+  return (
+    found.id === expected.id &&
+    found.sequence === expected.sequence &&
+    found.length === expected.length &&
+    found.crc === expected.crc &&
+    found.storedLength === expected.storedLength &&
+    found.storedCrc === expected.storedCrc
+  )
+}
+
+/** Sets the replica aside. @returns the error to throw */
+async function damaged({ onDamage }: ReplicaSource, chunk: LiveChunk, what: string): Promise<AshlarError> {
+  await onDamage(chunk, what)
+  return new AshlarError('corrupt', `Cannot read chunk ${chunk.id}: ${what}; the replica was put into quarantine`)
+}
+
+class VerifiedReader implements ChunkReader {
+  readonly info: ReplicaInfo
+  readonly #opened: Opened
+  #reading = 0
+  #closed = false
+  #idle: (() => void) | undefined
+
+  constructor(opened: Opened) {
+    this.#opened = opened
+    this.info = opened.info
+  }
+
+  async read({ offset, length }: ReadRange): Promise<ReplicaSlice> {
+    const { source, chunk, file, dataOffset } = this.#opened
+    const { storedLength } = chunk
+    if (this.#closed) throw new AshlarError('closed', `Cannot read chunk ${chunk.id}: its reader was closed`)
+    if (!(offset >= 0 && length >= 1 && offset + length <= storedLength)) {
+      throw new AshlarError(
+        'invalid-argument',
+        `Cannot read chunk ${chunk.id}: ${length} bytes at ${offset} are not within its ${storedLength}`,
+      )
+    }
+    const start = Math.floor(offset / blockBytes) * blockBytes
+    const wantedEnd = Math.ceil((offset + length) / blockBytes) * blockBytes
+    const end = Math.min(wantedEnd, start + streamBufferBytes, storedLength)
+    this.#reading++
+    try {
+      const lease = await source.pool.lease(end - start)
+      try {
+        return await this.#verified(lease, { start, end, file, dataOffset })
+      } catch (error) {
+        lease.release()
+        throw error
+      }
+    } finally {
+      this.#reading--
+      if (this.#reading === 0) this.#idle?.()
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#reading > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    await this.#opened.close()
+  }
+
+  async #verified(
+    lease: Lease,
+    range: { readonly start: number; readonly end: number; readonly file: File; readonly dataOffset: number },
+  ): Promise<ReplicaSlice> {
+    const { start, end, file, dataOffset } = range
+    const { source, chunk, info } = this.#opened
+    const length = end - start
+    // Direct I/O takes whole pages; the zeros up to the page are there.
+    const target = lease.bytes.subarray(0, file.direct ? alignUp(length) : length)
+    const count = await file.read(target, dataOffset + start)
+    const bytes = lease.bytes.subarray(0, length)
+    const firstBlock = start / blockBytes
+    const bad = count < length ? firstBlock : findBadBlock(bytes, info.blockCrcs, firstBlock)
+    if (bad >= 0) throw await damaged(source, chunk, `block ${bad} does not match its checksum`)
+    return { offset: start, bytes, release: lease.release }
+  }
+}
+
+/** Whether opening failed because the place is gone: compaction or a delete was faster; look the chunk up again. */
+export function isGone(error: unknown): boolean {
+  return isAshlarError(error, 'not-found')
+}
