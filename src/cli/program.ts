@@ -4,7 +4,6 @@
  * @module
  */
 import { Command, CommanderError } from 'commander'
-import { AshlarError } from '../base/errors.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
 import { registerUp } from './up/up-verb.ts'
 import { registerVerbs } from './verbs/register.ts'
@@ -29,7 +28,7 @@ export async function runProgram(argv: readonly string[], { stop }: ProgramOptio
     return 0
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    // Commander has printed its message already: help and version are no failure.
+    // Commander has printed its message already: help and version are no failure, help without a verb is.
     return error.exitCode === 0 ? 0 : 2
   }
 }
@@ -43,10 +42,7 @@ export function buildProgram({ stop }: ProgramOptions): Command {
     .showHelpAfterError('(ashlar help VERB shows what a verb takes)')
     .exitOverride()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
-    .action(() => {
-      program.outputHelp()
-      throw new AshlarError('invalid-argument', 'Cannot do anything: name a verb, as in "ashlar up" or "ashlar ls /"')
-    })
+    .helpCommand('help [verb]', 'show what a verb takes')
   const registry: VerbRegistry = { program, stop }
   registerUp(registry)
   registerServerVerbs(registry)

@@ -64,10 +64,9 @@ export async function createOrOpenMasterFolder(
 }
 
 async function create(env: Env, path: string, found: readonly string[]): Promise<void> {
-  // A secret alone is what a crash in the middle of this leaves; anything else was not made by it.
-  const strange = found.find(
-    (name) => name !== names.lock && !name.startsWith(names.secret) && !name.startsWith('identity'),
-  )
+  // The lock's own files are there already; ext4 makes lost+found; a secret alone is what a crash in the middle of this leaves.
+  const expected = [names.lock, names.secret, 'identity', 'lost+found']
+  const strange = found.find((name) => !expected.some((start) => name.startsWith(start)))
   if (strange !== undefined) {
     throw badStore(
       path,

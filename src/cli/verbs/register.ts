@@ -6,9 +6,11 @@ import { registerClusterVerbs } from './cluster-verbs.ts'
 import { registerContentVerbs } from './content-verbs.ts'
 import { registerLockVerb } from './lock-verb.ts'
 import { registerLookVerbs } from './look-verbs.ts'
+import { registerTransferVerbs } from './transfer-verbs.ts'
 import { registerTrashVerbs } from './trash-verbs.ts'
 
 export function registerVerbs(registry: VerbRegistry): void {
+  registerTransferVerbs(registry)
   registerContentVerbs(registry)
   registerLookVerbs(registry)
   registerChangeVerbs(registry)

@@ -1,0 +1,119 @@
+/**
+ * Files of the store to a local folder. Each is written under a temporary name and renamed when it is whole, so an interrupted
+ * download leaves no half file. Remote names become local ones only after they were checked: none can leave the target folder.
+ * @module
+ */
+import { createWriteStream } from 'node:fs'
+import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { AshlarError } from '../../base/errors.ts'
+import type { AshlarClient } from '../../client/filesystem.ts'
+import type { FileStats } from '../../client/index.ts'
+import type { Progress } from './progress.ts'
+import { runAll } from './run-all.ts'
+
+const filesAtOnce = 32
+
+export interface RemoteFile {
+  readonly path: string
+  /** From the root of the tree; empty: the root itself. */
+  readonly relative: string
+  readonly stats: FileStats
+}
+
+export interface RemoteTree {
+  readonly files: readonly RemoteFile[]
+  readonly directories: readonly string[]
+  readonly bytes: number
+}
+
+export interface DownloadOptions {
+  readonly client: AshlarClient
+  readonly progress: Progress
+  readonly clobber: boolean
+  readonly signal: AbortSignal
+}
+
+export async function walkRemoteTree(client: AshlarClient, root: string, signal: AbortSignal): Promise<RemoteTree> {
+  const files: RemoteFile[] = []
+  const directories: string[] = []
+  const pending = [{ path: root, relative: '' }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    directories.push(next.relative)
+    for await (const { name, path, stats } of client.list(next.path, { signal })) {
+      const relative = next.relative === '' ? name : `${next.relative}/${name}`
+      if (stats.isDirectory()) pending.push({ path, relative })
+      else files.push({ path, relative, stats })
+    }
+  }
+  return { files, directories, bytes: files.reduce((sum, { stats }) => sum + stats.size, 0) }
+}
+
+export async function downloadTree(
+  tree: RemoteTree,
+  localRoot: string,
+  options: DownloadOptions & { readonly onFile: (remotePath: string, localPath: string) => void },
+): Promise<void> {
+  for (const directory of tree.directories) await mkdir(localPathOf(localRoot, directory), { recursive: true })
+  await runAll(tree.files, { atOnce: filesAtOnce, signal: options.signal }, async (file, signal) => {
+    const localPath = localPathOf(localRoot, file.relative)
+    await downloadFile(file.path, localPath, { ...options, signal })
+    options.onFile(file.path, localPath)
+  })
+}
+
+export async function downloadFile(remotePath: string, localPath: string, options: DownloadOptions): Promise<void> {
+  const { client, progress, clobber, signal } = options
+  if (!clobber && (await exists(localPath))) {
+    throw new AshlarError('already-exists', `Cannot get ${remotePath}: ${localPath} exists, and --no-clobber was given`)
+  }
+  await using handle = await client.open(remotePath, { signal })
+  const temporary = join(dirname(localPath), `.${basename(localPath).slice(0, 200)}.${process.pid}.part`)
+  try {
+    await pipeline(counting(handle.readStream({ signal }), progress), createWriteStream(temporary, { mode: 0o600 }), {
+      signal,
+    })
+    await chmod(temporary, handle.stats.mode & 0o777)
+    await utimes(temporary, handle.stats.atime, handle.stats.mtime)
+    await rename(temporary, localPath)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  progress.addFile()
+}
+
+function counting(stream: AsyncIterable<Uint8Array>, progress: Progress): Readable {
+  async function* bytes() {
+    for await (const part of stream) {
+      progress.addBytes(part.length)
+      yield part
+    }
+  }
+  return Readable.from(bytes(), { objectMode: false, highWaterMark: 1 })
+}
+
+/** A relative remote path below a local folder. @throws {AshlarError} `invalid-name` — a part that means something to the local system */
+function localPathOf(root: string, relative: string): string {
+  const names = relative === '' ? [] : relative.split('/')
+  const odd = names.find((name) => name === '' || name === '.' || name === '..' || name.includes('\0'))
+  if (odd !== undefined) {
+    throw new AshlarError(
+      'invalid-name',
+      `Cannot get ${relative}: the name ${JSON.stringify(odd)} cannot be a local one`,
+    )
+  }
+  return join(root, ...names)
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}

@@ -1,0 +1,237 @@
+/** `put` and `get`: between the local file system and the store. @module */
+import type { Stats } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { AshlarError } from '../../base/errors.ts'
+import { formatDuration, formatSize } from '../../base/sizes.ts'
+import type { AshlarClient } from '../../client/filesystem.ts'
+import type { Output } from '../output.ts'
+import type { VerbRegistry } from '../program.ts'
+import { downloadFile, downloadTree, walkRemoteTree } from '../transfers/download.ts'
+import { describe, walkLocalTree } from '../transfers/local-tree.ts'
+import { Progress } from '../transfers/progress.ts'
+import { baseName, targetOf, uploadFile, uploadTree } from '../transfers/upload.ts'
+import { expandAll } from './change-verbs.ts'
+import { addVerb, type VerbRun } from './verb.ts'
+
+interface PutOptions {
+  readonly recursive?: boolean
+  readonly clobber: boolean
+  readonly text?: string
+  readonly dryRun?: boolean
+}
+
+interface GetOptions {
+  readonly recursive?: boolean
+  readonly clobber: boolean
+  readonly dryRun?: boolean
+}
+
+export function registerTransferVerbs(registry: VerbRegistry): void {
+  addVerb<PutOptions>(registry, {
+    usage: 'put <from...>',
+    summary: 'store files: local ones, stdin or a text',
+    description:
+      'Stores local files, stdin (-) or a text; the last path is the target. Missing directories are made; a file that is replaced goes to trash.',
+    flags: [
+      ['-r, --recursive', 'folders with all that is in them, dotfiles included'],
+      ['--text <text>', 'store this text, as it stands'],
+      ['--no-clobber', 'refuse to replace an existing file'],
+      ['--dry-run', 'only say what would be stored'],
+    ],
+    examples: [
+      'put report.pdf /reports/',
+      'put -r ./photos /photos',
+      'tar c . | ashlar put - /backup.tar',
+      "put --text 'hello' /hello.txt",
+    ],
+    run: async (run, ...paths) => {
+      const target = paths.at(-1)
+      const sources = paths.slice(0, -1)
+      if (target === undefined || (run.options.text === undefined) === (sources.length === 0)) {
+        throw new AshlarError(
+          'invalid-argument',
+          'Cannot put: name local files (or --text TEXT), and the path to store them under',
+        )
+      }
+      await transfer(run, async (progress) => {
+        if (run.options.text !== undefined) await putText(run, run.options.text, target)
+        for (const source of sources) await putSource(run, { source, target, progress, isOnly: sources.length === 1 })
+      })
+    },
+  })
+
+  addVerb<GetOptions>(registry, {
+    usage: 'get <paths...>',
+    summary: 'fetch files to the local file system, or to stdout',
+    description:
+      'Fetches files; the last path is the local target, the current folder when only one path is given, stdout when it is "-".',
+    flags: [
+      ['-r, --recursive', 'directories with all that is in them'],
+      ['--no-clobber', 'refuse to replace an existing local file'],
+      ['--dry-run', 'only say what would be fetched'],
+    ],
+    examples: ['get /reports/report.pdf', 'get -r /photos ./photos', 'get /backup.tar - | tar x'],
+    run: async (run, ...paths) => {
+      const target = paths.length > 1 ? (paths.at(-1) as string) : '.'
+      const patterns = paths.length > 1 ? paths.slice(0, -1) : paths
+      const sources = await expandAll(run.client, patterns, { force: false, signal: run.signal })
+      if (target === '-') {
+        for (const source of sources) {
+          for await (const bytes of run.client.readStream(source, { signal: run.signal })) await run.output.bytes(bytes)
+        }
+        return
+      }
+      await transfer(run, async (progress) => {
+        for (const source of sources) await getSource(run, { source, target, progress, isOnly: sources.length === 1 })
+      })
+    },
+  })
+}
+
+interface Piece {
+  readonly source: string
+  readonly target: string
+  readonly progress: Progress
+  readonly isOnly: boolean
+}
+
+/** Shows progress, and sums up what was done. */
+async function transfer<Options>(
+  { env, output }: VerbRun<Options>,
+  work: (progress: Progress) => Promise<void>,
+): Promise<void> {
+  const progress = new Progress({ clock: env.clock, isShown: process.stderr.isTTY === true && !output.json })
+  try {
+    await work(progress)
+  } finally {
+    progress.end()
+  }
+  if (output.isTerminal && progress.files > 0) {
+    const seconds = Math.max(0.001, progress.elapsedMs / 1000)
+    output.line(
+      `${progress.files} files, ${formatSize(progress.bytes)} in ${formatDuration(progress.elapsedMs)} (${formatSize(Math.round(progress.bytes / seconds))}/s)`,
+    )
+  }
+}
+
+async function putText(
+  { client, output, options, signal }: VerbRun<PutOptions>,
+  text: string,
+  target: string,
+): Promise<void> {
+  if (options.dryRun) return output.line(`would store ${Buffer.byteLength(text)} bytes as ${target}`)
+  const stats = await client.writeFile(target, text, {
+    makeParents: true,
+    ...(options.clobber ? {} : { ifAbsent: true }),
+    signal,
+  })
+  output.object({ path: target, size: stats.size, version: stats.version })
+}
+
+async function putSource(run: VerbRun<PutOptions>, { source, target, progress, isOnly }: Piece): Promise<void> {
+  const { client, output, options, signal } = run
+  if (!isOnly) await mustBeDirectory(client, target, signal)
+  const upload = { client, progress, clobber: options.clobber, signal }
+  if (source === '-') return await putStdin(run, target)
+  const info = await localInfo(source)
+  const remote = await targetOf(client, { name: baseName(resolve(source)), target, signal })
+  if (info.isFile()) {
+    const file = await describe(source, '')
+    progress.expect({ files: 1, bytes: file.sizeBytes })
+    if (options.dryRun) return say(output, source, remote)
+    output.object(await uploadFile(file, remote, upload))
+    return
+  }
+  if (!info.isDirectory())
+    throw new AshlarError('not-supported', `Cannot put ${source}: it is neither a file nor a folder`)
+  if (!options.recursive)
+    throw new AshlarError('is-a-directory', `Cannot put ${source}: it is a folder. Add -r to store all that is in it`)
+  const tree = await walkLocalTree(source)
+  progress.expect({ files: tree.files.length, bytes: tree.bytes })
+  if (options.dryRun) {
+    for (const file of tree.files) say(output, file.localPath, join(remote, file.relative))
+    return
+  }
+  await uploadTree(tree, remote, { ...upload, onFile: (file) => output.object(file) })
+  if (tree.skipped.length > 0) {
+    output.note(
+      `Left out ${tree.skipped.length}: links that lead outside or to folders, sockets and devices, as ${tree.skipped[0]}`,
+    )
+  }
+}
+
+async function putStdin({ client, output, options, signal }: VerbRun<PutOptions>, target: string): Promise<void> {
+  if (options.dryRun) return say(output, 'stdin', target)
+  const stats = await client.writeFile(target, process.stdin, {
+    makeParents: true,
+    ...(options.clobber ? {} : { ifAbsent: true }),
+    signal,
+  })
+  output.object({ path: target, size: stats.size, version: stats.version })
+}
+
+async function getSource(run: VerbRun<GetOptions>, { source, target, progress, isOnly }: Piece): Promise<void> {
+  const { client, output, options, signal } = run
+  const stats = await client.stat(source, { signal })
+  const intoFolder = await isFolder(target)
+  if (!isOnly && !intoFolder) {
+    throw new AshlarError('not-a-directory', `Cannot get several paths into ${target}: it is not a folder`)
+  }
+  const local = intoFolder ? join(target, basename(source)) : target
+  const download = { client, progress, clobber: options.clobber, signal }
+  if (stats.isFile()) {
+    progress.expect({ files: 1, bytes: stats.size })
+    if (options.dryRun) return say(output, source, local)
+    await downloadFile(source, local, download)
+    output.object({ path: source, local, size: stats.size })
+    return
+  }
+  if (!options.recursive) {
+    throw new AshlarError(
+      'is-a-directory',
+      `Cannot get ${source}: it is a directory. Add -r to fetch all that is in it`,
+    )
+  }
+  const tree = await walkRemoteTree(client, source, signal)
+  progress.expect({ files: tree.files.length, bytes: tree.bytes })
+  if (options.dryRun) {
+    for (const file of tree.files) say(output, file.path, join(local, file.relative))
+    return
+  }
+  await downloadTree(tree, local, { ...download, onFile: (path, to) => output.object({ path, local: to }) })
+}
+
+function say(output: Output, from: string, to: string): void {
+  output.object({ from, to, dryRun: true })
+  output.line(`would copy ${from} to ${to}`)
+}
+
+async function mustBeDirectory(client: AshlarClient, target: string, signal: AbortSignal): Promise<void> {
+  if (
+    target.endsWith('/') ||
+    ((await client.exists(target, { signal })) && (await client.stat(target, { signal })).isDirectory())
+  )
+    return
+  throw new AshlarError('not-a-directory', `Cannot put several files to ${target}: it is not a directory`)
+}
+
+async function localInfo(path: string): Promise<Stats> {
+  try {
+    return await stat(path)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new AshlarError('not-found', `Cannot put ${path}: there is no such local file`, { cause })
+    throw new AshlarError('forbidden', `Cannot put ${path}: ${message}`, { cause })
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
