@@ -61,6 +61,7 @@ export class ByteWriter {
     this.#length += value.length
   }
 
+  /** As UTF-8. A lone surrogate becomes U+FFFD: where that would alias two names, refuse it before. */
   text(value: string): void {
     const length = Buffer.byteLength(value)
     this.#room(length)

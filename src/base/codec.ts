@@ -7,7 +7,8 @@
  *
  * Fields are written by rising tag; absent optional ones are left out. A tag that the reader does not know is kept
  * and written again, so that an older server never drops what a newer one stored. A newer *version* is refused.
- * Every length is bounded by the declaration and checked before anything is allocated.
+ * Every length is bounded by the declaration: checked before anything is allocated, and before it is written, so that
+ * nothing is stored that cannot be read again.
  * Invariant: a tag is never used again for something else.
  * @module
  */
@@ -41,6 +42,7 @@ export type StructValue<F extends Fields> = { readonly [K in RequiredKeys<F>]: V
 
 export interface Struct<T> extends FieldType<T> {
   readonly name: string
+  /** @throws {AshlarError} `too-large` — a text, bytes or list past what its field declares */
   encode(value: T): Buffer
   /** @throws {AshlarError} `protocol` — malformed; `version-unsupported` — written by a newer version */
   decode(bytes: Uint8Array): T
@@ -76,11 +78,17 @@ export function id<T extends number>(): FieldType<T> {
 export const float: FieldType<number> = {
   delimited: true,
   write: (writer, value) => {
+    assert(Number.isFinite(value), 'not a finite number')
     const bytes = Buffer.alloc(8)
     bytes.writeDoubleBE(value)
     writer.bytes(bytes)
   },
-  read: (reader) => reader.bytes(8).readDoubleBE(),
+  read: (reader) => {
+    const value = reader.bytes(8).readDoubleBE()
+    if (!Number.isFinite(value))
+      throw new AshlarError('protocol', 'Cannot read message: found a number that is not finite')
+    return value
+  },
 }
 
 export const bool: FieldType<boolean> = {
@@ -110,7 +118,11 @@ export function choice<const T extends string>(...words: readonly T[]): FieldTyp
 export function text(maxBytes: number): FieldType<string> {
   return {
     delimited: true,
-    write: (writer, value) => writer.text(value),
+    write: (writer, value) => {
+      const start = writer.length
+      writer.text(value)
+      refusePast(maxBytes, writer.length - start)
+    },
     read: (reader) => reader.text(atMost(reader.remaining, maxBytes)),
   }
 }
@@ -119,7 +131,10 @@ export function text(maxBytes: number): FieldType<string> {
 export function bytes(maxBytes: number): FieldType<Buffer> {
   return {
     delimited: true,
-    write: (writer, value) => writer.bytes(value),
+    write: (writer, value) => {
+      refusePast(maxBytes, value.length)
+      writer.bytes(value)
+    },
     read: (reader) => Buffer.from(reader.bytes(atMost(reader.remaining, maxBytes))),
   }
 }
@@ -141,7 +156,7 @@ export function list<T>(type: FieldType<T>, maxCount: number): FieldType<readonl
   return {
     delimited: true,
     write: (writer, values) => {
-      assert(values.length <= maxCount, `a list of ${values.length} where ${maxCount} is the limit`)
+      refusePast(maxCount, values.length)
       writer.varint(values.length)
       for (const value of values) {
         if (type.delimited) writer.delimited(() => type.write(writer, value))
@@ -192,22 +207,25 @@ export function struct<const F extends Fields>(name: string, version: number, fi
       throw new AshlarError('version-unsupported', `Cannot read ${name}: version ${found}, where ${version} is known`)
     }
     const record: Record<string, unknown> & { [unknownFields]?: Buffer } = {}
+    /** Where unknown fields lie, neighbours joined: start, end, start, end… Copied once, at the end. */
+    const unknown: number[] = []
     while (reader.remaining > 0) {
       const start = reader.position
       const key = reader.varint()
       const isDelimited = key % 2 === 1
       const entry = byTag.get(Math.floor(key / 2))
       if (entry === undefined || entry.type.delimited !== isDelimited) {
-        const value = isDelimited ? reader.bytes(reader.varint()) : reader.varint()
-        assert(value !== undefined)
-        const raw = reader.slice(start, reader.position)
-        record[unknownFields] = Buffer.concat([record[unknownFields] ?? Buffer.alloc(0), raw])
+        if (isDelimited) reader.bytes(reader.varint())
+        else reader.varint()
+        if (unknown.at(-1) === start) unknown[unknown.length - 1] = reader.position
+        else unknown.push(start, reader.position)
       } else if (isDelimited) {
         record[entry.key] = reader.within(reader.varint(), () => entry.type.read(reader))
       } else {
         record[entry.key] = entry.type.read(reader)
       }
     }
+    if (unknown.length > 0) record[unknownFields] = copyOfRanges(reader, unknown)
     for (const key of required) {
       if (record[key] === undefined) throw new AshlarError('protocol', `Cannot read ${name}: ${key} is missing`)
     }
@@ -227,6 +245,20 @@ export function struct<const F extends Fields>(name: string, version: number, fi
     decode(encoded) {
       return read(new ByteReader(encoded))
     },
+  }
+}
+
+function copyOfRanges(reader: ByteReader, ranges: readonly number[]): Buffer {
+  const parts: Buffer[] = []
+  for (let index = 0; index < ranges.length; index += 2) {
+    parts.push(reader.slice(ranges[index] as number, ranges[index + 1] as number))
+  }
+  return Buffer.concat(parts)
+}
+
+function refusePast(limit: number, length: number): void {
+  if (length > limit) {
+    throw new AshlarError('too-large', `Cannot write message: a length of ${length}, where ${limit} is the limit`)
   }
 }
 

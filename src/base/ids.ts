@@ -3,12 +3,14 @@
  *
  * A chunk id is 16 bytes, big-endian: group 32 bits, generation 16, sequence 64, zero 16. In memory it is the
  * lower-case hex text of these bytes: comparable, usable as a map key and in logs as it stands.
- * Invariant: one id, one content; an id is never issued twice.
+ * Invariants: one id, one content; an id is never issued twice. Generation ≤ 2,047 and sequence < 2^52, so that the
+ * number of a page is exact.
  * @module
  */
 import { assert } from './assert.ts'
 import { AshlarError } from './errors.ts'
 import { limits } from './limits.ts'
+import { maxGeneration } from './rising.ts'
 
 export type ChunkId = string & { readonly brand: 'ChunkId' }
 /** Unsigned 32-bit. */
@@ -33,10 +35,12 @@ export interface ChunkIdParts {
 
 export const chunkIdBytes = 16
 
+const chunkIdPattern = /^[0-9a-f]{8}0[0-7][0-9a-f]{2}000[0-9a-f]{13}0000$/
+
 export function chunkId({ group, generation, sequence }: ChunkIdParts): ChunkId {
   assert(Number.isInteger(group) && group >= 0 && group < 2 ** 32, 'group out of range')
-  assert(Number.isInteger(generation) && generation >= 0 && generation < 2 ** 16, 'generation out of range')
-  assert(Number.isSafeInteger(sequence) && sequence >= 0, 'sequence out of range')
+  assert(Number.isInteger(generation) && generation >= 0 && generation <= maxGeneration, 'generation out of range')
+  assert(Number.isInteger(sequence) && sequence >= 0 && sequence < 2 ** 52, 'sequence out of range')
   return `${hex(group, 8)}${hex(generation, 4)}${hex(sequence, 16)}0000` as ChunkId
 }
 
@@ -52,10 +56,7 @@ export function groupOf(id: ChunkId): GroupId {
   return Number.parseInt(id.slice(0, 8), 16) as GroupId
 }
 
-/**
- * The digest page of a chunk within its group: `generation * 2^40 + floor(sequence / 4096)`, one safe integer.
- * Invariant: sequence < 2^52, so a page is exact.
- */
+/** The digest page of a chunk within its group: `generation * 2^40 + floor(sequence / 4096)`, one safe integer. */
 export function pageOf(id: ChunkId): number {
   const { generation, sequence } = chunkIdParts(id)
   return pageNumber(generation, sequence)
@@ -75,13 +76,10 @@ export function pageBounds(group: GroupId, page: number): { readonly first: Chun
   }
 }
 
-/** @throws {AshlarError} `protocol` — not 32 lower-case hex digits that end in 0000, or a sequence past 2^52. */
+/** @throws {AshlarError} `protocol` — not 32 lower-case hex digits that end in 0000, or generation or sequence out of range */
 export function parseChunkId(text: string): ChunkId {
-  if (!/^[0-9a-f]{12}000[0-9a-f]{13}0000$/.test(text)) {
-    throw new AshlarError(
-      'protocol',
-      `Cannot read chunk id "${text.slice(0, 40)}": it is not 32 hex digits that end in 0000`,
-    )
+  if (!chunkIdPattern.test(text)) {
+    throw new AshlarError('protocol', `Cannot read chunk id "${text.slice(0, 40)}": it is not what a master issues`)
   }
   return text as ChunkId
 }

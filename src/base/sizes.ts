@@ -17,7 +17,7 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_
 
 /** @throws {AshlarError} `invalid-argument` — not a size, or past 2^53 bytes */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?$/i.exec(text.trim())
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text.trim())
   const bytes =
     match === null ? Number.NaN : Number(match[1]) * (sizeUnits[(match[2] ?? '').toLowerCase()] ?? Number.NaN)
   if (!Number.isSafeInteger(Math.round(bytes))) {
@@ -43,21 +43,22 @@ export function parseDuration(text: string): number {
   return Math.round(durationMs)
 }
 
-/** `1234567` → `1.2 MiB`. */
+/** `1234567` → `1.2 MiB`; and the unit that rounding leads to. */
 export function formatSize(sizeBytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let value = sizeBytes
   let unit = 0
-  while (value >= 1024 && unit < units.length - 1) {
+  while (Math.round(value) >= 1024 && unit < units.length - 1) {
     value /= 1024
     unit++
   }
-  return unit === 0 ? `${value} B` : `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
+  if (unit === 0) return `${value} B`
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
 }
 
 /** `90061000` → `1d 1h`; two units at most. */
 export function formatDuration(durationMs: number): string {
-  if (durationMs < 1000) return `${Math.round(durationMs)}ms`
+  if (Math.round(durationMs) < 1000) return `${Math.round(durationMs)}ms`
   const parts: string[] = []
   let rest = Math.round(durationMs / 1000)
   for (const [unit, seconds] of [
