@@ -5,262 +5,99 @@
  * Invariants:
  * - Nothing is kept between calls: any number of masters may run these operations on one TxnKV.
  * - A request and a response are exactly the messages of the wire.
- * - A mutation is applied once, however often it is sent: see `requests.ts` (by `Y` rows) and `commit.ts` (by `C` rows).
+ * - A mutation is applied once, however often it is sent: see `requests.ts` (by `Y` rows) and `proofs.ts` (by `C` rows).
  * - What only the leader may do is on {@link Leader}: each of its transactions reads the leader's row first and fails
  *   with `stale-leader` when another one took over.
  *
  * It never waits, times or retries by itself: the master around it does.
  * @module
  */
-import type { ChunkDigest, ChunkFacts } from '../base/digest.ts'
-import { AshlarError } from '../base/errors.ts'
-import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
-import type { Rising } from '../base/rising.ts'
-import type { Method } from '../wire/method.ts'
-import type * as fileMethods from '../wire/methods/file-methods.ts'
-import type * as sessionMethods from '../wire/methods/session-methods.ts'
-import type * as writeMethods from '../wire/methods/write-methods.ts'
-import type { Group, Policy, ServerEntry } from '../wire/types/cluster-map.ts'
-import type { Allocation, Extent } from '../wire/types/extent.ts'
+import { insertAllocation, releaseAllocations } from './allocations.ts'
+import { appendFile, commitFile } from './commit.ts'
+import { concat } from './concat.ts'
 import type { NamespaceContext } from './context.ts'
+import { copyFile } from './copy.ts'
+import { initialize, makeDirectory } from './directories.ts'
+import * as gc from './gc.ts'
+import { abandonFile, addExtents, beginFile, linkFile } from './hidden-files.ts'
+import { recordKey } from './keys.ts'
+import { createLeader } from './leading.ts'
+import { listDirectory } from './list.ts'
+import { listTrash } from './list-trash.ts'
+import { lock, unlock } from './locks.ts'
+import * as mapRows from './map-rows.ts'
+import { persistedClusterTimeMs, readLeaderEpoch, reserveIssueBlock, takeLeadership } from './numbers.ts'
+import type { Namespace } from './operations.ts'
+import { describeExtents, getExtents, openFile, readMapVersion, resolvePolicy, stat } from './reading.ts'
+import { remove } from './remove.ts'
+import { rename } from './rename.ts'
+import { endSession, keepSession, openSession } from './sessions.ts'
+import { setAttributes, setXattrs } from './set-attributes.ts'
+import { summarize } from './summary.ts'
+import { readTotals, totalsKey } from './tally.ts'
+import { truncate } from './truncate.ts'
+import { emptyTrash, undelete } from './undelete.ts'
 
-type Operation<M> = M extends Method<infer Request, infer Response> ? (request: Request) => Promise<Response> : never
-
-/** What clients ask for. Documented where the wire declares them; below is only what the master must add. */
-export interface ClientOperations {
-  readonly openSession: Operation<typeof sessionMethods.openSession>
-  readonly keepSession: Operation<typeof sessionMethods.keepSession>
-  /** Marks the session ended and takes the first steps of what follows; the leader's {@link Leader.expireSessions} takes the rest. */
-  readonly endSession: Operation<typeof sessionMethods.endSession>
-  /** Tries once, whatever `waitMs`: `locked` (with `details.holder`) when someone holds it. The master waits and calls again. */
-  readonly lock: Operation<typeof sessionMethods.lock>
-  readonly unlock: Operation<typeof sessionMethods.unlock>
-
-  readonly releaseAllocations: Operation<typeof writeMethods.releaseAllocations>
-  /** The MACs of the receipts were verified before; everything else about them is judged here. So for all that carry receipts. */
-  readonly commitFile: Operation<typeof writeMethods.commitFile>
-  readonly beginFile: Operation<typeof writeMethods.beginFile>
-  readonly addExtents: Operation<typeof writeMethods.addExtents>
-  readonly linkFile: Operation<typeof writeMethods.linkFile>
-  readonly appendFile: Operation<typeof writeMethods.appendFile>
-  readonly abandonFile: Operation<typeof writeMethods.abandonFile>
-
-  readonly stat: Operation<typeof fileMethods.stat>
-  readonly listDirectory: Operation<typeof fileMethods.listDirectory>
-  readonly openFile: Operation<typeof fileMethods.openFile>
-  readonly getExtents: Operation<typeof fileMethods.getExtents>
-  readonly summarize: Operation<typeof fileMethods.summarize>
-  readonly listTrash: Operation<typeof fileMethods.listTrash>
-
-  readonly makeDirectory: Operation<typeof fileMethods.makeDirectory>
-  readonly rename: Operation<typeof fileMethods.rename>
-  readonly remove: Operation<typeof fileMethods.remove>
-  readonly truncate: Operation<typeof fileMethods.truncate>
-  readonly concat: Operation<typeof fileMethods.concat>
-  readonly copyFile: Operation<typeof fileMethods.copyFile>
-  readonly setAttributes: Operation<typeof fileMethods.setAttributes>
-  readonly setXattrs: Operation<typeof fileMethods.setXattrs>
-  readonly undelete: Operation<typeof fileMethods.undelete>
-  readonly emptyTrash: Operation<typeof fileMethods.emptyTrash>
-}
-
-export interface Namespace extends ClientOperations {
-  /** Makes the root directory if it is missing. Call it once before anything else. Idempotent. */
-  initialize(): Promise<void>
-
-  /** Takes the leadership: the epoch rises, and every transaction of an earlier {@link Leader} fails from now on. */
-  becomeLeader(): Promise<Leader>
-  /** The epoch of the leader now; 0 before the first. */
-  leaderEpoch(): Promise<Rising>
-
-  /**
-   * Numbers for `NamespaceContext.issue()`: all of `first` ≤ n < `end`, given to nobody else, greater than all reserved
-   * before. Needs no number itself. A block that is lost in a crash is a gap, which is fine.
-   */
-  reserveIssueBlock(count: number): Promise<IssueBlock>
-  /** Cluster time as it was last persisted (ahead): a new leader begins there. In ms, without generation; 0 at first. */
-  persistedClusterTimeMs(): Promise<number>
-
-  /**
-   * The policy that a file to be made at `path` gets: of the nearest directory that names one.
-   * @throws {AshlarError} as a create would: `invalid-name`, `not-a-directory`, `is-a-directory`, `not-found` (a parent is missing, unless `makeParents`)
-   */
-  resolvePolicy(path: string, options?: { readonly makeParents?: boolean }): Promise<Policy>
-
-  /**
-   * Opens an allocation: the next ids of the group, up to `count`, never past the end of a page (`limits.pageIds`) and
-   * at most `limits.allocationIds`. Closed by release, the end of its session, or after `limits.allocationLifeMs`.
-   * @throws {AshlarError} `session-ended`; `stale-epoch` — no such group
-   */
-  insertAllocation(order: AllocationOrder): Promise<Omit<Allocation, 'token'>>
-
-  /** The groups whose id is `from` or higher, at most `limit`, by id. */
-  getGroups(page?: PageOptions): Promise<readonly GroupRecord[]>
-  /** The servers, by id, after the id `after`. */
-  getServers(page?: { readonly after?: ServerId; readonly limit?: number }): Promise<readonly ServerRecord[]>
-  /** Rises with each {@link Leader.putGroup}, {@link Leader.putServer} and {@link Leader.raiseMapVersion}. */
-  mapVersion(): Promise<Rising>
-  getSettings(): Promise<ReadonlyMap<string, string>>
-  /** Opaque records of the master (cluster id, generation, …). */
-  getRecord(name: string): Promise<Buffer | undefined>
-
-  /** The namespace half of `describeChunks`: at most `limits.extentsPerPage` from extent `from` on. */
-  describeExtents(request: { readonly path: string; readonly from: number }): Promise<ExtentDescriptions>
-
-  /** Digests of a group's pages from `fromPage` on, at most `limit` (default and most 1,024), by page. Empty pages have no row. */
-  pageDigests(
-    group: GroupId,
-    page?: { readonly fromPage?: number; readonly limit?: number },
-  ): Promise<readonly PageDigest[]>
-  /** Every live chunk of a page, by id, in one transaction, and the digest that `E` holds: whoever deletes by absence compares the two. */
-  pageChunks(group: GroupId, page: number): Promise<PageChunks>
-  /** No open allocation in the page, and no pending delete: only then may its digest be compared. */
-  pageIsClosed(group: GroupId, page: number): Promise<boolean>
-
-  /** From counters kept by the operations, never from a scan. */
-  totals(): Promise<Totals>
-}
-
-/** What only the leader does, fenced by its epoch. Each call is bounded: work that is left shows in the result. */
-export interface Leader {
-  readonly epoch: Rising
-
-  putGroup(record: GroupRecord): Promise<void>
-  /** @throws {AshlarError} `invalid-argument` — chunks of the group are still live */
-  removeGroup(group: GroupId): Promise<void>
-  putServer(record: ServerRecord): Promise<void>
-  removeServer(server: ServerId): Promise<void>
-  raiseMapVersion(): Promise<Rising>
-  putSetting(name: string, value: string): Promise<void>
-  putRecord(name: string, value: Buffer): Promise<void>
-  /** Says that cluster time will not be given past `timeMs` (without generation) before the next call. */
-  persistClusterTime(timeMs: number): Promise<void>
-
-  /** Closes allocations whose time is over. @returns how many; `limit`: call again */
-  expireAllocations(limit: number): Promise<number>
-  /** Ends sessions whose time is over, and goes on with those that were ended. @returns steps taken; `limit`: call again */
-  expireSessions(limit: number): Promise<number>
-
-  /**
-   * Purges what is due in trash, and goes on with what is being purged: at most `limit` steps, each one transaction of
-   * at most `limits.purgeStepChunks` chunks. A crash between steps loses nothing and leaves no orphan.
-   */
-  purgeDue(limit: number): Promise<PurgeProgress>
-  /** Chunks whose physical delete may be ordered from the members of `group`, by id, after the chunk `after`. */
-  dueDeletes(group: GroupId, page: { readonly after?: ChunkId; readonly limit: number }): Promise<readonly DueDelete[]>
-  /** Groups that have due deletes, from `from` on, at most `limit`. */
-  groupsWithDeletes(page: { readonly from?: GroupId; readonly limit: number }): Promise<readonly GroupId[]>
-  /** Notes who deleted. A chunk that every present member deleted is pending no more; its tombstone stays a while. @returns chunks done */
-  confirmDeleted(confirmation: DeleteConfirmation): Promise<number>
-  /** Drops tombstones whose deletes are confirmed and whose allocation is long closed. @returns how many; `limit`: call again */
-  dropTombstones(limit: number): Promise<number>
-
-  /** Idempotent. A chunk that is not live is left out. */
-  queueRepair(chunk: ChunkId, server: ServerId): Promise<void>
-  /** Replicas owed, by chunk, after the one given. Those of chunks that are gone are dropped on the way. */
-  dueRepairs(page: { readonly after?: OwedReplica; readonly limit: number }): Promise<readonly DueRepair[]>
-  /** The member was seen to hold the chunk (or owes it no longer: it left the group). Idempotent. */
-  repairDone(chunk: ChunkId, server: ServerId): Promise<void>
-}
-
-export interface IssueBlock {
-  readonly first: Rising
-  /** Exclusive. */
-  readonly end: Rising
-}
-
-export interface AllocationOrder {
-  readonly session: number
-  readonly group: GroupId
-  readonly policy: Policy
-  readonly count: number
-}
-
-export interface PageOptions {
-  readonly from?: GroupId
-  readonly limit?: number
-}
-
-/** A group and what the master keeps beside it, opaque here. Commits read it: a change makes those under way run again. */
-export interface GroupRecord {
-  readonly group: Group
-  readonly extra?: Buffer | undefined
-}
-
-export interface ServerRecord {
-  readonly server: ServerEntry
-  readonly extra?: Buffer | undefined
-}
-
-export interface ExtentDescriptions {
-  readonly extents: readonly ExtentDescription[]
-  /** Of the whole file. */
-  readonly extentCount: number
-}
-
-export interface ExtentDescription {
-  readonly extent: Extent
-  readonly group: Group | undefined
-  /** Members that owe a replica: repair is queued. */
-  readonly owing: readonly ServerId[]
-}
-
-export interface PageDigest {
-  readonly page: number
-  readonly digest: ChunkDigest
-}
-
-export interface PageChunks {
-  readonly chunks: readonly ChunkFacts[]
-  readonly digest: ChunkDigest
-}
-
-export interface PurgeProgress {
-  /** Entries of trash that left it for good. */
-  readonly entries: number
-  /** Chunks that became tombstones. */
-  readonly chunks: number
-  /** Something due is left: call again. */
-  readonly more: boolean
-}
-
-export interface DueDelete extends ChunkFacts {
-  /** Members that deleted it already. */
-  readonly confirmed: readonly ServerId[]
-}
-
-export interface DeleteConfirmation {
-  readonly group: GroupId
-  readonly chunks: readonly ChunkId[]
-  /** Members that deleted all of `chunks` durably (or never had them). */
-  readonly servers: readonly ServerId[]
-  /** Members that are dead: not waited for, since a member that returns is compared with `C` before it counts. */
-  readonly absent: readonly ServerId[]
-}
-
-export interface OwedReplica {
-  readonly chunk: ChunkId
-  readonly server: ServerId
-}
-
-export interface DueRepair extends OwedReplica, ChunkFacts {}
-
-export interface Totals {
-  readonly files: number
-  readonly directories: number
-  readonly lengthBytes: number
-  readonly trashEntries: number
-  readonly trashBytes: number
-  /** Out of trash, chunks not all tombstones yet. */
-  readonly purgingBytes: number
-  readonly pendingDeletes: number
-  readonly pendingDeleteBytes: number
-  readonly sessions: number
-  readonly openAllocations: number
-  readonly owedReplicas: number
-}
+export type * from './operations.ts'
 
 /** @param context what the master lends; its `kv` stays the master's to close */
 export function createNamespace(context: NamespaceContext): Namespace {
-  throw new AshlarError('not-supported', `Cannot make the namespace of generation ${context.generation}: not built yet`)
+  const { kv } = context
+  return {
+    openSession: () => openSession(context),
+    keepSession: (request) => keepSession(context, request),
+    endSession: async (request) => {
+      await endSession(context, request.session)
+      return {}
+    },
+    lock: (request) => lock(context, request),
+    unlock: (request) => unlock(context, request),
+
+    releaseAllocations: async (request) => {
+      await releaseAllocations(context, request)
+      return {}
+    },
+    commitFile: (request) => commitFile(context, request),
+    beginFile: (request) => beginFile(context, request),
+    addExtents: (request) => addExtents(context, request),
+    linkFile: (request) => linkFile(context, request),
+    appendFile: (request) => appendFile(context, request),
+    abandonFile: (request) => abandonFile(context, request),
+
+    stat: (request) => stat(context, request),
+    listDirectory: (request) => listDirectory(context, request),
+    openFile: (request) => openFile(context, request),
+    getExtents: (request) => getExtents(context, request),
+    summarize: (request) => summarize(context, request),
+    listTrash: (request) => listTrash(context, request),
+
+    makeDirectory: (request) => makeDirectory(context, request),
+    rename: (request) => rename(context, request),
+    remove: (request) => remove(context, request),
+    truncate: (request) => truncate(context, request),
+    concat: (request) => concat(context, request),
+    copyFile: (request) => copyFile(context, request),
+    setAttributes: (request) => setAttributes(context, request),
+    setXattrs: (request) => setXattrs(context, request),
+    undelete: (request) => undelete(context, request),
+    emptyTrash: (request) => emptyTrash(context, request),
+
+    initialize: () => initialize(context),
+    becomeLeader: async () => createLeader(context, await takeLeadership(context)),
+    leaderEpoch: () => kv.transact(readLeaderEpoch),
+    reserveIssueBlock: (count) => reserveIssueBlock(context, count),
+    persistedClusterTimeMs: () => persistedClusterTimeMs(context),
+    resolvePolicy: (path, options) => resolvePolicy(context, path, options),
+    insertAllocation: (order) => insertAllocation(context, order),
+    getGroups: (page) => kv.transact((tx) => mapRows.getGroups(tx, page)),
+    getServers: (page) => kv.transact((tx) => mapRows.getServers(tx, page)),
+    mapVersion: () => kv.transact(readMapVersion),
+    getSettings: () => kv.transact(mapRows.getSettings),
+    getRecord: (name) => kv.transact((tx) => tx.get(recordKey('record', name))),
+    describeExtents: (request) => describeExtents(context, request),
+    pageDigests: (group, page) => kv.transact((tx) => gc.pageDigests(tx, group, page)),
+    pageChunks: (group, page) => kv.transact((tx) => gc.pageChunks(tx, group, page)),
+    pageIsClosed: (group, page) => kv.transact((tx) => gc.pageIsClosed(tx, group, page)),
+    totals: async () => readTotals(await kv.transact((tx) => tx.get(totalsKey))),
+  }
 }

@@ -1,0 +1,136 @@
+/**
+ * Allocations: ranges of chunk ids lent to a session. An allocation is never renewed and is closed by deleting its row,
+ * by whoever comes first: its session's release, the session's end, or the leader when its time is over. Commits read
+ * the row, so one that comes after the closing finds nothing and one under way runs again.
+ * Invariants: an id is in at most one allocation, ever; an allocation stays within one page.
+ * @module
+ */
+
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import { type AllocationId, type ChunkId, chunkIdParts, type GroupId, pageNumber } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Transaction } from '../kv/txn-kv.ts'
+import { prefixEnd } from '../kv/txn-kv.ts'
+import type { releaseAllocations as releaseMethod } from '../wire/methods/write-methods.ts'
+import type { Allocation } from '../wire/types/extent.ts'
+import { type Change, transactChange } from './change.ts'
+import type { NamespaceContext } from './context.ts'
+import { sessionEnded } from './failures.ts'
+import {
+  allocationKey,
+  expiryIdOf,
+  expiryKey,
+  groupKey,
+  groupSequenceKey,
+  heldKey,
+  pageAllocationKey,
+  pageAllocationsPrefix,
+  sessionKey,
+} from './keys.ts'
+import type { AllocationOrder } from './operations.ts'
+import { type AllocationRow, allocationRow, decodeRow, groupRow, numberRow, readRow, sessionRow } from './rows.ts'
+
+const noValue = Buffer.alloc(0)
+
+export function insertAllocation(
+  context: NamespaceContext,
+  order: AllocationOrder,
+): Promise<Omit<Allocation, 'token'>> {
+  const { session, group, policy } = order
+  return transactChange(context, async (change) => {
+    const { tx } = change
+    const [sessionValue, groupValue, sequenceValue] = await tx.getMany([
+      sessionKey(session),
+      groupKey(group),
+      groupSequenceKey(group),
+    ])
+    const sessionFound = decodeRow(sessionRow, sessionValue)
+    if (sessionFound === undefined || sessionFound.ended) throw sessionEnded(session)
+    const record = decodeRow(groupRow, groupValue)
+    if (record === undefined) {
+      throw new AshlarError('stale-epoch', `Cannot allocate in group ${group}: it is not in the cluster map`)
+    }
+    const first = decodeRow(numberRow, sequenceValue)?.value ?? 0
+    const leftInPage = limits.pageIds - (first % limits.pageIds)
+    const count = Math.max(1, Math.min(order.count, leftInPage, limits.allocationIds))
+    const id = change.issue() as number as AllocationId
+    const closesAtMs = change.nowMs + limits.allocationLifeMs
+    const { generation } = context
+    tx.put(groupSequenceKey(group), numberRow.encode({ value: first + count }))
+    tx.put(allocationKey(id), allocationRow.encode({ session, group, generation, first, count, closesAtMs }))
+    tx.put(pageAllocationKey(group, pageNumber(generation, first), id), noValue)
+    tx.put(heldKey(session, 'allocation', id), noValue)
+    tx.put(expiryKey('allocation', closesAtMs, id), noValue)
+    change.tally.totals({ openAllocations: 1 })
+    return {
+      allocation: id,
+      group,
+      generation,
+      firstSequence: first,
+      count,
+      epoch: record.group.epoch,
+      policy: policy.name,
+      chunkSizeBytes: policy.chunkSizeBytes,
+      lifeMs: limits.allocationLifeMs,
+    }
+  })
+}
+
+/** Closes an allocation. Nothing when it is closed. */
+export async function closeAllocation(change: Change, id: AllocationId): Promise<void> {
+  const row = await readRow(change.tx, allocationRow, allocationKey(id))
+  if (row !== undefined) deleteAllocation(change, id, row)
+}
+
+/** Closes what the session gives back. Idempotent; what belongs to another session is passed over. */
+export async function releaseAllocations(
+  context: NamespaceContext,
+  { session, allocations }: Infer<typeof releaseMethod.request>,
+): Promise<void> {
+  const ids = allocations.map(({ allocation }) => allocation)
+  await transactChange(
+    context,
+    async (change) => {
+      const rows = await change.tx.getMany(ids.map(allocationKey))
+      new Map(ids.map((id, index) => [id, decodeRow(allocationRow, rows[index])])).forEach((row, id) => {
+        if (row?.session === session) deleteAllocation(change, id, row)
+      })
+    },
+    { freesRoom: true },
+  )
+}
+
+/** Closes allocations whose time is over, at most `limit`. @returns how many */
+export async function expireAllocations(change: Change, limit: number): Promise<number> {
+  const due = await change.tx.range({
+    start: expiryKey('allocation', 0, 0),
+    end: expiryKey('allocation', change.nowMs + 1, 0),
+    limit,
+  })
+  for (const { key } of due) {
+    await closeAllocation(change, expiryIdOf(key) as AllocationId)
+    change.tx.del(key)
+  }
+  return due.length
+}
+
+/** Whether an allocation is open that may hold ids of the page. */
+export async function hasOpenAllocation(tx: Transaction, group: GroupId, page: number): Promise<boolean> {
+  const prefix = pageAllocationsPrefix(group, page)
+  return (await tx.range({ start: prefix, end: prefixEnd(prefix), limit: 1 })).length > 0
+}
+
+/** As {@link hasOpenAllocation}, for the page of a chunk. */
+export function isAllocationOpen(tx: Transaction, chunk: ChunkId): Promise<boolean> {
+  const { group, generation, sequence } = chunkIdParts(chunk)
+  return hasOpenAllocation(tx, group, pageNumber(generation, sequence))
+}
+
+function deleteAllocation({ tx, tally }: Change, id: AllocationId, row: AllocationRow): void {
+  tx.del(allocationKey(id))
+  tx.del(pageAllocationKey(row.group, pageNumber(row.generation, row.first), id))
+  tx.del(heldKey(row.session, 'allocation', id))
+  tx.del(expiryKey('allocation', row.closesAtMs, id))
+  tally.totals({ openAllocations: -1 })
+}

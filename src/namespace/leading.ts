@@ -1,0 +1,92 @@
+/**
+ * The leader's operations: each of its transactions reads the leader's row first, so a master that lost the leadership
+ * changes nothing more, however late it notices.
+ * @module
+ */
+import type { Rising } from '../base/rising.ts'
+import type { Transaction, TransactOptions } from '../kv/txn-kv.ts'
+import { expireAllocations } from './allocations.ts'
+import { type Change, transactChange } from './change.ts'
+import type { NamespaceContext } from './context.ts'
+import * as gc from './gc.ts'
+import { expiryIdOf, expiryKey, recordKey } from './keys.ts'
+import * as mapRows from './map-rows.ts'
+import { checkLeader, persistClusterTime } from './numbers.ts'
+import type { Leader, PurgeProgress } from './operations.ts'
+import { purgeStep } from './purge.ts'
+import * as repairs from './repairs.ts'
+import { endStep, markEnded } from './sessions.ts'
+
+const freesRoom: TransactOptions = { freesRoom: true }
+
+export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
+  const read = <T>(body: (tx: Transaction) => Promise<T>): Promise<T> =>
+    context.kv.transact(async (tx) => {
+      await checkLeader(tx, epoch)
+      return body(tx)
+    })
+  const change = <T>(body: (change: Change) => Promise<T>, options?: TransactOptions): Promise<T> =>
+    transactChange(
+      context,
+      async (changing) => {
+        await checkLeader(changing.tx, epoch)
+        return body(changing)
+      },
+      options,
+    )
+  return {
+    epoch,
+    putGroup: (record) => change((changing) => mapRows.putGroup(changing, record)),
+    removeGroup: (group) => change((changing) => mapRows.removeGroup(changing, group)),
+    putServer: (record) => change((changing) => mapRows.putServer(changing, record)),
+    removeServer: (server) => change((changing) => mapRows.removeServer(changing, server)),
+    raiseMapVersion: () => change(async (changing) => mapRows.raiseMapVersion(changing)),
+    putSetting: (name, value) => change(async ({ tx }) => tx.put(recordKey('setting', name), Buffer.from(value))),
+    putRecord: (name, value) => change(async ({ tx }) => tx.put(recordKey('record', name), value)),
+    persistClusterTime: (timeMs) => change(({ tx }) => persistClusterTime(tx, timeMs)),
+    expireAllocations: (limit) => change((changing) => expireAllocations(changing, limit), freesRoom),
+    expireSessions: (limit) => expireSessions(change, limit),
+    purgeDue: (limit) => purgeDue(change, limit),
+    dueDeletes: (group, page) => read((tx) => gc.dueDeletes(tx, group, page)),
+    groupsWithDeletes: (page) => read((tx) => gc.groupsWithDeletes(tx, page)),
+    confirmDeleted: (confirmation) => change((changing) => gc.confirmDeleted(changing, confirmation), freesRoom),
+    dropTombstones: (limit) => change((changing) => gc.dropTombstones(changing, limit), freesRoom),
+    queueRepair: (chunk, server) => change((changing) => repairs.queueLiveRepair(changing, chunk, server)),
+    dueRepairs: (page) => change((changing) => repairs.dueRepairs(changing, page)),
+    repairDone: (chunk, server) => change((changing) => repairs.repairDone(changing, chunk, server), freesRoom),
+  }
+}
+
+type RunChange = <T>(body: (change: Change) => Promise<T>, options?: TransactOptions) => Promise<T>
+
+/** One session a step: it is marked and its first part emptied, or its next part. */
+async function expireSessions(run: RunChange, limit: number): Promise<number> {
+  for (let steps = 0; steps < limit; steps++) {
+    const isDue = await run(async (change) => {
+      const [due] = await change.tx.range({
+        start: expiryKey('session', 0, 0),
+        end: expiryKey('session', change.nowMs + 1, 0),
+        limit: 1,
+      })
+      if (due === undefined) return false
+      const session = expiryIdOf(due.key)
+      if (!(await markEnded(change, session))) change.tx.del(due.key)
+      await endStep(change, session)
+      return true
+    }, freesRoom)
+    if (!isDue) return steps
+  }
+  return limit
+}
+
+async function purgeDue(run: RunChange, limit: number): Promise<PurgeProgress> {
+  let entries = 0
+  let chunks = 0
+  for (let steps = 0; steps < limit; steps++) {
+    const step = await run(purgeStep, freesRoom)
+    if (step.idle) return { entries, chunks, more: false }
+    entries += step.entries
+    chunks += step.chunks
+  }
+  return { entries, chunks, more: true }
+}

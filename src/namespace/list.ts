@@ -1,0 +1,74 @@
+/**
+ * Listing a directory: pages in the order of names' bytes, a directory's with `/` at its end. Each page is one
+ * transaction, and the next one goes on after a name, whether or not that name is still there: so a name that exists
+ * throughout is never skipped or repeated.
+ * @module
+ */
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { type KeyValue, prefixEnd } from '../kv/txn-kv.ts'
+import type { listDirectory as listMethod } from '../wire/methods/file-methods.ts'
+import type { NamespaceContext } from './context.ts'
+import { attributesOf } from './entries.ts'
+import { directoryCountersKey, entryKey, entryName, entryPrefix } from './keys.ts'
+import { parsePath } from './paths.ts'
+import { policyInForce, resolveDirectory } from './resolve.ts'
+import { type Entry, entryRow } from './rows.ts'
+import { readDirectoryCounters } from './tally.ts'
+
+export function listDirectory(
+  context: NamespaceContext,
+  request: Infer<typeof listMethod.request>,
+): Promise<Infer<typeof listMethod.response>> {
+  const path = parsePath(request.path)
+  const limit = Math.min(request.limit, limits.listPageEntries)
+  if (limit < 1) throw new AshlarError('invalid-argument', `Cannot list "${path.text}": a page of ${limit} entries`)
+  return context.kv.transact(async (tx) => {
+    const directory = await resolveDirectory(tx, path.names)
+    const prefix = entryPrefix(directory.inode, request.prefix ?? '')
+    // The marker has the empty name, so even a listing from the start begins after it.
+    const after = Buffer.concat([entryKey(directory.inode, request.after), Buffer.from([0])])
+    const start = Buffer.compare(after, prefix) > 0 ? after : prefix
+    const end = prefixEnd(prefix)
+    if (Buffer.compare(start, end) >= 0) return { entries: [], more: false }
+    const rows = await tx.range({ start, end, limit: limit + 1 })
+    const page = fittingPage(rows.slice(0, limit))
+    const inodes = page.flatMap(({ entry }) => entry.inode ?? [])
+    const counters = await tx.getMany(inodes.map(directoryCountersKey))
+    const countersOf = new Map(inodes.map((inode, index) => [inode, readDirectoryCounters(counters[index])]))
+    const policy = await policyInForce(tx, context, directory)
+    return {
+      entries: page.map(({ name, entry }) => ({
+        name: entry.kind === 'directory' ? name.slice(0, -1) : name,
+        attributes: attributesOf(entry, {
+          policy: entry.policy ?? policy,
+          counters: entry.inode === undefined ? undefined : countersOf.get(entry.inode),
+        }),
+      })),
+      more: rows.length > page.length,
+    }
+  })
+}
+
+/** As many rows as one answer takes, at least one. */
+function fittingPage(rows: readonly KeyValue[]): readonly Listed[] {
+  const page: Listed[] = []
+  let sizeBytes = 0
+  for (const { key, value } of rows) {
+    const entry = entryRow.decode(value)
+    sizeBytes += key.length + (entry.owner?.length ?? 0) * 4 + (entry.ownerGroup?.length ?? 0) * 4 + fixedBytes
+    if (page.length > 0 && sizeBytes > pageBytes) break
+    page.push({ name: entryName(key), entry })
+  }
+  return page
+}
+
+interface Listed {
+  readonly name: string
+  readonly entry: Entry
+}
+
+/** More than the numbers of an entry take in an answer. */
+const fixedBytes = 160
+const pageBytes = limits.frameHeadBytes / 2

@@ -1,0 +1,82 @@
+/**
+ * Rename of files and directories: one transaction that moves one `D` row. A cycle is refused by the directories on the
+ * way to the target, which are in the read set: so two renames that together would make one cannot both commit.
+ * A file's version stays: its content and attributes are the same.
+ * @module
+ */
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { Transaction } from '../kv/txn-kv.ts'
+import { prefixEnd } from '../kv/txn-kv.ts'
+import { rename as renameMethod } from '../wire/methods/file-methods.ts'
+import type { Change } from './change.ts'
+import type { NamespaceContext } from './context.ts'
+import { resolveDirectoryFor } from './directories.ts'
+import { attributesOf, checkPrecondition } from './entries.ts'
+import { alreadyExists, isDirectory, notDirectory, notEmpty } from './failures.ts'
+import { childKey, entryKey, entryPrefix } from './keys.ts'
+import { type Path, parseEntryPath } from './paths.ts'
+import { applyOnce } from './requests.ts'
+import { type Directory, type Found, find, lastName, lookup } from './resolve.ts'
+import { countInParent, moveToTrash, placeEntry } from './trash.ts'
+
+export function rename(
+  context: NamespaceContext,
+  request: Infer<typeof renameMethod.request>,
+): Promise<Infer<typeof renameMethod.response>> {
+  const from = parseEntryPath(request.from, 'rename')
+  const to = parseEntryPath(request.to, 'rename onto')
+  return applyOnce(context, renameMethod, request, async (change) => {
+    const source = await find(change.tx, from)
+    checkPrecondition(from.text, request.precondition, source.entry)
+    if (to.directoryOnly && source.entry.kind === 'file') throw notDirectory(from.text)
+    if (from.text !== to.text) await moveEntry(change, source, { ...request, from, to })
+    return { attributes: attributesOf(source.entry) }
+  })
+}
+
+interface Move {
+  readonly from: Path
+  readonly to: Path
+  readonly replace: boolean
+  readonly makeParents: boolean
+}
+
+async function moveEntry(change: Change, source: Found, move: Move): Promise<void> {
+  const { tx } = change
+  const { from, to } = move
+  const { inode } = source.entry
+  if (inode !== undefined && to.text.startsWith(`${from.text}/`)) throw cycle(move)
+  const parent = await resolveDirectoryFor(change, to.names.slice(0, -1), move.makeParents)
+  if (inode !== undefined && parent.trail.includes(inode)) throw cycle(move)
+  await clearTarget(change, source, parent, move)
+  tx.del(entryKey(source.parent.inode, source.keyName))
+  if (inode !== undefined) tx.del(childKey(source.parent.inode, inode))
+  countInParent(change, source.parent.inode, source.entry, -1)
+  placeEntry(change, parent.inode, lastName(to), source.entry)
+}
+
+/** Makes room at the target: what may be replaced goes to trash. */
+async function clearTarget(change: Change, source: Found, parent: Directory, { to, replace }: Move): Promise<void> {
+  const target = await lookup(change.tx, parent, lastName(to))
+  if (target === undefined) return
+  if (!replace) throw alreadyExists(to.text)
+  if (target.entry.inode !== undefined) {
+    if (source.entry.inode === undefined) throw isDirectory(to.text)
+    if (!(await isEmpty(change.tx, target.entry.inode))) throw notEmpty(to.text)
+  } else if (source.entry.inode !== undefined) throw notDirectory(to.text)
+  await moveToTrash(change, target, { path: to.text, reason: 'replaced' })
+}
+
+/** Whether a directory holds nothing but its marker; later creates in it conflict. */
+export async function isEmpty(tx: Transaction, inode: Directory['inode']): Promise<boolean> {
+  const start = Buffer.concat([entryKey(inode, ''), Buffer.from([0])])
+  return (await tx.range({ start, end: prefixEnd(entryPrefix(inode)), limit: 1 })).length === 0
+}
+
+function cycle({ from, to }: Move): AshlarError {
+  return new AshlarError(
+    'invalid-argument',
+    `Cannot rename "${from.text}" to "${to.text}": a directory cannot be moved into itself`,
+  )
+}

@@ -1,0 +1,115 @@
+/**
+ * Out of trash again: back to a path, or gone for good. Undelete finds what had the path by the path, so it also brings
+ * back what was in a directory that was made anew since. A row in trash proves that nothing of it was purged: purging
+ * removes the row first.
+ * @module
+ */
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { Rising } from '../base/rising.ts'
+import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
+import { emptyTrash as emptyMethod, undelete as undeleteMethod } from '../wire/methods/file-methods.ts'
+import type { Change } from './change.ts'
+import type { NamespaceContext } from './context.ts'
+import { resolveDirectoryFor } from './directories.ts'
+import { attributesOf } from './entries.ts'
+import { alreadyExists } from './failures.ts'
+import { trashDueKey, trashKey, trashPathPrefix } from './keys.ts'
+import { findTrash, scanTrash, type Trashed } from './list-trash.ts'
+import { type Path, parseEntryPath, parsePath } from './paths.ts'
+import { entriesPerStep, purgeEntry } from './purge.ts'
+import { applyOnce } from './requests.ts'
+import { lastName, lookup } from './resolve.ts'
+import { trashDueRow, trashRow } from './rows.ts'
+import { countTrash, placeEntry, takeFromTrash } from './trash.ts'
+
+export function undelete(
+  context: NamespaceContext,
+  request: Infer<typeof undeleteMethod.request>,
+): Promise<Infer<typeof undeleteMethod.response>> {
+  const path = parseEntryPath(request.path, 'undelete')
+  const target = request.to === undefined ? path : parseEntryPath(request.to, 'undelete to')
+  return applyOnce(context, undeleteMethod, request, async (change) => {
+    const trashed = await findTrash(change.tx, path, request.trash)
+    if (trashed === undefined) throw await notInTrash(change.tx, path)
+    const parent = await resolveDirectoryFor(change, target.names.slice(0, -1), true)
+    if ((await lookup(change.tx, parent, lastName(target))) !== undefined) throw alreadyExists(target.text)
+    const { row, trash } = trashed
+    takeFromTrash(change, trash, row)
+    if (row.unmeasured !== true) countTrash(change, row, -1)
+    placeEntry(change, parent.inode, lastName(target), row.entry)
+    return { attributes: attributesOf(row.entry), path: target.text }
+  })
+}
+
+/** Takes at most a step's entries for good; a large tree that is not yet counted is made due. */
+export function emptyTrash(
+  context: NamespaceContext,
+  request: Infer<typeof emptyMethod.request>,
+): Promise<Infer<typeof emptyMethod.response>> {
+  const path = parsePath(request.path)
+  return applyOnce(
+    context,
+    emptyMethod,
+    request,
+    async (change) => {
+      const { found, more } = await findDoomed(change.tx, path, request.trash)
+      let lengthBytes = 0
+      for (const trashed of found) {
+        lengthBytes += trashed.row.lengthBytes
+        await doom(change, trashed)
+      }
+      return { entries: found.length, lengthBytes, done: !more }
+    },
+    { freesRoom: true },
+  )
+}
+
+async function findDoomed(
+  tx: Transaction,
+  path: Path,
+  trash: Rising | undefined,
+): Promise<{ readonly found: readonly Trashed[]; readonly more: boolean }> {
+  if (trash !== undefined) {
+    const one = await findTrash(tx, path, trash)
+    if (one === undefined) throw await notInTrash(tx, path)
+    return { found: [one], more: false }
+  }
+  const found: Trashed[] = []
+  let page: Awaited<ReturnType<typeof scanTrash>> | undefined
+  do {
+    page = await scanTrash(tx, path, { after: page?.found.at(-1)?.key, limit: entriesPerStep })
+    // Those made due before wait only to be counted.
+    found.push(...page.found.filter(({ row }) => row.dueMs > 0))
+  } while (page.more && found.length === 0)
+  return { found, more: page.more }
+}
+
+async function doom(change: Change, { trash, row }: Trashed): Promise<void> {
+  if (row.unmeasured !== true) {
+    await purgeEntry(change, trash, row)
+    return
+  }
+  const { tx } = change
+  tx.del(trashDueKey(row.dueMs, trash))
+  tx.put(trashDueKey(0, trash), trashDueRow.encode({ path: row.path }))
+  tx.put(trashKey(row.path, trash), trashRow.encode({ ...row, dueMs: 0 }))
+}
+
+/** Names the removed directory that it may be in. */
+async function notInTrash(tx: Transaction, path: Path): Promise<AshlarError> {
+  for (let depth = path.names.length - 1; depth > 0; depth--) {
+    const above = `/${path.names.slice(0, depth).join('/')}`
+    const prefix = trashPathPrefix(above)
+    if ((await tx.range({ start: prefix, end: prefixEnd(prefix), limit: 1 })).length > 0) {
+      return new AshlarError(
+        'not-found',
+        `Cannot find "${path.text}" in trash: "${above}" is there, which may hold it; undelete that`,
+      )
+    }
+  }
+  return new AshlarError(
+    'not-found',
+    `Cannot find "${path.text}" in trash: nothing was removed from this path, or its time is over`,
+  )
+}
