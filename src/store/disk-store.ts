@@ -10,6 +10,7 @@ import { type ChunkId, type GroupId, pageBounds } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { ChunkCommits } from './chunk-commits.ts'
 import { ChunkFileWriter } from './chunk-file-writer.ts'
+import { checkChunkLength } from './chunk-length.ts'
 import type { LiveChunk } from './chunk-state.ts'
 import type { ChunkReader, ChunkStore, ChunkWriter, PageDigest, ReplicaInfo, SpaceUse } from './chunk-store.ts'
 import { compareTarget, DeclaredWrite, fileTarget, recordTarget } from './chunk-writers.ts'
@@ -60,7 +61,7 @@ export class DiskStore implements ChunkStore {
 
   async begin(id: ChunkId, length: number): Promise<ChunkWriter> {
     return await this.#changing(async () => {
-      checkLength(id, length)
+      checkChunkLength(id, length)
       const existing = await this.#parts.index.get(id)
       if (existing !== undefined) return this.#compare(existing, length)
       await this.#parts.keeper.room()
@@ -97,7 +98,7 @@ export class DiskStore implements ChunkStore {
       }
     }
     return await this.#changing(async () => {
-      checkLength(id, bytes.length)
+      checkChunkLength(id, bytes.length)
       const existing = await this.#parts.index.get(id)
       if (existing !== undefined) return await this.#putExisting(existing, bytes, options)
       await this.#parts.keeper.room()
@@ -350,12 +351,4 @@ export class DiskStore implements ChunkStore {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new AshlarError('closed', 'Cannot use store: it was closed')
   }
-}
-
-function checkLength(id: ChunkId, length: number): void {
-  if (Number.isInteger(length) && length >= 1 && length <= limits.chunkSizeMaxBytes) return
-  throw new AshlarError(
-    'invalid-argument',
-    `Cannot store chunk ${id}: ${length} is not a length from 1 to ${limits.chunkSizeMaxBytes} bytes`,
-  )
 }

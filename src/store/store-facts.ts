@@ -10,7 +10,18 @@ import type { StoreLayout } from './store-layout.ts'
 
 export const factMaxBytes = 4096
 
+/** @throws {AshlarError} `invalid-argument` — a name that is not short and plain; `too-large` */
+export function checkFact(name: string, value: Uint8Array): void {
+  if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) {
+    throw new AshlarError('invalid-argument', `Cannot keep fact "${name.slice(0, 70)}": use a-z, 0-9 and - only`)
+  }
+  if (value.length > factMaxBytes) {
+    throw new AshlarError('too-large', `Cannot keep fact "${name}": ${value.length} bytes, at most ${factMaxBytes}`)
+  }
+}
+
 export async function readFact(disk: Disk, layout: StoreLayout, name: string): Promise<Buffer | undefined> {
+  checkFact(name, Buffer.alloc(0))
   const path = layout.fact(name)
   try {
     const bytes = await disk.readSmall(path, factMaxBytes + 4)
@@ -30,12 +41,9 @@ export async function writeFact(
   fact: { readonly name: string; readonly value: Uint8Array },
 ): Promise<void> {
   const { name, value } = fact
-  const path = layout.fact(name)
-  if (value.length > factMaxBytes) {
-    throw new AshlarError('too-large', `Cannot keep fact "${name}": ${value.length} bytes, at most ${factMaxBytes}`)
-  }
+  checkFact(name, value)
   const bytes = Buffer.alloc(4 + value.length)
   bytes.writeUInt32BE(crc32(value))
   bytes.set(value, 4)
-  await disk.writeSmall(path, bytes)
+  await disk.writeSmall(layout.fact(name), bytes)
 }

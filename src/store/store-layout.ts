@@ -3,7 +3,6 @@
  * nothing that a user named ever becomes a path.
  * @module
  */
-import { AshlarError } from '../base/errors.ts'
 import { type ChunkId, type GroupId, groupOf, pageOf } from '../base/ids.ts'
 
 export class StoreLayout {
@@ -63,11 +62,8 @@ export class StoreLayout {
     return `${this.segments}/${hex(number, 8)}.retired`
   }
 
-  /** @throws {AshlarError} `invalid-argument` — a name that is not short and plain */
+  /** @param name checked by `checkFact` */
   fact(name: string): string {
-    if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) {
-      throw new AshlarError('invalid-argument', `Cannot keep fact "${name.slice(0, 70)}": use a-z, 0-9 and - only`)
-    }
     return `${this.facts}/${name}`
   }
 }
