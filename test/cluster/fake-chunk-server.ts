@@ -14,6 +14,7 @@ import type { Credentials } from '../../src/wire/credentials.ts'
 import { deriveKeys } from '../../src/wire/keys.ts'
 import * as chunkMethods from '../../src/wire/methods/chunk-methods.ts'
 import { heartbeat, register, type SpaceReport } from '../../src/wire/methods/cluster-methods.ts'
+import { getMap } from '../../src/wire/methods/session-methods.ts'
 import type { Peer } from '../../src/wire/peer.ts'
 import { signReceipt } from '../../src/wire/receipt.ts'
 import { createService, type Service } from '../../src/wire/service.ts'
@@ -92,11 +93,11 @@ export class FakeChunkServer {
   }
 
   /** What a client's write does. */
-  put(chunk: ChunkId, bytes: Buffer, { epoch }: { readonly epoch: Rising }): Receipt {
+  put(chunk: ChunkId, bytes: Buffer, { epoch, slot }: { readonly epoch: Rising; readonly slot: number }): Receipt {
     if (!this.isAlive) throw new AshlarError('unavailable', `Cannot write chunk ${chunk}: the server is down`)
     if (bytes.length > this.#space().freeBytes) throw new AshlarError('no-space', `Cannot write chunk ${chunk}: full`)
     this.chunks.set(chunk, bytes)
-    return this.#receipt(chunk, epoch)
+    return this.#receipt(chunk, { epoch, slot })
   }
 
   #live(signal: AbortSignal, incarnation: string): void {
@@ -112,6 +113,7 @@ export class FakeChunkServer {
           const request = { server: this.id, incarnation, sequence: ++sequence, ...this.#report() }
           const { value } = await this.#peer.call(heartbeat, { ...request, quarantined: this.quarantined.splice(0) })
           this.#heed(value.leaderEpoch)
+          if (value.mapVersion !== this.map?.version) this.map = (await this.#peer.call(getMap, {})).value.map
         }
         this.registerFailure = undefined
       } catch (error) {
@@ -162,7 +164,7 @@ export class FakeChunkServer {
         throw new AshlarError('chunk-missing', `Cannot copy chunk ${facts.id}: the source does not hold it`)
       }
       this.chunks.set(facts.id, bytes)
-      return { value: { receipt: this.#receipt(facts.id, epoch) } }
+      return { value: { receipt: this.#receipt(facts.id, { epoch, slot: this.#slotIn(groupOf(facts.id)) }) } }
     })
     service.handle(chunkMethods.verifyReplica, async ({ leaderEpoch, facts }) => {
       this.#obey({ name: 'verify', leaderEpoch, chunks: [facts.id] })
@@ -233,11 +235,14 @@ export class FakeChunkServer {
     }
   }
 
-  #receipt(chunk: ChunkId, epoch: Rising): Receipt {
-    const group = this.map?.groups.find(({ id }) => id === groupOf(chunk))
-    const slot = group?.members.find(({ server }) => server === this.id)?.slot ?? 0
+  #receipt(chunk: ChunkId, { epoch, slot }: { readonly epoch: Rising; readonly slot: number }): Receipt {
     const { length, crc } = this.#facts(chunk)
     return signReceipt(deriveKeys(this.#options.secret).receipt, { chunk, length, crc, server: this.id, epoch, slot })
+  }
+
+  #slotIn(group: GroupId): number {
+    const members = this.map?.groups.find(({ id }) => id === group)?.members
+    return members?.find(({ server }) => server === this.id)?.slot ?? 0
   }
 
   #credentials(): Credentials {

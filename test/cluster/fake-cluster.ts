@@ -39,6 +39,8 @@ export class FakeCluster {
   readonly clock = new ManualClock()
   readonly servers: FakeChunkServer[] = []
   readonly fatal: AshlarError[] = []
+  /** Made by {@link allocate}; nobody releases them but the test. */
+  readonly allocations: Allocation[] = []
   readonly network: MemoryNetwork
   readonly #options: FakeClusterOptions
   readonly #byId = new Map<ServerId, FakeChunkServer>()
@@ -113,14 +115,23 @@ export class FakeCluster {
   }
 
   async startMaster(): Promise<void> {
-    this.#master = await this.clock.run(() =>
+    this.#master = await this.#start(masterAddress)
+  }
+
+  /** On the same metadata, as two processes would run by mistake. */
+  startSecondMaster(): Promise<Master> {
+    return this.#start(`${masterHost}:7601`)
+  }
+
+  #start(listenAddress: string): Promise<Master> {
+    return this.clock.run(() =>
       startMaster({
         env: this.env(masterHost),
         kv: this.#kv,
         secret,
         clusterId,
         generation: 0,
-        listenAddress: masterAddress,
+        listenAddress,
         onFatal: (error) => this.fatal.push(error),
         ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
       }),
@@ -165,7 +176,10 @@ export class FakeCluster {
   }
 
   async allocate(path: string, chunkBytes: number, avoid: readonly Group['id'][] = []): Promise<Allocation> {
-    return (await this.call(allocate, { session: this.session, path, count: 1, chunkBytes, avoid })).allocation
+    const request = { session: this.session, path, count: 1, chunkBytes, avoid }
+    const { allocation } = await this.call(allocate, request)
+    this.allocations.push(allocation)
+    return allocation
   }
 
   async group(allocation: Allocation): Promise<Group> {
@@ -176,12 +190,14 @@ export class FakeCluster {
   /** Writes the chunk of an allocation to the members that are alive, but those of `without`. */
   async write(allocation: Allocation, text: string, without: readonly FakeChunkServer[] = []): Promise<Receipt[]> {
     const chunk = firstChunk(allocation)
-    const members = (await this.group(allocation)).members.map(
-      ({ server }) => this.#byId.get(server) as FakeChunkServer,
-    )
-    return members
-      .filter((server) => server.isAlive && !without.includes(server))
-      .map((server) => server.put(chunk, Buffer.from(text), { epoch: allocation.epoch }))
+    const { members } = await this.group(allocation)
+    const receipts: Receipt[] = []
+    for (const { server: id, slot } of members) {
+      const server = this.#byId.get(id)
+      if (server?.isAlive !== true || without.includes(server)) continue
+      receipts.push(server.put(chunk, Buffer.from(text), { epoch: allocation.epoch, slot }))
+    }
+    return receipts
   }
 
   async commit(
