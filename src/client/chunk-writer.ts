@@ -163,6 +163,7 @@ export class ChunkWriter {
     const minReplicas = this.#maps.known?.policy(allocation.policy)?.minReplicas ?? members.length
     const targets = up.length >= minReplicas ? up : members
     const write = {
+      clock: this.#env.clock,
       chunk,
       epoch: allocation.epoch,
       token: allocation.token,

@@ -10,13 +10,16 @@ import { isAshlarError } from '../base/errors.ts'
 import type { ChunkId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
+import type { Clock } from '../env/clock.ts'
+import type { Method } from '../wire/method.ts'
 import { appendChunk, beginChunk, commitChunk, putChunk } from '../wire/methods/chunk-methods.ts'
-import type { CallOptions, Peer } from '../wire/peer.ts'
+import type { Peer } from '../wire/peer.ts'
 import type { Receipt } from '../wire/types/extent.ts'
 import type { SealedChunk } from './sealed-chunk.ts'
 import type { ServerPool } from './server-pool.ts'
 
 export interface ReplicaWrite {
+  readonly clock: Clock
   readonly chunk: ChunkId
   readonly epoch: Rising
   readonly token: Buffer
@@ -28,6 +31,8 @@ export interface ReplicaWrite {
 
 /** Appends on their way to one member: 4 MiB. */
 const appendsInFlight = 4
+/** A call that has not even timed out by then hangs on a socket that takes no bytes. */
+const stuckSocketMs = 500
 
 /** @throws {AshlarError} what the server answered, `unavailable`, `timeout`, `connection-lost`, `cancelled` */
 export async function writeReplica(pool: ServerPool, server: ServerId, write: ReplicaWrite): Promise<Receipt> {
@@ -51,28 +56,26 @@ export async function writeReplica(pool: ServerPool, server: ServerId, write: Re
 
 async function putReplica(peer: Peer, write: ReplicaWrite): Promise<Receipt> {
   const { chunk, epoch, token, data } = write
-  const payload = data.blocks[0] as Uint8Array
-  const { value } = await peer.call(putChunk, { chunk, epoch, token, crc: data.crc }, optionsOf(write, payload))
-  return value.receipt
+  const { receipt } = await call(peer, write, putChunk, { chunk, epoch, token, crc: data.crc }, data.blocks[0])
+  return receipt
 }
 
 async function streamReplica(peer: Peer, write: ReplicaWrite): Promise<Receipt> {
   const { chunk, epoch, token, data } = write
-  const { value } = await peer.call(beginChunk, { chunk, epoch, token, length: data.length }, optionsOf(write))
-  const { handle } = value
+  const { handle } = await call(peer, write, beginChunk, { chunk, epoch, token, length: data.length })
   const inFlight: Promise<unknown>[] = []
   let offset = 0
   for (const block of data.blocks) {
     if (inFlight.length === appendsInFlight) await inFlight.shift()
-    const appended = peer.call(appendChunk, { handle, offset }, optionsOf(write, block))
+    const appended = call(peer, write, appendChunk, { handle, offset }, block)
     appended.catch(awaitedLater)
     inFlight.push(appended)
     offset += block.length
   }
-  const committed = peer.call(commitChunk, { handle, crc: data.crc }, optionsOf(write))
+  const committed = call(peer, write, commitChunk, { handle, crc: data.crc })
   committed.catch(awaitedLater)
   for (const appended of inFlight) await appended
-  return (await committed).value.receipt
+  return (await committed).receipt
 }
 
 /** Each append is awaited in order; one that fails before its turn must not count as unhandled. */
@@ -80,10 +83,23 @@ function awaitedLater(): undefined {
   return undefined
 }
 
-function optionsOf({ stallTimeoutMs, signal }: ReplicaWrite, payload?: Uint8Array): CallOptions {
-  return {
-    timeoutMs: stallTimeoutMs,
+/** A call settles only when the socket has let go of its payload: one that takes no bytes is closed, so that it does. */
+async function call<Request, Response>(
+  peer: Peer,
+  { clock, stallTimeoutMs: timeoutMs, signal }: ReplicaWrite,
+  method: Method<Request, Response>,
+  request: Request,
+  payload?: Uint8Array,
+): Promise<Response> {
+  const options = {
+    timeoutMs,
     ...(signal === undefined ? {} : { signal }),
     ...(payload === undefined ? {} : { payload }),
+  }
+  const stuck = clock.after(timeoutMs + stuckSocketMs, () => peer.close(), { background: true })
+  try {
+    return (await peer.call(method, request, options)).value
+  } finally {
+    stuck.cancel()
   }
 }

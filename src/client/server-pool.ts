@@ -91,6 +91,9 @@ export class ServerPool {
     await link.dataSlots.acquire(1, signal)
     const { address } = link
     let peer: Peer | undefined
+    // Closed at once, so that whoever cancels need not wait until a slow socket has taken what is queued.
+    const onAbort = () => peer?.close()
+    signal?.addEventListener('abort', onAbort, { once: true })
     try {
       peer = takeIdle(link) ?? (await this.#connect(id, link, signal))
       const result = await transfer(peer)
@@ -101,6 +104,7 @@ export class ServerPool {
       peer?.close()
       throw error
     } finally {
+      signal?.removeEventListener('abort', onAbort)
       link.dataSlots.release()
     }
   }
