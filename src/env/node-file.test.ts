@@ -12,8 +12,12 @@ import { allocateAligned } from './aligned-memory.ts'
 import { pageBytes } from './disk.ts'
 
 type Call = 'open' | 'writev' | 'read' | 'fdatasync'
-/** Before a call: an errno with which it fails, or a number of bytes that it transfers at most. */
-let fault: (call: Call, args: readonly unknown[]) => string | number | undefined = () => undefined
+/**
+ * Before a call: an errno with which it fails, a number of bytes that it transfers at most, or what is awaited before
+ * it reports a count.
+ */
+type Fault = string | number | { readonly reports: Promise<number> } | undefined
+let fault: (call: Call, args: readonly unknown[]) => Fault = () => undefined
 const real = { open: fs.open, writev: fs.writev, read: fs.read, fdatasync: fs.fdatasync }
 
 for (const call of ['open', 'writev', 'read', 'fdatasync'] as const) {
@@ -24,8 +28,11 @@ for (const call of ['open', 'writev', 'read', 'fdatasync'] as const) {
       setImmediate(callback, Object.assign(new Error(outcome), { code: outcome }))
       return
     }
-    if (outcome !== undefined && call === 'writev') args[1] = firstBytes(args[1] as Uint8Array[], outcome)
-    if (outcome !== undefined && call === 'read') args[3] = Math.min(args[3] as number, outcome)
+    if (typeof outcome === 'object') {
+      args[args.length - 1] = () =>
+        void outcome.reports.then((count) => (callback as (...of: unknown[]) => void)(null, count))
+    } else if (outcome !== undefined && call === 'writev') args[1] = firstBytes(args[1] as Uint8Array[], outcome)
+    if (typeof outcome === 'number' && call === 'read') args[3] = Math.min(args[3] as number, outcome)
     ;(real[call] as (...args: unknown[]) => void)(...args)
   }
   Object.assign(fs, { [call]: faulty })
@@ -68,7 +75,7 @@ test('File.write() continues a short direct transfer from a whole page', async (
   fault = (call, args) => {
     if (call !== 'writev') return undefined
     positions.push(args[2])
-    return 2 * pageBytes
+    return positions.length > 1 ? undefined : { reports: Promise.resolve(2 * pageBytes + 512) }
   }
   await file.write([bytes], 0)
   assert.deepEqual(positions, [0, 2 * pageBytes])
@@ -136,6 +143,21 @@ test('File.sync() that failed is final', async () => {
   await file.close()
 })
 
+test('File.close() waits for what is under way', async () => {
+  const file = await openNodeFile(newPath(), { mode: 'create' })
+  const held = Promise.withResolvers<number>()
+  fault = (call) => (call === 'writev' ? { reports: held.promise } : undefined)
+  const write = file.write([Buffer.from('x')], 0)
+  let closed = false
+  const close = file.close().then(() => {
+    closed = true
+  })
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+  assert.equal(closed, false)
+  held.resolve(1)
+  await Promise.all([write, close])
+})
+
 test('errors of the disk have their codes', async () => {
   const file = await openNodeFile(newPath(), { mode: 'create' })
   const codes = {
@@ -160,9 +182,5 @@ test('errors of the disk have their codes', async () => {
 })
 
 function firstBytes(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
-  return [Buffer.concat(buffers).subarray(0, count)].map((bytes) => {
-    // Direct I/O needs the caller's own memory.
-    const [first] = buffers
-    return buffers.length === 1 && first !== undefined ? first.subarray(0, count) : bytes
-  })
+  return [Buffer.concat(buffers).subarray(0, count)]
 }

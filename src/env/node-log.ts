@@ -1,7 +1,7 @@
 /**
  * Log lines as JSON on stderr, by pino. Writing never blocks the event loop, and never ends the process: lines past
  * `limits.logBufferBytes` that a slow reader has not taken are dropped, and so is what a broken stderr refuses.
- * Lines that wait at an orderly exit are flushed.
+ * Lines that wait at an orderly exit are flushed, not always in order.
  * @module
  */
 import { destination, type Logger, pino, stdSerializers } from 'pino'

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../src/base/error-table.ts'
 import { AshlarError, isAshlarError } from '../../src/base/errors.ts'
 import { limits } from '../../src/base/limits.ts'
 import { ConnectionStream } from '../../src/env/connection-stream.ts'
-import type { Connection, HttpListener, Network } from '../../src/env/network.ts'
+import type { Connection, HttpListener, Listener, Network } from '../../src/env/network.ts'
 import { createNodeClock } from '../../src/env/node-clock.ts'
 
 /** Two hosts that reach each other. */
@@ -23,7 +23,18 @@ const timeoutMs = 5_000
 
 export function testNetwork(name: string, open: () => NetworkUnderTest): void {
   const contract = (behaviour: string, run: (under: NetworkUnderTest) => Promise<void>) => {
-    test(`${name}: ${behaviour}`, { timeout: 10_000 }, () => run(open()))
+    test(`${name}: ${behaviour}`, { timeout: 10_000 }, async () => {
+      const { client, server } = open()
+      const listeners: Listener[] = []
+      try {
+        await run({ client, server: noting(server, listeners) })
+      } finally {
+        // Whatever a failed test left open would keep its process alive.
+        for (const connection of recordedConnections) connection.destroy()
+        recordedConnections.clear()
+        for (const listener of listeners) await listener.close()
+      }
+    })
   }
 
   contract('connect() reaches the address that listen() tells; bytes arrive in order, both ways', async (under) => {
@@ -62,6 +73,7 @@ export function testNetwork(name: string, open: () => NetworkUnderTest): void {
     const { near, far } = pair
     far.connection.pause()
     const piece = Buffer.alloc(1024 * 1024)
+    assert.ok(far.connection.write(piece), 'the mark is as high for who was connected to')
     let pieces = 1
     while (near.connection.write(piece)) assert.ok(++pieces < 100, 'a paused peer must push back')
     assert.ok(near.connection.unsentBytes >= limits.unsentBytesPerConnection)
@@ -157,6 +169,17 @@ export function testNetwork(name: string, open: () => NetworkUnderTest): void {
     assert.equal(await far.over, undefined)
     assert.equal(far.text(), 'last words')
     await listener.close()
+  })
+
+  contract('start() after destroy() tells it', async ({ client, server }) => {
+    const accepted = Promise.withResolvers<Connection>()
+    const listener = await server.listen({ address: anyPort, maxConnections: 10 }, accepted.resolve)
+    const reason = new AshlarError('protocol', 'Cannot read the frame: it is malformed')
+    for (const connection of [await client.connect(listener.address, { timeoutMs }), await accepted.promise]) {
+      connection.destroy(reason)
+      await turns()
+      assert.ok(isAshlarError(await recorded(connection).over))
+    }
   })
 
   contract('connect() is refused where nobody listens, and after close(); open connections go on', async (under) => {
@@ -288,8 +311,25 @@ export function testNetwork(name: string, open: () => NetworkUnderTest): void {
   })
 }
 
+const recordedConnections = new Set<Connection>()
+
+/** `network`, with what it listens on put down in `listeners`. */
+function noting(network: Network, listeners: Listener[]): Network {
+  const noted = async <T extends Listener>(opening: Promise<T>): Promise<T> => {
+    const listener = await opening
+    listeners.push(listener)
+    return listener
+  }
+  return {
+    listen: (options, onConnection) => noted(network.listen(options, onConnection)),
+    serveHttp: (options, handle) => noted(network.serveHttp(options, handle)),
+    connect: (address, options) => network.connect(address, options),
+  }
+}
+
 /** A connection, and what has come out of it. */
 export function recorded(connection: Connection) {
+  recordedConnections.add(connection)
   const pieces: Buffer[] = []
   const over = Promise.withResolvers<AshlarError | undefined>()
   const record = {
