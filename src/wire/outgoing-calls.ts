@@ -88,7 +88,7 @@ export class OutgoingCalls {
         outcome: undefined,
         stopListening: undefined,
       }
-      if (this.#waiting.size === 0 && this.#maySend(call)) this.#send(call)
+      if (this.#waiting.size === 0 && this.#maySend(call)) this.#send(call, timeoutMs)
       else this.#wait(call)
       if (signal !== undefined) this.#listen(call, signal)
       this.#deadlines.include(call.deadlineMs)
@@ -113,7 +113,7 @@ export class OutgoingCalls {
       if (this.#closed || !this.#maySend(call)) return
       this.#waiting.delete(call)
       this.#waitingHeadBytes -= call.head.length
-      this.#send(call)
+      this.#send(call, Math.max(1, call.deadlineMs - this.#clock.monotonicMs()))
     }
   }
 
@@ -154,8 +154,9 @@ export class OutgoingCalls {
     this.#waitingHeadBytes += call.head.length
   }
 
-  #send(call: OutgoingCall): void {
-    const { method, head, payload, timeoutMs } = call
+  /** @param timeoutMs what is left of the caller's */
+  #send(call: OutgoingCall, timeoutMs: number): void {
+    const { method, head, payload } = call
     call.state = 'sent'
     call.requestId = this.#nextRequestId()
     this.#unanswered.set(call.requestId, call)
