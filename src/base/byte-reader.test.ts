@@ -83,6 +83,7 @@ test('ByteReader refuses numbers past 2^53 and numbers without end', () => {
   assert.equal(new ByteReader(Buffer.from('001fffffffffffff', 'hex')).u64(), Number.MAX_SAFE_INTEGER)
   assert.throws(() => new ByteReader(Buffer.from('ffffffffffffff7f', 'hex')).varint(), protocol)
   assert.throws(() => new ByteReader(Buffer.alloc(20, 0xff)).varint(), protocol)
+  assert.throws(() => new ByteReader(Buffer.from('808080808080808000', 'hex')).varint(), protocol)
 })
 
 test('ByteReader refuses to read past the end, and to leave over what it was told to read', () => {

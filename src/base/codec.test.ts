@@ -132,6 +132,18 @@ test('struct() reads a message full of unknown fields in linear time, and copies
   assert.equal(again.subarray(3).indexOf(0), -1)
 })
 
+test('struct() writes fields by rising tag, however they were declared', () => {
+  const unordered = struct('unordered', 1, { b: field(2, uint), a: field(1, uint) })
+  assert.equal(unordered.encode({ b: 9, a: 8 }).toString('hex'), '0102080409')
+})
+
+test('struct() takes a known tag of another shape as unknown, and does not misread it', () => {
+  const shifted = struct('point', 1, { x: field(1, uint), y: optional(2, uint) })
+  const encoded = shifted.encode({ x: 1, y: 2 })
+  assert.equal(point.decode(encoded).y, undefined)
+  assert.deepEqual(shifted.decode(point.encode(point.decode(encoded))), { x: 1, y: 2 })
+})
+
 test('struct() refuses another version by name', () => {
   const encoded = shape.encode(sample)
   for (const version of [0, 2, 4, 255]) {
