@@ -105,7 +105,7 @@ export class FakeChunkServer {
     let sequence = 0
     const beat = async () => {
       try {
-        if (this.#isStuck) return
+        if (this.#isStuck || signal.aborted) return
         if (this.#peer === undefined || this.#peer.isClosed) {
           sequence = 0
           await this.#register(incarnation, signal)
