@@ -144,6 +144,8 @@ test('checkLayers() leaves conversions, members, keys, comments and tests alone'
     'new AbortController().signal as AbortSignal',
     'AbortSignal.any([a])',
     'api.fetch(x)',
+    'const fetch = earlier.then(f)\nreturn fetch',
+    'class Worker {}\nnew Worker()',
     'timers?.setTimeout(f)',
     'const a = { process: 1, fetch: 2 }',
     'interface A { readonly performance?: number }',

@@ -1,6 +1,6 @@
 /**
  * Finds uses of the clock, timers, randomness, network and process by name, where only `Env` may give them.
- * It works on names, not on scopes: a local variable called `fetch` is reported too, and better renamed.
+ * It works on names, not on scopes: a local variable called `process` is reported too, and better renamed.
  * @module
  */
 import { isProperty, type Token } from './tokens.ts'
@@ -16,8 +16,11 @@ const globals = new Map<string, string>([
   ...['globalThis', 'global', 'require', 'eval'].map((name) => [name, 'the check cannot see what it reaches'] as const),
   ['console', 'write to Env.log; only cli prints'],
   ['process', 'only cli reads, prints and exits; ask Env for the rest'],
-  ['Worker', 'take threads from Env'],
 ])
+
+/** Common words: a file that declares such a name itself means its own. */
+const commonWords = new Set(['fetch', 'require', 'global', 'performance'])
+const declaring = new Set(['const', 'let', 'function', 'class'])
 
 /** Functions of `node:crypto` and its likes that make randomness, whatever object they are called on. */
 const randomness = new Set(
@@ -48,8 +51,11 @@ export function forbiddenGlobals(
 ): Finding[] {
   if (isCli) return []
   const findings: Finding[] = []
+  const declared = new Set(
+    tokens.filter((_, index) => declaring.has(tokens[index - 1]?.text ?? '')).map(({ text }) => text),
+  )
   for (const [index, { kind, text, line }] of tokens.entries()) {
-    if (kind !== 'word') continue
+    if (kind !== 'word' || (commonWords.has(text) && declared.has(text))) continue
     const why = isSystem ? reasonInEnv(tokens, index) : reasonElsewhere(tokens, index)
     if (why !== undefined) findings.push({ line, why: `${text}: ${why}` })
   }
