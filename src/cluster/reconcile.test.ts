@@ -67,9 +67,3 @@ test('planPage() copies what is missing even when nothing may be deleted', () =>
     ['copy'],
   )
 })
-
-test('planPage() leaves pending deletes to gc', () => {
-  const orphan = { id: chunkId({ group: 1 as GroupId, generation: 0, sequence: 1 }), length: 1, crc: 1 }
-  const comparison = { expected: [], held: [orphan], scanEqualsDigest: true, isClosed: true, mayDelete: true }
-  assert.deepEqual(planPage({ ...comparison, pendingDeletes: new Set([orphan.id]) }), [])
-})

@@ -8,7 +8,6 @@
  * @module
  */
 import type { ChunkFacts } from '../base/digest.ts'
-import type { ChunkId } from '../base/ids.ts'
 
 export interface PageComparison {
   /** The live chunks of the page in `C`: a complete scan. */
@@ -17,12 +16,10 @@ export interface PageComparison {
   readonly held: readonly ChunkFacts[]
   /** Whether the digest of `expected` equals the page's `E` row, read in the same transaction. */
   readonly scanEqualsDigest: boolean
-  /** No open allocation can still write into the page. */
+  /** No open allocation can still write into the page, and gc has nothing to delete there. Known *after* `held` was listed. */
   readonly isClosed: boolean
   /** Whether deleting is allowed at all now: not in safe mode. */
   readonly mayDelete: boolean
-  /** Deleted by the metadata, with an order to the member still pending: gc's to remove. */
-  readonly pendingDeletes?: ReadonlySet<ChunkId>
 }
 
 export type ReconcileStep =
@@ -48,7 +45,6 @@ export function planPage(comparison: PageComparison): readonly ReconcileStep[] {
     }
   }
   for (const facts of held.values()) {
-    if (comparison.pendingDeletes?.has(facts.id) === true) continue
     const doubt = doubtAboutDeleting(comparison)
     steps.push(
       doubt === undefined

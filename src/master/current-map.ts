@@ -58,6 +58,8 @@ export class CurrentMap {
       more = records.length > 0
     }
     await current.#refresh()
+    // What a crash between a server and its groups left undone.
+    await current.#changes.run(() => current.#formGroups().then(() => current.#refresh()))
     return current
   }
 
@@ -80,7 +82,8 @@ export class CurrentMap {
       if (known !== undefined && known.domain !== entry.domain) this.#requireFreeDomain(entry)
       await this.#options.leader.putServer({ server: entry })
       this.#servers.set(entry.id, entry)
-      if (known === undefined) await this.#formGroups()
+      const isNew = known === undefined || this.#index.groupsOfServer(entry.id).length === 0
+      if (isNew) await this.#formGroups()
       await this.#refresh()
     })
   }

@@ -53,10 +53,9 @@ export class GroupChooser {
       placement = this.#place(order)
     }
     if (placement.kind === 'refused') throw await this.#refusal(order, placement)
-    const loads = registry.loads()
     const free = placement.group.members
-      .map(({ server }) => loads.get(server))
-      .filter((load) => !isAway(load))
+      .map(({ server }) => registry.loadOf(server))
+      .filter((load) => load !== undefined && !isAway(load))
       .map((load) => load?.freeBytes ?? 0)
     return { group: placement.group, freeBytes: Math.min(...free) }
   }
@@ -84,7 +83,7 @@ export class GroupChooser {
   #standing(server: ServerId): 'up' | 'down' | 'dead' {
     const state = this.#options.registry.stateOf(server)
     if (state === 'dead' || state === 'left') return 'dead'
-    return isAway(this.#options.registry.loads().get(server)) ? 'down' : 'up'
+    return isAway(this.#options.registry.loadOf(server)) ? 'down' : 'up'
   }
 
   async #refusal(

@@ -106,7 +106,6 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const clusterTime = () => time.now()
 
   const map = await CurrentMap.load({ env, namespace, leader, settings, generation, issue: () => numbers.issue() })
-  await map.ensureGroups(settings.values.defaultPolicy)
   const registry = new ServerRegistry({
     env,
     map,

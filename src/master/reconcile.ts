@@ -100,7 +100,7 @@ export class Reconcile {
         held,
         scanEqualsDigest,
         isClosed,
-        mayDelete: this.#mayDelete(server, group),
+        mayDelete: registry.isCompared(group, server),
       })
       if (!(await this.#apply(server, steps, { group, signal }))) isComplete = false
     }
@@ -138,20 +138,6 @@ export class Reconcile {
       await orders.deleteChunks(server, { group, chunks: orphans })
     }
     return failures.length === 0
-  }
-
-  /**
-   * Safe mode, per group: after a start of the master nothing is deleted for absence until each member that is not dead
-   * has reported and was compared once.
-   */
-  #mayDelete(server: ServerId, group: Group): boolean {
-    const { registry } = this.#options
-    return group.members.every(
-      (member) =>
-        member.server === server ||
-        ['dead', 'left'].includes(registry.stateOf(member.server)) ||
-        registry.get(member.server)?.comparisons.has(group.id) === true,
-    )
   }
 
   async #expectedDigests(group: GroupId): Promise<ReadonlyMap<number, ChunkDigest>> {

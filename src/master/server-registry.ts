@@ -18,7 +18,7 @@ import type { ServerLoad } from '../cluster/placement.ts'
 import type { Env } from '../env/env.ts'
 import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
-import type { NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
+import type { Group, NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
 import { ServerRecord } from './server-record.ts'
 
@@ -60,6 +60,9 @@ export class ServerRegistry {
     }
     if (request.leaderEpochSeen > this.#options.leaderEpoch) throw this.#deposed(id)
     this.#requireOneIncarnation(request, peer)
+    if (!this.#records.has(id) && this.#records.size >= limits.chunkServers) {
+      throw new AshlarError('too-large', `Cannot register server ${id}: there are ${limits.chunkServers} already`)
+    }
 
     const record = this.#records.get(id) ?? new ServerRecord(id, registered(this.#nowMs()))
     const former = record.peer
@@ -127,20 +130,27 @@ export class ServerRegistry {
 
   loads(): ReadonlyMap<ServerId, ServerLoad> {
     const loads = new Map<ServerId, ServerLoad>()
-    for (const { id, domain } of this.#options.map.index.map.servers) {
-      const record = this.#records.get(id)
-      if (record === undefined) continue
-      const { capacityBytes, freeBytes, refusal } = record.space
-      loads.set(id, {
-        id,
-        domain,
-        state: this.stateOf(id),
-        capacityBytes,
-        freeBytes: Math.max(0, freeBytes - record.writtenBytes),
-        refusal,
-      })
+    for (const { id } of this.#options.map.index.map.servers) {
+      const load = this.loadOf(id)
+      if (load !== undefined) loads.set(id, load)
     }
     return loads
+  }
+
+  /** What placement needs to know of a server; undefined when it is not in the map. */
+  loadOf(id: ServerId): ServerLoad | undefined {
+    const record = this.#records.get(id)
+    const entry = this.#options.map.index.server(id)
+    if (record === undefined || entry === undefined) return undefined
+    const { capacityBytes, freeBytes, refusal } = record.space
+    return {
+      id,
+      domain: entry.domain,
+      state: this.stateOf(id),
+      capacityBytes,
+      freeBytes: Math.max(0, freeBytes - record.writtenBytes),
+      refusal,
+    }
   }
 
   /** Shortly after a start, while servers that were members before have not come back yet. */
@@ -161,6 +171,17 @@ export class ServerRegistry {
 
   noteComparison(id: ServerId, group: GroupId, isSynced: boolean): void {
     this.#records.get(id)?.comparisons.set(group, { comparedMs: this.#nowMs(), isSynced })
+  }
+
+  /**
+   * Safe mode, per group: whether since this master started each member that is not dead was compared with the metadata.
+   * Before that nothing is deleted for absence.
+   */
+  isCompared(group: Group, except?: ServerId): boolean {
+    return group.members.every(({ server }) => {
+      if (server === except || ['dead', 'left'].includes(this.stateOf(server))) return true
+      return this.#records.get(server)?.comparisons.has(group.id) === true
+    })
   }
 
   nodes(): readonly NodeStatus[] {

@@ -50,7 +50,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     openAllocations: totals.openAllocations,
     sessions: totals.sessions,
     metadataBytes,
-    safeMode: registry.isGathering(),
+    safeMode: map.index.map.groups.some((group) => !registry.isCompared(group)),
     defaultPolicy: settings.values.defaultPolicy,
     chunkSizeBytes: settings.values.chunkSizeBytes,
     trashKeepMs: settings.values.trashKeepMs,

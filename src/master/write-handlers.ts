@@ -31,7 +31,7 @@ export function answerWrites(context: HandlerContext): void {
       session,
       group: group.id,
       policy,
-      count: Math.min(count, allocatedIds(freeBytes, chunkBytes)),
+      count: Math.max(1, Math.min(count, allocatedIds(freeBytes, chunkBytes))),
     })
     return { value: { allocation: { ...allocation, token: tokens.writeToken(allocation) } } }
   })
@@ -63,5 +63,5 @@ function answerProven<Request extends { readonly receipts: readonly Receipt[] },
 
 function allocatedIds(freeBytes: number, chunkBytes: number): number {
   const fitting = Math.floor((freeBytes * shareOfFree) / Math.max(1, chunkBytes))
-  return Math.min(limits.allocationIds, Math.max(1, fitting))
+  return Math.min(limits.allocationIds, fitting)
 }
