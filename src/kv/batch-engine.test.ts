@@ -20,6 +20,7 @@ class FailingTable extends SqliteTable {
   fault: ((batch: WriteSet) => CommitFailure | undefined) | undefined
   checkpointFault: CommitFailure | undefined
   commits = 0
+  checkpoints = 0
 
   override commit(batch: WriteSet): CommitFailure | undefined {
     this.commits++
@@ -27,6 +28,7 @@ class FailingTable extends SqliteTable {
   }
 
   override checkpoint(): CommitFailure | undefined {
+    this.checkpoints++
     return this.checkpointFault ?? super.checkpoint()
   }
 
@@ -103,6 +105,15 @@ test('a full disk refuses writes, and lets reads and what frees room go on', asy
   await rig.put('free2', { freesRoom: true })
   assert.equal(await rig.keys(), 'a,free,free2')
   assert.deepEqual(rig.fatal, [])
+})
+
+// The reserve is room for the database; the log finds its own room only once it was moved there.
+test('what frees room is written after a checkpoint when the disk is too full for a longer log', async () => {
+  await using rig = new Rig()
+  rig.table.fault = () => (rig.table.checkpoints > 0 ? undefined : full)
+  await rig.put('free', { freesRoom: true })
+  assert.equal(await rig.keys(), 'free')
+  assert.equal(rig.engine.room, 'none')
 })
 
 test('a disk too full even for what frees room refuses that too, and stays readable', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type KVUnderTest, testTxnKV } from '../../test/contract/txn-kv.ts'
+import type { KVUnderTest } from '../../test/contract/kv-under-test.ts'
+import { testTxnKV } from '../../test/contract/txn-kv.ts'
 import { testSerializability } from '../../test/contract/txn-kv-history.ts'
 import { isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
@@ -55,6 +56,18 @@ test('transact() runs a body again whose reads were overtaken', async () => {
   assert.equal(runs, 2)
   assert.equal(await read(kv), 'other then slow')
   assert.equal(kv.statistics.conflicts, 1)
+})
+
+test('guard() alone makes a body run again when its key was written meanwhile', async () => {
+  await using kv = disposable(open())
+  let runs = 0
+  await kv.transact(async (tx) => {
+    runs++
+    tx.guard(key)
+    if (runs === 1) await kv.transact(async (other) => other.put(key, Buffer.of(1)))
+    tx.put(Buffer.from('mine'), Buffer.of(1))
+  })
+  assert.equal(runs, 2)
 })
 
 test('transact() runs a body again that threw because of what it should not have seen', async () => {

@@ -2,7 +2,7 @@
  * An ordered map in memory: a hash map for points, and beside it the keys in order, in sorted runs of bounded length.
  *
  * Keys are byte strings as Latin-1 text ({@link keyText}), so that `<` compares unsigned bytes.
- * Insertion costs a binary search and a short splice; measured 0.4 µs at 10,000 keys and 0.9 µs at 1 million.
+ * Insertion costs a binary search and a short splice; measured 3 µs at 10,000 keys and 8 µs at 1 million, in random order.
  * Invariants: each run is sorted and not empty, runs are in order, and they hold exactly the keys of the hash map.
  * Not safe against change during an iteration.
  * @module

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { type KVUnderTest, testTxnKV } from '../../test/contract/txn-kv.ts'
+import type { KVUnderTest } from '../../test/contract/kv-under-test.ts'
+import { testTxnKV } from '../../test/contract/txn-kv.ts'
 import { type AshlarError, isAshlarError } from '../base/errors.ts'
 import { createNodeClock } from '../env/node-clock.ts'
 import { createNodeLog } from '../env/node-log.ts'
@@ -141,6 +142,22 @@ test('openSqliteKV() keeps what was there, and its own settings', async () => {
   }
   await using kv = await folder.open()
   assert.equal(await get(kv, 'k'), 'kept')
+})
+
+// The worked example of docs/formats/metadata.md.
+test('openSqliteKV() writes rows as their format says', async () => {
+  using folder = new Folder()
+  await (await folder.open()).close()
+  const kv = await folder.open()
+  await put(kv, 'k', 'v')
+  await kv.close()
+  using database = new DatabaseSync(folder.file)
+  assert.deepEqual(
+    { ...database.prepare('SELECT hex(k) AS k, hex(v) AS v, c FROM kv').get() },
+    { k: '6B', v: '76', c: 2125886618 },
+  )
+  assert.equal(database.prepare('PRAGMA user_version').get()?.['user_version'], 1)
+  assert.equal(database.prepare('PRAGMA application_id').get()?.['application_id'], 0x4173686c)
 })
 
 test('openSqliteKV() refuses a newer format, and a database of another program', async () => {

@@ -5,6 +5,11 @@
  * a batch in memory, through which the next ones read; when the queue is empty, or the batch is long enough in count, bytes
  * or time, one SQLite transaction writes it, one fsync makes it durable, and only then does any of them settle, also
  * those that only read or failed, once the batch held writes when they ran. A hot counter is written once a batch.
+ *
+ * Measured (`bench/kv.ts`: 2 reads and 3 writes a transaction, keys of 30 to 60 bytes, values of 60 to 250, on 2 cores that
+ * others used too): rows in order 2,300 creates a second alone, 17,000 at 16 in flight, 30,000 at 64, 37,000 at 256; each
+ * create on pages of its own 2,600, 7,500, 9,500, 11,400, where writing pages to the log is the limit. About 520 bytes a create
+ * in all; 240 MB resident at 100,000 to 250,000 creates, of which the page cache takes 64 MiB.
  * @module
  */
 import { assert } from '../base/assert.ts'

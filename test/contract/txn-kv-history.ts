@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAshlarError } from '../../src/base/errors.ts'
 import type { Transaction } from '../../src/kv/txn-kv.ts'
-import type { KVUnderTest } from './txn-kv.ts'
+import type { KVUnderTest } from './kv-under-test.ts'
 
 type Step =
   | { readonly do: 'get' | 'del' | 'insert' | 'put' | 'add' | 'guard'; readonly key: string }
