@@ -119,6 +119,8 @@ export class MasterLink {
       timeoutMs: limits.handshakeTimeoutMs,
       signal: this.#stop.signal,
     })
+    // From the registration on the master may send orders, before its answer was read: they may need the map.
+    this.#peer = peer
     try {
       this.#told.reset()
       const { digests, acknowledged } = await this.#told.changed()
@@ -141,7 +143,6 @@ export class MasterLink {
       peer.close()
       throw error
     }
-    this.#peer = peer
     this.#registered.resolve()
     env.log.info('registered with the master', { master: masterAddress })
     return peer

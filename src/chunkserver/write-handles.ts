@@ -76,9 +76,7 @@ export class WriteHandle {
 }
 
 /** The caller of each call handles its rejection; the chain only orders them. */
-function ignoreHere(): void {
-  return undefined
-}
+const ignoreHere = () => undefined
 
 export class WriteHandles {
   readonly #byPeer = new Map<Peer, Map<number, WriteHandle>>()
