@@ -66,7 +66,13 @@ function setUp() {
     drained: () => peer.drained(),
     closed: (error) => peer.connectionClosed(error),
   })
-  return { clock, connection, waiting, peer, answer: { value: { word: 'hi', number: 5 } } }
+  /** As the network does it: the bytes are its own again when this returns. */
+  const receive = (bytes: Buffer) => {
+    const passing = Buffer.from(bytes)
+    peer.receive(passing)
+    passing.fill(0xee)
+  }
+  return { clock, connection, waiting, peer, receive, answer: { value: { word: 'hi', number: 5 } } }
 }
 
 function framesIn(bytes: Buffer): Frame[] {
@@ -77,9 +83,9 @@ function framesIn(bytes: Buffer): Frame[] {
 }
 
 test('a peer that makes too many calls is not read from until it is back within the limit', async () => {
-  const { connection, waiting, peer, answer } = setUp()
+  const { connection, waiting, answer, receive } = setUp()
   const count = limits.requestsPerConnection + 5
-  peer.receive(Buffer.concat(Array.from({ length: count }, (_, index) => request(index))))
+  receive(Buffer.concat(Array.from({ length: count }, (_, index) => request(index))))
   assert.equal(waiting.length, limits.requestsPerConnection)
   assert.deepEqual(connection.events, ['pause'])
   for (let index = 0; index < 6; index++) waiting[index]?.(answer)
@@ -89,10 +95,10 @@ test('a peer that makes too many calls is not read from until it is back within 
 })
 
 test('a peer that sends too many bytes is not read from until it is back within the limit', async () => {
-  const { connection, waiting, peer, answer } = setUp()
+  const { connection, waiting, answer, receive } = setUp()
   const payload = Buffer.alloc(limits.framePayloadBytes)
   const count = limits.requestBytesPerConnection / limits.framePayloadBytes + 1
-  for (let index = 0; index < count; index++) peer.receive(request(index, { payload }))
+  for (let index = 0; index < count; index++) receive(request(index, { payload }))
   assert.deepEqual(connection.events, ['pause'])
   for (let index = 0; index < 2; index++) waiting[index]?.(answer)
   await turns()
@@ -100,17 +106,17 @@ test('a peer that sends too many bytes is not read from until it is back within 
 })
 
 test('a peer that does not read its answers gets no further call started, and no pongs', async () => {
-  const { connection, waiting, peer, answer } = setUp()
+  const { connection, waiting, answer, receive } = setUp()
   const payload = Buffer.alloc(limits.framePayloadBytes)
-  for (let index = 0; index < 8; index++) peer.receive(request(index))
+  for (let index = 0; index < 8; index++) receive(request(index))
   for (const resolve of waiting) resolve({ ...answer, payload })
   await turns()
   assert.ok(connection.unsentBytes > limits.unsentBytesPerConnection)
   const before = connection.unsentBytes
   for (let index = 100; index < 200; index++) {
-    peer.receive(request(index))
-    peer.receive(request(index + 1000, { method: 9 }))
-    peer.receive(frameBytes({ kind: frameKinds.ping, requestId: 0 }))
+    receive(request(index))
+    receive(request(index + 1000, { method: 9 }))
+    receive(frameBytes({ kind: frameKinds.ping, requestId: 0 }))
   }
   await turns()
   assert.equal(waiting.length, 8)
@@ -121,15 +127,15 @@ test('a peer that does not read its answers gets no further call started, and no
 })
 
 test('a queued call that is cancelled, or whose deadline passes, never starts, and is answered', async () => {
-  const { clock, connection, waiting, peer, answer } = setUp()
+  const { clock, connection, waiting, answer, receive } = setUp()
   const payload = Buffer.alloc(limits.framePayloadBytes)
-  for (let index = 0; index < 8; index++) peer.receive(request(index))
+  for (let index = 0; index < 8; index++) receive(request(index))
   for (const resolve of waiting) resolve({ ...answer, payload })
   await turns()
-  peer.receive(request(50, { timeoutMs: 100_000 }))
-  peer.receive(request(51))
-  peer.receive(request(52, { timeoutMs: 100_000 }))
-  peer.receive(frameBytes({ kind: frameKinds.cancel, requestId: 50 }))
+  receive(request(50, { timeoutMs: 100_000 }))
+  receive(request(51))
+  receive(request(52, { timeoutMs: 100_000 }))
+  receive(frameBytes({ kind: frameKinds.cancel, requestId: 50 }))
   await clock.advance(2000)
   connection.takeAll()
   await turns()
@@ -147,19 +153,19 @@ for (const [name, frame] of [
   ['sends what is no frame', Buffer.alloc(frameHeaderBytes, 0xff)],
 ] as const) {
   test(`a connection is ended whose peer ${name}`, () => {
-    const { connection, peer } = setUp()
-    peer.receive(frame)
+    const { connection, peer, receive } = setUp()
+    receive(frame)
     assert.ok(peer.isClosed)
     assert.deepEqual(connection.events, ['destroy'])
     // What still comes is not looked at.
-    peer.receive(request(7))
+    receive(request(7))
   })
 }
 
 test('a request whose head is malformed is answered with protocol, and the connection goes on', async () => {
-  const { connection, waiting, peer } = setUp()
-  peer.receive(request(1, { head: Buffer.from('ff00ff', 'hex') }))
-  peer.receive(request(2))
+  const { connection, waiting, peer, receive } = setUp()
+  receive(request(1, { head: Buffer.from('ff00ff', 'hex') }))
+  receive(request(2))
   await turns()
   const [frame] = framesIn(connection.written)
   assert.equal(frame?.kind, frameKinds.error)
@@ -169,17 +175,17 @@ test('a request whose head is malformed is answered with protocol, and the conne
 })
 
 test('call() whose answer is malformed says that it may have been applied', async () => {
-  const { peer } = setUp()
+  const { peer, receive } = setUp()
   for (const kind of [frameKinds.response, frameKinds.error]) {
     const call = peer.call(echo, { word: '', number: 0 })
-    peer.receive(frameBytes({ kind, requestId: kind - 1, head: Buffer.from('junk') }))
+    receive(frameBytes({ kind, requestId: kind - 1, head: Buffer.from('junk') }))
     await assert.rejects(call, { code: 'protocol', applied: 'unknown' })
   }
   assert.ok(!peer.isClosed)
 })
 
 test('call() settles only when the socket is done with its payload', async () => {
-  const { clock, connection, peer } = setUp()
+  const { clock, connection, peer, receive } = setUp()
   const payload = Buffer.alloc(100_000)
   const controller = new AbortController()
   const settled: string[] = []
@@ -193,17 +199,15 @@ test('call() settles only when the socket is done with its payload', async () =>
   follow('answered', peer.call(echo, { word: '', number: 0 }, { payload }))
   controller.abort()
   await clock.advance(20)
-  peer.receive(
-    frameBytes({ kind: frameKinds.response, requestId: 3, head: echo.response.encode({ word: '', number: 0 }) }),
-  )
+  receive(frameBytes({ kind: frameKinds.response, requestId: 3, head: echo.response.encode({ word: '', number: 0 }) }))
   await turns()
   assert.deepEqual(settled, [])
   connection.takeAll()
   await turns()
   assert.deepEqual(settled, ['timed out: timeout', 'aborted: cancelled', 'answered'])
   // Both are still to be answered; their answers are taken and dropped.
-  peer.receive(frameBytes({ kind: frameKinds.response, requestId: 1 }))
-  peer.receive(frameBytes({ kind: frameKinds.response, requestId: 2 }))
+  receive(frameBytes({ kind: frameKinds.response, requestId: 1 }))
+  receive(frameBytes({ kind: frameKinds.response, requestId: 2 }))
   assert.ok(!peer.isClosed)
   const cancels = framesIn(connection.written).filter(({ kind }) => kind === frameKinds.cancel)
   assert.deepEqual(cancels.map(({ requestId }) => requestId).sort(), [1, 2])

@@ -12,6 +12,7 @@ import type { Clock } from '../env/clock.ts'
 import type { Log } from '../env/log.ts'
 import type { Connection } from '../env/network.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
+import { Fifo } from './fifo.ts'
 import { type Frame, frameKinds } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { Answer, CallContext, Peer } from './peer.ts'
@@ -76,7 +77,7 @@ export class IncomingCalls {
   readonly #deadlines: DeadlineTimer
   /** Queued and running ones. */
   readonly #calls = new Map<number, IncomingCall>()
-  readonly #queue = new Set<IncomingCall>()
+  #queue = new Fifo<IncomingCall>()
   #heldBytes = 0
   #isPaused = false
   #closed = false
@@ -108,7 +109,7 @@ export class IncomingCalls {
     this.#heldBytes += call.heldBytes
     this.#deadlines.include(call.deadlineMs)
     if (mayStart) this.#start(call)
-    else this.#queue.add(call)
+    else this.#queue.push(call)
     this.#pauseOrResume()
   }
 
@@ -119,10 +120,10 @@ export class IncomingCalls {
 
   /** Starts what is queued, as far as it may. Called whenever room may have come. */
   pump(): void {
-    for (const call of this.#queue) {
+    for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
       if (this.#closed || !this.#mayStart()) return
-      this.#queue.delete(call)
-      this.#start(call)
+      this.#queue.remove(place)
+      this.#start(place.item)
     }
   }
 
@@ -132,7 +133,7 @@ export class IncomingCalls {
     this.#deadlines.cancel()
     const calls = [...this.#calls.values()]
     this.#calls.clear()
-    this.#queue.clear()
+    this.#queue = new Fifo()
     for (const call of calls) call.stop(reason)
   }
 

@@ -14,6 +14,7 @@ import { limits } from '../base/limits.ts'
 import type { Clock } from '../env/clock.ts'
 import { cancelled } from '../env/waiting.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
+import { Fifo, type FifoPlace } from './fifo.ts'
 import { type Frame, frameKinds } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { Method } from './method.ts'
@@ -31,6 +32,8 @@ interface OutgoingCall {
   readonly resolve: (reply: Reply<unknown>) => void
   readonly reject: (error: AshlarError) => void
   state: 'waiting' | 'sent' | 'abandoned'
+  /** While it waits. */
+  place: FifoPlace<OutgoingCall> | undefined
   requestId: number
   /** The socket still reads the payload. */
   payloadIsBusy: boolean
@@ -45,13 +48,14 @@ export class OutgoingCalls {
   readonly #peerAddress: string
   readonly #deadlines: DeadlineTimer
   /** In the order they will be sent. */
-  readonly #waiting = new Set<OutgoingCall>()
+  readonly #waiting = new Fifo<OutgoingCall>()
   #waitingHeadBytes = 0
   /** Sent and abandoned ones, until the answer. */
   readonly #unanswered = new Map<number, OutgoingCall>()
   #unansweredBytes = 0
   #lastRequestId = 0
   #closed = false
+  #isPumping = false
 
   constructor(options: { readonly writer: FrameWriter; readonly clock: Clock; readonly peerAddress: string }) {
     this.#writer = options.writer
@@ -83,6 +87,7 @@ export class OutgoingCalls {
         resolve,
         reject,
         state: 'waiting',
+        place: undefined,
         requestId: 0,
         payloadIsBusy: false,
         outcome: undefined,
@@ -109,10 +114,21 @@ export class OutgoingCalls {
 
   /** Sends what waits, as far as it may. Called whenever room may have come. */
   pump(): void {
-    for (const call of this.#waiting) {
+    // A small payload is sent at once, which would lead here again.
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      this.#sendWaiting()
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  #sendWaiting(): void {
+    for (let place = this.#waiting.first; place !== undefined; place = this.#waiting.first) {
+      const call = place.item
       if (this.#closed || !this.#maySend(call)) return
-      this.#waiting.delete(call)
-      this.#waitingHeadBytes -= call.head.length
+      this.#leaveQueue(call)
       this.#send(call, Math.max(1, call.deadlineMs - this.#clock.monotonicMs()))
     }
   }
@@ -121,13 +137,15 @@ export class OutgoingCalls {
   close(cause: unknown): void {
     this.#closed = true
     this.#deadlines.cancel()
-    for (const call of this.#waiting) this.#settle(call, { error: this.#neverSent(call.method, cause) })
+    for (const call of this.#waiting) {
+      this.#leaveQueue(call)
+      this.#settle(call, { error: this.#neverSent(call.method, cause) })
+    }
     for (const call of this.#unanswered.values()) {
       if (call.outcome !== undefined) continue
       const message = `Cannot finish ${call.method.name}: the connection to ${this.#peerAddress} ended before the answer`
       this.#settle(call, { error: new AshlarError('connection-lost', message, { cause }) })
     }
-    this.#waiting.clear()
     this.#unanswered.clear()
   }
 
@@ -150,8 +168,15 @@ export class OutgoingCalls {
         `Cannot call ${call.method.name}: ${this.#waiting.size} calls wait for ${this.#peerAddress} already`,
       )
     }
-    this.#waiting.add(call)
+    call.place = this.#waiting.push(call)
     this.#waitingHeadBytes += call.head.length
+  }
+
+  #leaveQueue(call: OutgoingCall): void {
+    if (call.place === undefined) return
+    this.#waiting.remove(call.place)
+    call.place = undefined
+    this.#waitingHeadBytes -= call.head.length
   }
 
   /** @param timeoutMs what is left of the caller's */
@@ -207,8 +232,7 @@ export class OutgoingCalls {
   #abandon(call: OutgoingCall, error: AshlarError): void {
     if (call.outcome !== undefined) return
     if (call.state === 'waiting') {
-      this.#waiting.delete(call)
-      this.#waitingHeadBytes -= call.head.length
+      this.#leaveQueue(call)
     } else {
       call.state = 'abandoned'
       this.#writer.write({ kind: frameKinds.cancel, method: 0, requestId: call.requestId, timeoutMs: 0, head: noBytes })

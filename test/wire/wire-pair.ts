@@ -43,7 +43,12 @@ export const keys = deriveKeys(secret)
 export const clusterId = '0123456789abcdef0123456789abcdef' as ClusterId
 export const masterId = 'aa'.repeat(16) as ServerId
 
-export const masterCredentials: Credentials = { role: 'master', clusterId, serverId: masterId, keys }
+export const masterCredentials: Extract<Credentials, { role: 'master' | 'chunkserver' }> = {
+  role: 'master',
+  clusterId,
+  serverId: masterId,
+  keys,
+}
 export const chunkServerCredentials: Credentials = {
   role: 'chunkserver',
   clusterId,
