@@ -91,6 +91,8 @@ export class ChunkWriter {
     const refusals: Refusal[] = []
     let pauseMs = firstPauseMs
     let partial: ProvenChunk | undefined
+    // The master judged by what it knows now; a map that still calls a member suspect would prove too little again.
+    if (failedGroups.size > 0) await this.#maps.refresh(signal)
     try {
       for (let attempt = 1; ; attempt++) {
         const slot = await this.#takeSlot(
