@@ -14,6 +14,7 @@ import type { Env } from '../env/env.ts'
 import { allocate, releaseAllocations } from '../wire/methods/write-methods.ts'
 import type { Allocation } from '../wire/types/extent.ts'
 import { abortable } from './abortable.ts'
+import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
 import { type ChunkSlot, HeldAllocation } from './held-allocation.ts'
 import type { MapCache } from './map-cache.ts'
@@ -211,11 +212,8 @@ export class AllocationPool {
     const session = await this.#session.opened({ signal })
     const askedAtMs = this.#env.clock.monotonicMs()
     try {
-      const { value } = await this.#link.call(
-        allocate,
-        { session: session.id, path, chunkBytes, count, avoid },
-        { signal },
-      )
+      const request = { session: session.id, path, chunkBytes, count, avoid }
+      const { value } = await beforeApplied(this.#link.call(allocate, request, { signal }))
       return await this.#hold(value.allocation, { session, askedAtMs, signal })
     } catch (error) {
       this.#session.noticeEnd(session, error)

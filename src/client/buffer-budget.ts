@@ -2,8 +2,8 @@
  * Memory for file bytes, shared by all transfers of a client and bounded for files of any size.
  *
  * Three shares, so that none can starve another: blocks of writes, pieces that a reader waits for, and read-ahead.
- * Writes wait in order; when one must wait, all writers are told to seal what they have filled, so that a writer whose
- * source went silent holds no memory for ever. Pieces that a reader waits for are held only while their call is under
+ * Writes wait in order; while one waits, all writers are told so again and again, and one whose source went silent seals
+ * what it has filled: so it holds no memory for ever. Pieces that a reader waits for are held only while their call is under
  * way. Read-ahead never waits: without room there is none.
  * Invariant: a block is used again only when every call that sent it has succeeded; otherwise it is left to the collector, since
  * the socket may still read it.
@@ -11,14 +11,18 @@
  */
 import { assert } from '../base/assert.ts'
 import { limits } from '../base/limits.ts'
+import type { Clock, Timer } from '../env/clock.ts'
 import { cancelled, Limiter } from '../env/waiting.ts'
 
 const blockBytes = limits.framePayloadBytes
 const maxWaiting = 65_536
+/** A source that gave nothing for so long, while others wait for memory, is silent. */
+const pressureIntervalMs = 50
 
 export class BufferBudget {
   /** Blocks that may be out for writes. */
   readonly #writeBytes: number
+  readonly #clock: Clock
   readonly #readAheadBytes: number
   /** Pieces that readers wait for. */
   readonly demanded: Limiter
@@ -27,8 +31,10 @@ export class BufferBudget {
   readonly #free: Buffer[] = []
   readonly #waiting: { readonly bytes: number; readonly start: () => void }[] = []
   readonly #pressureListeners = new Set<() => void>()
+  #pressureTimer: Timer | undefined
 
-  constructor(totalBytes: number) {
+  constructor(totalBytes: number, clock: Clock) {
+    this.#clock = clock
     assert(totalBytes >= 4 * blockBytes, 'the buffer budget is too small')
     this.#writeBytes = Math.max(blockBytes, Math.floor((totalBytes * 5) / 8))
     this.#readAheadBytes = Math.max(blockBytes, Math.floor((totalBytes * 3) / 16))
@@ -77,7 +83,7 @@ export class BufferBudget {
       this.#waiting.push(entry)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
-    for (const listener of this.#pressureListeners) listener()
+    this.#press()
     await room
     return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
   }
@@ -97,10 +103,19 @@ export class BufferBudget {
     if (this.#writeBytesOut === 0) this.#free.length = 0
   }
 
-  /** @returns a function that ends it */
+  /** Calls `listener` at intervals while some writer waits. @returns a function that ends it */
   onPressure(listener: () => void): () => void {
     this.#pressureListeners.add(listener)
     return () => this.#pressureListeners.delete(listener)
+  }
+
+  #press(): void {
+    this.#pressureTimer ??= this.#clock.after(pressureIntervalMs, () => {
+      this.#pressureTimer = undefined
+      if (this.#waiting.length === 0) return
+      for (const listener of this.#pressureListeners) listener()
+      this.#press()
+    })
   }
 
   tryReadAhead(bytes: number): boolean {

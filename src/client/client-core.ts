@@ -53,7 +53,7 @@ export class ClientCore {
     this.timeoutMs = timeoutMs
     this.#chunkSizeBytes = options.chunkSizeBytes
     this.background = new Background(env.log)
-    this.budget = new BufferBudget(options.bufferBytes)
+    this.budget = new BufferBudget(options.bufferBytes, env.clock)
     this.link = new MasterLink({ env, address: options.address, credentials, timeoutMs })
     this.maps = new MapCache(this.link)
     this.session = new Session({

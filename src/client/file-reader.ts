@@ -70,6 +70,7 @@ export class FileReader {
 
   /** The range in one buffer of its own. */
   async readRange({ start, end, signal }: PieceRange): Promise<Buffer> {
+    if (end === start) return Buffer.alloc(0)
     if (end - start <= readWindowBytes) {
       const only = await this.#demanded(start, { end, signal })
       if (only.length === end - start) return only

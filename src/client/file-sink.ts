@@ -7,6 +7,7 @@ import type { Infer } from '../base/codec.ts'
 import type { InodeId } from '../base/ids.ts'
 import { abandonFile, addExtents, beginFile, commitFile, linkFile } from '../wire/methods/write-methods.ts'
 import type { NewAttributes, precondition } from '../wire/types/attributes.ts'
+import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
 import type { ProvenChunk } from './chunk-writer.ts'
 import { type ExtentSink, type FileTotals, proofOf } from './extent-sink.ts'
@@ -46,7 +47,7 @@ export class FileSink implements ExtentSink {
     await this.stage()
     const inode = (await this.#staging) as InodeId
     const body = { inode, expectedLength: this.#length, ...proofOf(chunks) }
-    const { value } = await this.#session.mutate(addExtents, body, { signal: this.#target.signal })
+    const { value } = await beforeApplied(this.#session.mutate(addExtents, body, { signal: this.#target.signal }))
     this.#length = value.length
   }
 
@@ -73,7 +74,8 @@ export class FileSink implements ExtentSink {
 
   async #begin(): Promise<InodeId> {
     const { path, precondition, makeParents, signal } = this.#target
-    const { value } = await this.#session.mutate(beginFile, { path, precondition, makeParents }, { signal })
+    const body = { path, precondition, makeParents }
+    const { value } = await beforeApplied(this.#session.mutate(beginFile, body, { signal }))
     return value.inode
   }
 }

@@ -36,6 +36,8 @@ export class FileWriter {
   #blocks: Buffer[] = []
   /** Bytes of the last block that are filled. */
   #used = 0
+  /** Bytes came since the last time that others were short of memory. */
+  #isLively = false
   #state: 'open' | 'finished' | 'aborted' = 'open'
 
   constructor(options: FileWriterOptions) {
@@ -50,6 +52,7 @@ export class FileWriter {
 
   /** Adds bytes; resolves when more may come. @throws {AshlarError} why the file cannot be written */
   async write(piece: Uint8Array): Promise<void> {
+    this.#isLively = true
     for (let at = 0; at < piece.length; ) {
       this.#check()
       let block = this.#blocks.at(-1)
@@ -94,7 +97,7 @@ export class FileWriter {
   }
 
   async #nextBlock(): Promise<Buffer> {
-    this.#endPressure ??= this.#budget.onPressure(() => this.#sealUnderPressure())
+    this.#endPressure ??= this.#budget.onPressure(() => this.#pressed())
     const filled = this.#filledBytes
     if (filled > 0 && filled >= Math.min(this.#chunkSizeBytes, this.#budget.fairChunkBytes)) {
       this.#seal()
@@ -103,7 +106,7 @@ export class FileWriter {
     const bytes = Math.min(this.#blockBytes, this.#chunkSizeBytes - this.#filledBytes)
     const block = this.#budget.tryTakeBlock(bytes)
     if (block !== undefined) return block
-    this.#sealUnderPressure()
+    this.#sealEarly()
     return await this.#budget.takeBlock(this.#blockBytes, this.#pipeline.stopSignal)
   }
 
@@ -113,7 +116,13 @@ export class FileWriter {
       : this.#blocks.slice(0, -1).reduce((sum, block) => sum + block.length, this.#used)
   }
 
-  #sealUnderPressure(): void {
+  /** Others wait for memory: a source that went silent must not keep it. */
+  #pressed(): void {
+    if (!this.#isLively) this.#sealEarly()
+    this.#isLively = false
+  }
+
+  #sealEarly(): void {
     if (this.#state !== 'open') return
     this.#seal()
     this.#pipeline.stage()

@@ -16,6 +16,7 @@ import type { Credentials } from '../wire/credentials.ts'
 import type { Method } from '../wire/method.ts'
 import type { Peer, Reply } from '../wire/peer.ts'
 import { abortable } from './abortable.ts'
+import { withApplied } from './applied.ts'
 
 export interface MasterLinkOptions {
   readonly env: Env
@@ -84,7 +85,7 @@ export class MasterLink {
     let pauseMs = firstPauseMs
     for (let attempt = 1; ; attempt++) {
       if (this.#isClosed) throw closedError(method.name, mayBeApplied)
-      if (signal?.aborted) throw withApplied(cancelled(`call ${method.name}`, signal), mayBeApplied)
+      if (signal?.aborted) throw inDoubt(cancelled(`call ${method.name}`, signal), mayBeApplied)
       const leftMs = Math.max(1, deadlineMs - clock.monotonicMs())
       const attemptMs = Math.min(leftMs, Math.max(shortestAttemptMs, timeoutMs * attemptFraction))
       let failure: AshlarError
@@ -99,7 +100,7 @@ export class MasterLink {
       if (this.#isClosed) throw closedError(method.name, mayBeApplied || failure.applied === 'unknown')
       if (!transient.has(failure.code)) {
         const isAnswer = failure.code !== 'cancelled' && failure.code !== 'session-ended'
-        throw isAnswer ? failure : withApplied(failure, mayBeApplied)
+        throw isAnswer ? failure : inDoubt(failure, mayBeApplied)
       }
       mayBeApplied ||= failure.applied === 'unknown'
       // A peer that let a deadline pass may be half-open: the next attempt goes over a new connection.
@@ -122,7 +123,7 @@ export class MasterLink {
     try {
       await sleep(this.#env.clock, pauseMs * (0.5 + this.#env.random.fraction() / 2), signal)
     } catch (error) {
-      throw withApplied(toAshlarError(error), mayBeApplied)
+      throw withApplied(toAshlarError(error), mayBeApplied ? 'unknown' : 'no')
     }
   }
 
@@ -160,7 +161,7 @@ export class MasterLink {
   ): AshlarError {
     return new AshlarError(
       'unavailable',
-      `Cannot ${name}: no answer from the master at ${this.#address} within ${state.timeoutMs} ms ` +
+      `Cannot finish ${name}: no answer from the master at ${this.#address} within ${state.timeoutMs} ms ` +
         `(${state.attempt} attempts, the last: ${state.failure.message}). Check that the cluster is running`,
       { cause: state.failure, applied: state.mayBeApplied ? 'unknown' : 'no' },
     )
@@ -171,7 +172,7 @@ const noOptions: MasterCallOptions = {}
 
 /** A connection that could not be made carried no request. */
 function neverSent(error: unknown): never {
-  throw withApplied(toAshlarError(error, 'connect to the master'), false, 'no')
+  throw withApplied(toAshlarError(error, 'connect to the master'), 'no')
 }
 
 function closedError(name: string, mayBeApplied: boolean): AshlarError {
@@ -180,9 +181,7 @@ function closedError(name: string, mayBeApplied: boolean): AshlarError {
   })
 }
 
-function withApplied(error: AshlarError, mayBeApplied: boolean, known?: 'no'): AshlarError {
-  const applied = mayBeApplied ? 'unknown' : (known ?? error.applied)
-  if (applied === error.applied) return error
-  const { retry, details } = error
-  return new AshlarError(error.code, error.message, { cause: error, retry, applied, details })
+/** `error`, made `unknown` when an earlier attempt may have been applied. */
+function inDoubt(error: AshlarError, mayBeApplied: boolean): AshlarError {
+  return mayBeApplied ? withApplied(error, 'unknown') : error
 }

@@ -13,6 +13,7 @@ import { endSession, keepSession, openSession } from '../wire/methods/session-me
 import type { Reply } from '../wire/peer.ts'
 import type { RequestId } from '../wire/types/attributes.ts'
 import { abortable } from './abortable.ts'
+import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
 import type { MasterCallOptions, MasterLink } from './master-link.ts'
 
@@ -88,7 +89,7 @@ export class Session {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
-    return await abortable(this.#opening, options.signal, 'begin a session')
+    return await beforeApplied(abortable(this.#opening, options.signal, 'begin a session'))
   }
 
   /**

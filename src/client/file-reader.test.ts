@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FakeCluster, testBytes } from '../../test/client/fake-cluster.ts'
+import { refuse } from '../../test/client/hooked-service.ts'
+import { isAshlarError } from '../base/errors.ts'
+
+const failsWith = (code: string) => (error: unknown) => isAshlarError(error) && error.code === code
+const large = testBytes(3_500_000)
+
+async function clusterWith(bytes: Buffer, options: ConstructorParameters<typeof FakeCluster>[0] = {}) {
+  const cluster = await FakeCluster.start({ chunkSizeBytes: 2 * 1024 * 1024, ...options })
+  const client = await cluster.connect()
+  await client.writeFile('/file', bytes)
+  return { cluster, client }
+}
+
+describe('readFile() verifies end to end', () => {
+  for (const [name, bytes, at] of [
+    ['a small chunk', testBytes(5_000), 4_999],
+    ['a part of a large chunk', large, 1_300_000],
+  ] as const) {
+    test(`serves ${name} from a sound replica when others are rotten`, async () => {
+      const { cluster, client } = await clusterWith(bytes)
+      await using _ = cluster
+      cluster.servers[0]?.corruptAll(at)
+      cluster.servers[2]?.corruptAll(at)
+      for (let round = 0; round < 3; round++) assert.ok((await client.readFile('/file')).equals(bytes))
+    })
+
+    test(`never returns ${name} when all replicas are rotten`, async () => {
+      const { cluster, client } = await clusterWith(bytes)
+      await using _ = cluster
+      for (const server of cluster.servers) server.corruptAll(at)
+      await assert.rejects(client.readFile('/file'), (error) => {
+        assert.ok(isAshlarError(error, 'corrupt'))
+        assert.equal((error.details.reasons as unknown[]).length, 3)
+        return true
+      })
+    })
+  }
+
+  test('catches a replica that agrees only with itself', async () => {
+    const { cluster, client } = await clusterWith(testBytes(5_000))
+    await using _ = cluster
+    const other = testBytes(5_000, 2)
+    for (const server of cluster.servers.slice(0, 2)) {
+      for (const chunk of server.chunks.keys()) {
+        server.chunks.set(chunk, other)
+        server.sound.set(chunk, other)
+        server.crcs.set(chunk, 1)
+      }
+    }
+    for (let round = 0; round < 3; round++) assert.ok((await client.readFile('/file')).equals(testBytes(5_000)))
+  })
+})
+
+describe('readFile() goes to another member', () => {
+  test('when one lacks the chunk, and then asks that one last', async () => {
+    const bytes = testBytes(100)
+    const { cluster, client } = await clusterWith(bytes)
+    await using _ = cluster
+    cluster.servers[0]?.chunks.clear()
+    cluster.servers[1]?.chunks.clear()
+    for (let round = 0; round < 10; round++) assert.ok((await client.readFile('/file')).equals(bytes))
+    assert.ok((cluster.servers[0]?.count('readChunk') ?? 0) + (cluster.servers[1]?.count('readChunk') ?? 0) <= 4)
+  })
+
+  test('when one does not answer, without waiting for its deadline', async () => {
+    const bytes = testBytes(100)
+    const { cluster, client } = await clusterWith(bytes)
+    await using _ = cluster
+    const silent = Promise.withResolvers<void>()
+    let held = 0
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (_request, _context, next) => {
+        if (held++ === 0) await silent.promise
+        return await next()
+      })
+    }
+    assert.ok((await client.readFile('/file')).equals(bytes))
+    assert.equal(held, 2)
+    silent.resolve()
+  })
+
+  test('when one is gone', async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    cluster.network.kill('cs0')
+    cluster.network.kill('cs1')
+    assert.ok((await client.readFile('/file')).equals(large))
+  })
+
+  test('and waits for members that are starting again', async () => {
+    const { cluster, client } = await clusterWith(testBytes(100))
+    await using _ = cluster
+    let refusals = 0
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (_request, _context, next) =>
+        ++refusals <= 5 ? refuse('unavailable') : await next(),
+      )
+    }
+    assert.ok((await client.readFile('/file')).equals(testBytes(100)))
+  })
+})
+
+describe('readFile() when the chunk is nowhere', () => {
+  test('says chunk-missing: never zeros, never not-found, even when the file is gone too', async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    for (const server of cluster.servers) server.chunks.clear()
+    await assert.rejects(client.readFile('/file'), failsWith('chunk-missing'))
+    assert.equal(cluster.master.count('openFile'), 2)
+    const handle = await client.open('/file')
+    cluster.master.files.delete('/file')
+    await assert.rejects(handle.read(Buffer.alloc(10), 0), failsWith('chunk-missing'))
+  })
+
+  test('reads the new content when the file was replaced meanwhile', async () => {
+    const { cluster, client } = await clusterWith(testBytes(100))
+    await using _ = cluster
+    const [old] = cluster.servers[0]?.chunks.keys() ?? []
+    let replaced: Promise<unknown> | undefined
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (request, _context, next) => {
+        if ((request as { readonly chunk: string }).chunk === old) {
+          replaced ??= client.writeFile('/file', 'replaced')
+          await replaced
+          refuse('chunk-missing')
+        }
+        return await next()
+      })
+    }
+    assert.equal(await client.readFile('/file', 'utf8'), 'replaced')
+  })
+})
+
+describe('streams and handles', () => {
+  test('createReadStream() gives the inclusive range, as node:fs does', async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    for (const [start, end] of [
+      [0, 0],
+      [65_535, 65_536],
+      [1_048_575, 2_097_152],
+      [3_499_999, 9_999_999],
+      [4_000_000, 5_000_000],
+    ] as const) {
+      const pieces = await client.createReadStream('/file', { start, end }).toArray()
+      assert.ok(Buffer.concat(pieces).equals(large.subarray(start, end + 1)), `${start}-${end}`)
+    }
+    const web: Uint8Array[] = []
+    for await (const piece of client.readStream('/file', { start: 3_000_000 })) web.push(piece)
+    assert.ok(Buffer.concat(web).equals(large.subarray(3_000_000)))
+  })
+
+  test('open() reads its version anywhere, however many extents the file has', async () => {
+    const { cluster, client } = await clusterWith(large, { chunkSizeBytes: 70_001 })
+    await using _ = cluster
+    await using handle = await client.open('/file')
+    const buffer = Buffer.alloc(100_000)
+    for (const position of [3_450_000, 0, 70_000, 1_700_000, 69_999, 3_499_999]) {
+      const count = await handle.read(buffer, position)
+      assert.equal(count, Math.min(buffer.length, large.length - position))
+      assert.ok(buffer.subarray(0, count).equals(large.subarray(position, position + count)), `at ${position}`)
+    }
+    assert.equal(await handle.read(buffer, large.length), 0)
+  })
+
+  test('a stream that nobody consumes stops reading ahead, and its memory comes back when it is destroyed', async () => {
+    const bytes = testBytes(24 * 1024 * 1024)
+    const { cluster, client } = await clusterWith(bytes)
+    await using _ = cluster
+    const stream = client.createReadStream('/file')
+    await new Promise((resolve) => stream.once('readable', resolve))
+    await delay(50)
+    const reads = () => cluster.servers.reduce((sum, server) => sum + server.count('readChunk'), 0)
+    assert.ok(reads() < 16, `${reads()} reads`)
+    stream.destroy()
+    assert.ok((await client.readFile('/file')).equals(bytes))
+  })
+
+  test('aborts in the middle', async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    const stop = new AbortController()
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (_request, { signal }) => {
+        stop.abort()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return refuse('cancelled')
+      })
+    }
+    await assert.rejects(client.readFile('/file', { signal: stop.signal }), failsWith('cancelled'))
+  })
+})
