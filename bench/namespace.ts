@@ -27,9 +27,12 @@ try {
   for (const inFlight of [16, 64]) {
     const written = await writeChunks(client, files)
     const start = performance.now()
+    const before = process.cpuUsage()
     await create(client, written, inFlight)
     const seconds = (performance.now() - start) / 1000
-    console.log(`${inFlight} in flight: ${Math.round(files / seconds)} creates/s`)
+    const { user, system } = process.cpuUsage(before)
+    const cpuUs = Math.round((user + system) / files)
+    console.log(`${inFlight} in flight: ${Math.round(files / seconds)} creates/s, ${cpuUs} µs of CPU each`)
   }
   await kv.close()
   const { size } = await stat(path)

@@ -127,6 +127,7 @@ export class TestClient {
   readonly session: number
   #sequence = 0
   #allocation: Omit<Allocation, 'token'> | undefined
+  #allocatedMs = 0
   #used = 0
 
   constructor(master: TestMaster, session: number) {
@@ -271,8 +272,11 @@ export class TestClient {
   }
 
   async #room(): Promise<Omit<Allocation, 'token'>> {
-    if (this.#allocation !== undefined && this.#used < this.#allocation.count) return this.#allocation
+    const { timeMs } = this.master
+    const isOpen = this.#allocation !== undefined && timeMs < this.#allocatedMs + this.#allocation.lifeMs
+    if (this.#allocation !== undefined && isOpen && this.#used < this.#allocation.count) return this.#allocation
     this.#used = 0
+    this.#allocatedMs = timeMs
     this.#allocation = await this.master.namespace.insertAllocation({
       session: this.session,
       group: testGroup,
