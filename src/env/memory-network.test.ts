@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { recorded, testNetwork, turns, until } from '../../test/contract/network.ts'
 import { isAshlarError } from '../base/errors.ts'
+import { ConnectionStream } from './connection-stream.ts'
 import { createMemoryNetwork } from './memory-network.ts'
 import type { Connection } from './network.ts'
 import { createNodeClock } from './node-clock.ts'
@@ -46,6 +47,19 @@ test('data() bytes belong to the network again when the handler returns', async 
   sender.connection.write(Buffer.from('other'))
   await until(() => kept.length === 2)
   assert.equal(kept[0]?.toString(), 'other')
+})
+
+test('ConnectionStream keeps bytes that nobody has read yet', async () => {
+  const network = createMemoryNetwork(options)
+  const accepted = Promise.withResolvers<Connection>()
+  await network.at('b').listen({ address: 'b:7', maxConnections: 9 }, accepted.resolve)
+  const near = recorded(await network.at('a').connect('b:7', { timeoutMs: 1000 }))
+  const stream = new ConnectionStream(await accepted.promise, options.clock)
+  for (const text of ['first', 'other']) {
+    near.connection.write(Buffer.from(text))
+    await turns()
+  }
+  assert.equal(`${stream.read()}${stream.read() ?? ''}`, 'firstother')
 })
 
 test('partition() holds everything back, ends too, and heal() lets it go on', async () => {

@@ -64,6 +64,7 @@ test('lock() dies with its process, also by SIGKILL', async () => {
   // The refusal within this process must not have dropped the lock: POSIX would, on the closing of any descriptor.
   const third = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
   assert.match(third.stderr, /in-use/)
+  assert.deepEqual((await readdir(place.folder)).sort(), ['lock', 'lock.holder'])
   await lock.release()
   assert.deepEqual(await readdir(place.folder), ['lock'])
 })

@@ -54,8 +54,9 @@ function holdExclusively(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(path, { timeout: 0 })
-    // Nothing is ever written: the transaction stays open for as long as the lock is held.
-    database.exec('BEGIN EXCLUSIVE')
+    // Nothing is written, so that a full disk can be locked too: without a journal in memory, SQLite makes a file for
+    // it at once. The transaction stays open for as long as the lock is held.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return database
   } catch (error) {
     if (database?.isOpen) database.close()
