@@ -133,15 +133,8 @@ export class ChunkCommits {
   async #name(id: ChunkId, path: string): Promise<void> {
     const { env, layout, fence, syncs } = this.#parts
     const folder = layout.chunkFolder(id)
-    await fence.guard(async () => {
-      try {
-        await env.disk.rename(path, layout.chunkFile(id))
-      } catch (error) {
-        if (!isAshlarError(error, 'not-found')) throw error
-        await env.disk.makeDirectory(folder)
-        await env.disk.rename(path, layout.chunkFile(id))
-      }
-    })
+    await syncs.ensure(layout.chunks, folder)
+    await fence.guard(() => env.disk.rename(path, layout.chunkFile(id)))
     await syncs.sync(folder)
   }
 

@@ -9,15 +9,23 @@
  * @module
  */
 import { addDigest, type ChunkDigest, digestFromLanes, emptyDigest, equalDigests } from '../base/digest.ts'
-import { AshlarError } from '../base/errors.ts'
-import { type ChunkId, type GroupId, pageBounds } from '../base/ids.ts'
+import type { ChunkId, GroupId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
-import { type ChunkEvent, idOfEvent, type LiveChunk } from './chunk-state.ts'
+import { type ChunkEvent, type Grave, idOfEvent, type LiveChunk } from './chunk-state.ts'
 import type { PageDigest } from './chunk-store.ts'
 import { applyToIndex } from './index-batch.ts'
 import { IndexOverlay } from './index-overlay.ts'
-import { chunkIdOfKey, decodeLive, digestKey, digestKeyParts, indexPrefix, liveKey } from './index-rows.ts'
+import {
+  chunkIdOfKey,
+  decodeGrave,
+  decodeLive,
+  digestKey,
+  digestKeyParts,
+  graveKey,
+  indexPrefix,
+  liveKey,
+} from './index-rows.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { RecentMap } from './recent-map.ts'
 import type { SegmentTable } from './segment-table.ts'
@@ -67,6 +75,22 @@ export class ChunkIndex {
     // A checkpoint may have overtaken the reading: then it must not be kept.
     if (live !== undefined && checkpoints === this.#checkpoints) this.#rows.set(id, live)
     return live
+  }
+
+  /** The delete record that is needed for `id`, as of the last checkpoint. */
+  async grave(id: ChunkId): Promise<Grave | undefined> {
+    const row = await this.#kv.transact((tx) => tx.get(graveKey(id)))
+    return row && decodeGrave(row)
+  }
+
+  /** Strikes a segment that is gone from the graves of `ids`, and from the list of segments. */
+  async forgetSegment(segment: number, ids: readonly ChunkId[]): Promise<void> {
+    await this.#lock.run('index', async () => {
+      const events = ids.map((id) => ({ kind: 'segment-gone', id, segment }) as const)
+      const batch = { events, gone: [segment], sequence: this.#sequence() }
+      const { segments } = await applyToIndex(this.#kv, batch, { freesRoom: true })
+      for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
+    })
   }
 
   /** Takes in an event that is durable in the log. The caller holds the id's lock and knows what was there before. */
@@ -180,13 +204,6 @@ export class ChunkIndex {
     })
   }
 
-  /** Live chunks of one digest page, as ids; for {@link IdPages}. */
-  async idsOfPage(group: GroupId, page: number): Promise<ChunkId[]> {
-    const { first, last } = pageBounds(group, page)
-    const chunks = await this.list({ first, last, limit: limits.pageIds })
-    return chunks.map(({ id }) => id)
-  }
-
   async close(): Promise<void> {
     await this.#kv.close()
   }
@@ -204,11 +221,4 @@ export class ChunkIndex {
 function nextGroup(key: Buffer): Buffer | undefined {
   const prefix = key.subarray(0, 5)
   return prefix.subarray(1).every((byte) => byte === 0xff) ? undefined : prefixEnd(prefix)
-}
-
-/** An index that failed: the store stays closed to writes until it is opened, and rebuilt, again. */
-export function indexLost(cause: unknown): AshlarError {
-  return new AshlarError('disk-failed', 'Cannot use store: its index is damaged; open the store again to rebuild it', {
-    cause,
-  })
 }

@@ -45,6 +45,8 @@ export type ChunkEvent =
   | { readonly kind: 'delete'; readonly id: LiveChunk['id']; readonly sequence: number; readonly segment: number }
   /** A start-up found the id's chunk file damaged and set it aside. */
   | { readonly kind: 'file-lost'; readonly id: LiveChunk['id'] }
+  /** A rebuild has seen everything: a grave that nothing stands against is not needed. */
+  | { readonly kind: 'rebuilt'; readonly id: LiveChunk['id'] }
   /** A segment was removed for good: it holds nothing any more. */
   | { readonly kind: 'segment-gone'; readonly id: LiveChunk['id']; readonly segment: number }
 
@@ -62,12 +64,30 @@ export function idOfEvent(event: ChunkEvent): LiveChunk['id'] {
   return event.kind === 'put' ? event.chunk.id : event.id
 }
 
+/** The state after an event, with graves that nothing needs taken away. */
 export function nextState(state: ChunkState, event: ChunkEvent): ChunkState {
-  if (event.kind === 'put') return afterPut(state, event.chunk)
-  if (event.kind === 'delete') return afterDelete(state, event)
-  if (event.kind === 'file-lost') return state.live?.location.kind === 'file' ? { grave: state.grave } : state
-  const grave = state.grave && withHolders({ ...state.grave, holders: [] }, without(state.grave.holders, event.segment))
-  return { live: state.live, grave }
+  const next = keepingGraves(state, event)
+  return next.grave?.holders.length === 0 ? { live: next.live } : next
+}
+
+/**
+ * As {@link nextState}, for a rebuild: it may see a delete before the older puts, so every grave stays until the
+ * `rebuilt` event.
+ */
+export function keepingGraves(state: ChunkState, event: ChunkEvent): ChunkState {
+  const { live, grave } = state
+  switch (event.kind) {
+    case 'put':
+      return afterPut(state, event.chunk)
+    case 'delete':
+      return afterDelete(state, event)
+    case 'file-lost':
+      return live?.location.kind === 'file' ? { grave } : state
+    case 'segment-gone':
+      return { live, grave: grave && { ...grave, holders: grave.holders.filter((holder) => holder !== event.segment) } }
+    case 'rebuilt':
+      return state
+  }
 }
 
 function afterPut({ live, grave }: ChunkState, chunk: LiveChunk): ChunkState {
@@ -83,23 +103,26 @@ function afterPut({ live, grave }: ChunkState, chunk: LiveChunk): ChunkState {
 
 function afterDelete(state: ChunkState, event: { readonly sequence: number; readonly segment: number }): ChunkState {
   const { live, grave } = state
-  if (live !== undefined && live.sequence > event.sequence) return state
-  if (grave !== undefined && grave.sequence > event.sequence) return state
-  const copyOfKnown = grave?.sequence === event.sequence && grave.segment > event.segment
-  const segment = copyOfKnown ? grave.segment : event.segment
+  const isOutlived = live !== undefined && live.sequence > event.sequence
+  if (grave?.sequence === event.sequence) {
+    // The same delete at two places is a copy made by compaction: the newer segment holds it from now on.
+    const moved = { ...grave, segment: Math.max(grave.segment, event.segment) }
+    return isOutlived
+      ? { live, grave: moved }
+      : { grave: withHolders(moved, live === undefined ? [] : holdersOf(live)) }
+  }
+  if (isOutlived || (grave !== undefined && grave.sequence > event.sequence)) return state
   const holders = live === undefined ? [] : holdersOf(live)
-  return { grave: withHolders({ sequence: event.sequence, segment, holders: grave?.holders ?? [] }, holders) }
+  return {
+    grave: withHolders({ sequence: event.sequence, segment: event.segment, holders: grave?.holders ?? [] }, holders),
+  }
 }
 
-/** A grave without holders is no longer needed. */
+/** Adds holders; without a grave, one of no delete, if there are any. */
 function withHolders(grave: Grave | undefined, added: readonly number[]): Grave | undefined {
+  if (added.length === 0) return grave
   const holders = [...new Set([...(grave?.holders ?? []), ...added])].sort((a, b) => a - b)
-  if (holders.length === 0) return undefined
   return { sequence: grave?.sequence ?? 0, segment: grave?.segment ?? 0, holders }
-}
-
-function without(holders: readonly number[], segment: number): readonly number[] {
-  return holders.filter((holder) => holder !== segment)
 }
 
 function segmentOf({ location }: LiveChunk): number {

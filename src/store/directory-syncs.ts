@@ -1,15 +1,18 @@
 /**
  * Syncs of directories, shared: whoever asks while a sync of the same directory runs waits for the next one, which
- * serves all of them. So a hundred commits into one directory cost a few syncs.
+ * serves all of them. So a hundred commits into one directory cost a few syncs. Directories that the store makes as it
+ * goes are made durable here too.
  * @module
  */
 import type { Disk } from '../env/disk.ts'
 import type { Fence } from './fence.ts'
+import { RecentMap } from './recent-map.ts'
 
 export class DirectorySyncs {
   readonly #disk: Disk
   readonly #fence: Fence
   readonly #running = new Map<string, Promise<void>>()
+  readonly #ensured = new RecentMap<string, Promise<void>>(4096)
   readonly #next = new Map<string, Promise<void>>()
 
   constructor(disk: Disk, fence: Fence) {
@@ -26,6 +29,31 @@ export class DirectorySyncs {
     const queued = this.#after(running, path)
     this.#next.set(path, queued)
     return queued
+  }
+
+  /**
+   * Makes `path` (`<root>/a/b`) and sees that each name down from `root` is durable, once per process: a folder that
+   * is there may have been made by a process that died before it synced the name.
+   */
+  async ensure(root: string, path: string): Promise<void> {
+    const known = this.#ensured.get(path)
+    if (known !== undefined) return await known
+    const ensuring = this.#make(root, path)
+    this.#ensured.set(path, ensuring)
+    try {
+      await ensuring
+    } catch (error) {
+      this.#ensured.delete(path)
+      throw error
+    }
+  }
+
+  async #make(root: string, path: string): Promise<void> {
+    await this.#fence.guard(() => this.#disk.makeDirectory(path))
+    for (let at = path; at.length > root.length; ) {
+      at = at.slice(0, at.lastIndexOf('/'))
+      await this.sync(at)
+    }
   }
 
   async #after(running: Promise<void>, path: string): Promise<void> {

@@ -8,12 +8,13 @@ import { createHash } from 'node:crypto'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { type ChunkId, type GroupId, pageBounds } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { ChunkCommits } from './chunk-commits.ts'
+import type { ChunkCommits } from './chunk-commits.ts'
 import { ChunkFileWriter } from './chunk-file-writer.ts'
 import { checkChunkLength } from './chunk-length.ts'
 import type { LiveChunk } from './chunk-state.ts'
 import type { ChunkReader, ChunkStore, ChunkWriter, PageDigest, ReplicaInfo, SpaceUse } from './chunk-store.ts'
 import { compareTarget, DeclaredWrite, fileTarget, recordTarget } from './chunk-writers.ts'
+import type { Compactor } from './compactor.ts'
 import { isGone, openChunkFile, openRecord, type ReplicaSource } from './replica-reader.ts'
 import type { SpaceGauge } from './space-gauge.ts'
 import { readFact, writeFact } from './store-facts.ts'
@@ -21,6 +22,8 @@ import { type StoreIdentity, writeIdentity } from './store-identity.ts'
 import type { StoreParts } from './store-parts.ts'
 
 export interface DiskStoreDuties {
+  readonly commits: ChunkCommits
+  readonly compactor: Compactor
   readonly gauge: SpaceGauge
   /** Ends background work and gives everything back; the lock last. */
   readonly shutDown: () => Promise<void>
@@ -44,7 +47,7 @@ export class DiskStore implements ChunkStore {
     this.#parts = parts
     this.#duties = duties
     this.#identity = parts.identity
-    this.#commits = new ChunkCommits(parts)
+    this.#commits = duties.commits
     this.#source = {
       disk: parts.env.disk,
       pool: parts.pool,
@@ -212,6 +215,14 @@ export class DiskStore implements ChunkStore {
   async setFact(name: string, value: Uint8Array): Promise<void> {
     const { env, layout, fence } = this.#parts
     await this.#changing(() => fence.guard(() => writeFact(env.disk, layout, { name, value })))
+  }
+
+  /** Compacts now what is worth it; it happens by itself after checkpoints. */
+  async compact(): Promise<void> {
+    await this.#changing(async () => {
+      await this.#parts.keeper.checkpoint()
+      await this.#duties.compactor.run()
+    })
   }
 
   close(): Promise<void> {

@@ -12,6 +12,7 @@ import {
   difference,
   digestOfChunk,
   idOfEvent,
+  keepingGraves,
   type LiveChunk,
   nextState,
 } from './chunk-state.ts'
@@ -40,6 +41,8 @@ export interface IndexBatch {
   readonly scanned?: ReadonlyMap<number, number>
   /** Segments that are no more. */
   readonly gone?: readonly number[]
+  /** A rebuild is under way: graves stay, whatever they stand against. */
+  readonly keepsGraves?: boolean
   /** No event so far has a higher one. */
   readonly sequence: number
 }
@@ -62,14 +65,18 @@ export function applyToIndex(
   return kv.transact((tx) => apply(tx, batch), { freesRoom: options.freesRoom ?? false })
 }
 
-async function apply(tx: Transaction, { events, scanned, gone = [], sequence }: IndexBatch): Promise<BatchResult> {
+async function apply(
+  tx: Transaction,
+  { events, scanned, gone = [], sequence, keepsGraves }: IndexBatch,
+): Promise<BatchResult> {
   const before = await readStates(tx, [...new Set(events.map(idOfEvent))])
   const states = new Map(before)
   const sums = new Sums()
+  const step = keepsGraves === true ? keepingGraves : nextState
   for (const event of events) {
     const id = idOfEvent(event)
     const old = states.get(id) ?? {}
-    const next = nextState(old, event)
+    const next = step(old, event)
     states.set(id, next)
     sums.add(old, next)
   }

@@ -2,9 +2,11 @@
  * Whether an index may be believed: what it says of itself, how it is emptied, and how an opening is marked in it.
  * @module
  */
+import type { ChunkId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
 import {
+  chunkIdOfKey,
   decodeMarks,
   decodeSegmentRow,
   encodeMarks,
@@ -36,6 +38,18 @@ export async function readIndexHead(kv: TxnKV): Promise<IndexHead | undefined> {
     if (last !== undefined) start = prefixEnd(last.key)
   }
   return { marks: decodeMarks(row), segments }
+}
+
+/** A page of the ids that have a grave, and where the next one starts. */
+export async function gravesFrom(
+  kv: TxnKV,
+  start: Buffer,
+): Promise<{ readonly ids: readonly ChunkId[]; readonly next: Buffer | undefined }> {
+  const end = prefixEnd(indexPrefix.grave)
+  const rows = await kv.transact((tx) => tx.range({ start, end, limit: limits.listPageEntries }))
+  const last = rows.at(-1)
+  const isComplete = rows.length < limits.listPageEntries || last === undefined
+  return { ids: rows.map(({ key }) => chunkIdOfKey(key)), next: isComplete ? undefined : prefixEnd(last.key) }
 }
 
 export async function clearIndex(kv: TxnKV): Promise<void> {

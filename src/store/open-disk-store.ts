@@ -10,9 +10,11 @@ import { openSqliteKV } from '../kv/sqlite-kv.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { ChangeCounts } from './change-counts.ts'
+import { ChunkCommits } from './chunk-commits.ts'
 import type { ChunkFooter } from './chunk-file-format.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import type { ChunkStore } from './chunk-store.ts'
+import { Compactor } from './compactor.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
 import { DiskStore } from './disk-store.ts'
 import { Fence } from './fence.ts'
@@ -37,6 +39,7 @@ import {
   type StoreIdentity,
 } from './store-identity.ts'
 import { StoreLayout } from './store-layout.ts'
+import type { StoreParts } from './store-parts.ts'
 
 /** Opens the engine of the index: an empty one the first time, and whatever was there later. */
 export type IndexEngine = (options: {
@@ -69,7 +72,11 @@ export interface OpenDiskStoreOptions {
   readonly pool?: BufferPool
 }
 
-export type OpenedStore = ChunkStore & { readonly identity: StoreIdentity }
+export interface OpenedStore extends ChunkStore {
+  readonly identity: StoreIdentity
+  /** Compacts now what is worth it; it happens by itself after checkpoints. */
+  compact(): Promise<void>
+}
 
 const defaultReserveBytes = 4 * 1024 * 1024
 
@@ -119,6 +126,7 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
   const { env } = options
   const { disk, clock } = env
   for (const folder of layout.folders) await disk.makeDirectory(folder)
+  await disk.syncDirectory(layout.root)
   const log = env.log.child({ store: identity.server })
   const fence = new Fence(log)
   const syncs = new DirectorySyncs(disk, fence)
@@ -159,31 +167,34 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
     })
     if (recovered.tail !== undefined) await segmentLog.resume(recovered.tail)
     const index = new ChunkIndex({ kv, table, sequence: () => segmentLog.sequence })
-    const keeper = new IndexKeeper({ clock, disk, log, layout, index, fence, reserve })
+    const keeper = new IndexKeeper({
+      ...{ clock, disk, log, layout, index, fence, reserve },
+      afterCheckpoint: () => compactor.kick(),
+    })
     const handles = new FileHandles(disk, { maxIdle: limits.storeIdleFiles })
-    return new DiskStore(
-      {
-        ...{ env: { clock, disk, log }, identity, layout, fence, syncs, pool, handles, table, index, keeper, ledger },
-        ...{ reserve, quarantine },
-        log: segmentLog,
-        footers: new RecentMap<ChunkId, ChunkFooter>(limits.storeFooters),
-        changes: new ChangeCounts(recovered.marks.chunks),
-        locks: new KeyedLock<ChunkId>(),
-      },
-      {
-        gauge,
-        shutDown: async () => {
-          await segmentLog.close()
-          try {
-            await keeper.close()
-          } finally {
-            await handles.close()
-            await index.close()
-            await unlock()
-          }
-        },
-      },
-    )
+    const parts: StoreParts = {
+      ...{ env: { clock, disk, log }, identity, layout, fence, syncs, pool, handles, table, index, keeper, ledger },
+      ...{ reserve, quarantine },
+      log: segmentLog,
+      footers: new RecentMap<ChunkId, ChunkFooter>(limits.storeFooters),
+      changes: new ChangeCounts(recovered.marks.chunks),
+      locks: new KeyedLock<ChunkId>(),
+    }
+    const commits = new ChunkCommits(parts)
+    const compactor: Compactor = new Compactor(parts, commits)
+    for (const number of recovered.retired) await compactor.finishRetired(number)
+    const shutDown = async () => {
+      await compactor.close()
+      await segmentLog.close()
+      try {
+        await keeper.close()
+      } finally {
+        await handles.close()
+        await index.close()
+        await unlock()
+      }
+    }
+    return new DiskStore(parts, { gauge, commits, compactor, shutDown })
   } catch (error) {
     await kv.close()
     throw error

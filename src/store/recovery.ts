@@ -3,8 +3,10 @@
  *
  * Normally only the tails of the segments are read, from where the index stopped. If the index is missing, damaged,
  * of another store or from a backup, it is emptied and everything is read: the footers of all chunk files, then all
- * segments. Order matters there: compacted segments before logs, each by number, so that an older put is always seen
- * before the delete that outlives it. Memory stays bounded: events go to the index in batches.
+ * segments; every delete is kept until all puts were seen. Memory stays bounded: events go to the index in batches.
+ *
+ * What a dead process left in the page cache looks like what is durable. So everything that is believed is synced
+ * first: otherwise a later power cut would take back what was served.
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
@@ -16,9 +18,9 @@ import type { TxnKV } from '../kv/txn-kv.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { type ChunkFooter, decodeFooter, footerLengthIn } from './chunk-file-format.ts'
 import type { ChunkEvent } from './chunk-state.ts'
-import { applyToIndex } from './index-batch.ts'
-import type { IndexMarks } from './index-rows.ts'
-import { clearIndex, readIndexHead } from './index-trust.ts'
+import { applyToIndex, type IndexBatch } from './index-batch.ts'
+import { type IndexMarks, indexPrefix } from './index-rows.ts'
+import { clearIndex, gravesFrom, readIndexHead } from './index-trust.ts'
 import type { Quarantine } from './quarantine.ts'
 import { decodeSegmentHeader, type SegmentRecord, segmentHeaderBytes, segmentSeed } from './segment-format.ts'
 import { type ScanItem, scanSegment } from './segment-scan.ts'
@@ -61,6 +63,8 @@ class Recovery {
   #sequence = 0
   #marks: IndexMarks = { opening: 0, sequence: 0, usedBytes: 0, chunks: 0 }
   #wasRebuilt = false
+  /** Bounded by the pages that the tail of the log names. */
+  readonly #syncedFolders = new Set<string>()
 
   constructor(options: RecoveryOptions) {
     this.#options = options
@@ -70,7 +74,7 @@ class Recovery {
     const { table, log } = this.#options
     await this.#removeTemporaries()
     const retired = await this.#findSegments()
-    const distrust = await this.#loadIndex()
+    const distrust = await this.#loadIndex(retired)
     if (distrust !== undefined) {
       log.info('index is rebuilt from the disk', { because: distrust })
       this.#wasRebuilt = true
@@ -78,13 +82,14 @@ class Recovery {
       for (const segment of table.all()) Object.assign(segment, { scannedBytes: 0, liveBytes: 0 })
       await this.#scanChunkFiles()
     }
-    const segments = [...table.all()].sort(inReplayOrder)
+    const segments = [...table.all()].sort((a, b) => a.number - b.number)
     const tail = segments.findLast((segment) => segment.kind === 'log')
     for (const segment of segments) {
       if (segment.scannedBytes < segment.endBytes) await this.#scanSegment(segment, segment === tail)
       if (segment !== tail) segment.isSealed = true
     }
     await this.#flush()
+    if (this.#wasRebuilt) await this.#dropNeedlessGraves()
     return { marks: this.#marks, tail, retired, wasRebuilt: this.#wasRebuilt }
   }
 
@@ -97,6 +102,7 @@ class Recovery {
   async #findSegments(): Promise<number[]> {
     const { disk, layout, server, table, quarantine } = this.#options
     const retired: number[] = []
+    await disk.syncDirectory(layout.segments)
     for (const name of await disk.list(layout.segments)) {
       const parsed = parseSegmentName(name)
       if (parsed === undefined) continue
@@ -134,7 +140,7 @@ class Recovery {
   }
 
   /** @returns why the index is not to be believed, if it is not */
-  async #loadIndex(): Promise<string | undefined> {
+  async #loadIndex(retired: readonly number[]): Promise<string | undefined> {
     const { kv, table, opening, isDistrusted } = this.#options
     if (isDistrusted) return 'it was found damaged'
     try {
@@ -142,6 +148,7 @@ class Recovery {
       if (head === undefined) return 'it is empty'
       if (head.marks.opening < opening) return 'it is older than the last opening'
       for (const [number, row] of head.segments) {
+        if (retired.includes(number)) continue
         const segment = table.get(number)
         if (segment === undefined) return `it names segment ${number}, which is not there`
         if (row.scannedBytes > segment.endBytes) return `it knows more of segment ${number} than there is`
@@ -161,6 +168,7 @@ class Recovery {
     for (const group of await disk.list(layout.chunks)) {
       for (const page of await disk.list(`${layout.chunks}/${group}`)) {
         const folder = `${layout.chunks}/${group}/${page}`
+        await disk.syncDirectory(folder)
         for (const name of await disk.list(folder)) await this.#scanChunkFile(folder, name)
       }
     }
@@ -220,6 +228,7 @@ class Recovery {
     try {
       const seed = segmentSeed({ server, number: segment.number })
       const from = Math.max(segmentHeaderBytes, segment.scannedBytes)
+      if (isTail) await file.sync()
       for await (const item of scanSegment(file, { seed, from, endBytes: segment.endBytes })) {
         if (item.kind === 'record') await this.#replay(item, segment)
         else if (isTail && item.offset + item.lengthBytes === segment.endBytes) await this.#cutTail(file, segment, item)
@@ -253,11 +262,19 @@ class Recovery {
       if (footer === undefined || footer.id !== record.id) {
         await this.#setAside(path, { name: record.id, id: record.id, what: 'its footer is damaged' })
       } else if (footer.sequence === record.sequence) {
+        await this.#syncFolder(this.#options.layout.chunkFolder(record.id))
         await this.#add({ kind: 'put', chunk: { ...footer, location: { kind: 'file' } } })
       }
     } catch (error) {
       if (!isAshlarError(error, 'not-found')) throw error
     }
+  }
+
+  /** The name may still be only in memory: it was given just before the process died. */
+  async #syncFolder(path: string): Promise<void> {
+    if (this.#syncedFolders.has(path)) return
+    await this.#options.disk.syncDirectory(path)
+    this.#syncedFolders.add(path)
   }
 
   /** Unlinks the chunk file that a delete left when the power went. */
@@ -304,10 +321,25 @@ class Recovery {
 
   async #flush(scanned: ReadonlyMap<number, number> = new Map()): Promise<void> {
     if (this.#events.length === 0 && scanned.size === 0 && !this.#wasRebuilt) return
-    const { kv, table } = this.#options
     const events = this.#events
     this.#events = []
-    const result = await applyToIndex(kv, { events, scanned, sequence: this.#sequence }, { freesRoom: true })
+    const batch = { events, scanned, sequence: this.#sequence, keepsGraves: this.#wasRebuilt }
+    await this.#apply(batch)
+  }
+
+  async #dropNeedlessGraves(): Promise<void> {
+    let start: Buffer | undefined = indexPrefix.grave
+    while (start !== undefined) {
+      const page = await gravesFrom(this.#options.kv, start)
+      const events = page.ids.map((id) => ({ kind: 'rebuilt', id }) as const)
+      await this.#apply({ events, sequence: this.#sequence })
+      start = page.next
+    }
+  }
+
+  async #apply(batch: IndexBatch): Promise<void> {
+    const { kv, table } = this.#options
+    const result = await applyToIndex(kv, batch, { freesRoom: true })
     this.#marks = result.marks
     for (const [number, row] of result.segments) Object.assign(table.get(number) ?? {}, row)
   }
@@ -316,10 +348,6 @@ class Recovery {
 /** What a record says of its chunk, without what belongs to the record. */
 export function storedFacts({ id, sequence, slot, length, crc, storedLength, storedCrc }: SegmentRecord) {
   return { id, sequence, slot, length, crc, storedLength, storedCrc }
-}
-
-function inReplayOrder(a: Segment, b: Segment): number {
-  return Number(a.kind === 'log') - Number(b.kind === 'log') || a.number - b.number
 }
 
 function idOfName(name: string): ChunkId | undefined {

@@ -22,6 +22,8 @@ export interface Segment {
   /** Offsets of synced records whose event is not in the overlay yet. */
   readonly unsettled: Set<number>
   pins: number
+  /** Live bytes that a compaction could not find; it waits until this changes. */
+  stuckAtLiveBytes: number | undefined
   /** Called when the last pin goes. */
   onUnpinned: (() => void) | undefined
 }
@@ -47,6 +49,7 @@ export class SegmentTable {
       liveBytes: 0,
       unsettled: new Set(),
       pins: 0,
+      stuckAtLiveBytes: undefined,
       onUnpinned: undefined,
       ...segment,
     }

@@ -1,0 +1,40 @@
+/**
+ * Which segments are worth compacting. Pure: a snapshot in, steps with reasons out.
+ * @module
+ */
+import type { Segment } from './segment-table.ts'
+
+export interface CompactionStep {
+  readonly segment: number
+  readonly deadBytes: number
+  readonly reason: string
+}
+
+export type CompactionCandidate = Pick<
+  Segment,
+  'number' | 'endBytes' | 'scannedBytes' | 'liveBytes' | 'isSealed' | 'stuckAtLiveBytes'
+> & { readonly unsettled: Pick<Segment['unsettled'], 'size'> }
+
+/** Below this share of dead bytes, copying the live ones costs more than the room is worth. */
+const deadFraction = 0.5
+
+/**
+ * Segments to compact, the deadest first: they free most for the least copying, also when the disk is nearly full.
+ * Only those take part that take no more records and that the index knows to the end, so that records which only
+ * announce chunk files can be dropped.
+ */
+export function planCompaction(segments: Iterable<CompactionCandidate>): CompactionStep[] {
+  const steps: (CompactionStep & { readonly fraction: number })[] = []
+  for (const segment of segments) {
+    const { number, endBytes, liveBytes } = segment
+    if (!segment.isSealed || segment.unsettled.size > 0 || segment.scannedBytes < endBytes) continue
+    if (segment.stuckAtLiveBytes === liveBytes) continue
+    const deadBytes = endBytes - liveBytes
+    const fraction = deadBytes / endBytes
+    if (fraction < deadFraction) continue
+    steps.push({ segment: number, deadBytes, fraction, reason: `${Math.round(fraction * 100)} % of it is dead` })
+  }
+  return steps
+    .sort((a, b) => b.fraction - a.fraction || a.segment - b.segment)
+    .map(({ segment, deadBytes, reason }) => ({ segment, deadBytes, reason }))
+}

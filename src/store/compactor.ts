@@ -1,0 +1,290 @@
+/**
+ * Compaction: copies what is still needed of a segment into a new one and removes the old.
+ *
+ * Observe (the segment table) → plan (`planCompaction`) → apply → verify, one segment at a time:
+ *  1. live puts and needed deletes are copied, each verified, into a temporary file; it is synced and named;
+ *  2. the copy is read back, and each record in it is moved in the index, which is checkpointed;
+ *  3. when nobody reads the old segment, it is renamed to `.retired`, its stale puts are struck from the graves that
+ *     name it, and it is unlinked.
+ * A crash anywhere leaves the old segment, or both, or the new one: the highest sequence wins, and a copy has the
+ * sequence of its original. Never: an old copy gone before the new one is synced, verified and indexed.
+ * @module
+ */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import type { ChunkId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { File } from '../env/disk.ts'
+import type { ChunkCommits } from './chunk-commits.ts'
+import { planCompaction } from './compaction-plan.ts'
+import { storedFacts } from './recovery.ts'
+import {
+  encodeRecordHead,
+  encodeSegmentHeader,
+  recordHeadBytes,
+  recordHeadMaxBytes,
+  type SegmentRecord,
+  segmentHeaderBytes,
+  segmentSeed,
+} from './segment-format.ts'
+import { scanSegment } from './segment-scan.ts'
+import type { Segment } from './segment-table.ts'
+import type { StoreParts } from './store-parts.ts'
+
+const stagingBytes = limits.chunkFileMinBytes + recordHeadMaxBytes
+const reapEvents = 500
+
+export class Compactor {
+  readonly #parts: StoreParts
+  readonly #commits: Pick<ChunkCommits, 'quarantine'>
+  #running: Promise<void> | undefined
+  #isClosed = false
+
+  constructor(parts: StoreParts, commits: Pick<ChunkCommits, 'quarantine'>) {
+    this.#parts = parts
+    this.#commits = commits
+  }
+
+  /** Starts a round, if none runs and there is something to do. */
+  kick(): void {
+    if (this.#isClosed || this.#parts.fence.isUp || planCompaction(this.#parts.table.all()).length === 0) return
+    // Kicked again after the next checkpoint, whatever the end; a failed disk has raised the fence.
+    this.run().catch((error: unknown) => {
+      this.#parts.env.log.warn('compaction stopped', { error: String(error) })
+    })
+  }
+
+  /** Compacts until nothing is worth it. @throws {AshlarError} `no-space`, `disk-failed` */
+  run(): Promise<void> {
+    this.#running ??= this.#rounds().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  /** Ends after the record under way; nothing half done matters. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#running?.catch(() => undefined)
+  }
+
+  /** Finishes what a crash left: a segment that was renamed but not unlinked. */
+  async finishRetired(number: number): Promise<void> {
+    const { env, layout } = this.#parts
+    await this.#reap(number)
+    await env.disk.remove(layout.retiredSegment(number))
+  }
+
+  async #rounds(): Promise<void> {
+    const { table, fence, env } = this.#parts
+    for (let step = planCompaction(table.all())[0]; step !== undefined; step = planCompaction(table.all())[0]) {
+      const segment = table.get(step.segment) as Segment
+      env.log.debug('segment is compacted', { ...step })
+      await fence.guard(() => this.#compact(segment))
+    }
+  }
+
+  async #compact(old: Segment): Promise<void> {
+    const { index, table } = this.#parts
+    const copy = await this.#copy(old)
+    if (copy !== undefined) await this.#move(copy)
+    await index.checkpoint({ freesRoom: true })
+    if (old.liveBytes !== 0) {
+      // Something live was not found by the scan: the bytes stay, reads and scrubs will find the damage.
+      old.stuckAtLiveBytes = old.liveBytes
+      this.#parts.env.log.error('segment cannot be compacted whole', { segment: old.number, liveBytes: old.liveBytes })
+      return
+    }
+    while (old.pins > 0) await table.unpinned(old.number)
+    table.remove(old.number)
+    await this.#retire(old.number)
+  }
+
+  /** Copies what is needed. @returns undefined: nothing was */
+  async #copy(old: Segment): Promise<Segment | undefined> {
+    const { env, layout, table, identity, syncs } = this.#parts
+    const number = table.takeNumber()
+    const temporary = `${layout.temporary}/segment-${number}`
+    const source = await env.disk.open(layout.segment(old.number), { mode: 'read' })
+    try {
+      const target = await env.disk.open(temporary, { mode: 'create' })
+      const output = new SegmentOutput(target, segmentSeed({ server: identity.server, number }))
+      try {
+        await output.write(encodeSegmentHeader({ number, kind: 'compacted', server: identity.server }))
+        await this.#copyRecords(old, source, output)
+        await output.flush()
+        if (output.endBytes > segmentHeaderBytes) await target.sync()
+      } catch (error) {
+        await target.close()
+        await env.disk.remove(temporary)
+        throw await this.#roomFor(error)
+      }
+      await target.close()
+      if (output.endBytes === segmentHeaderBytes) {
+        await env.disk.remove(temporary)
+        return undefined
+      }
+      await env.disk.rename(temporary, layout.segment(number))
+      await syncs.sync(layout.segments)
+      // Not scanned yet: a start-up reads it whole until the moves are in the index.
+      return table.add({
+        number,
+        kind: 'compacted',
+        endBytes: output.endBytes,
+        isSealed: true,
+        unsettled: new Set([0]),
+      })
+    } finally {
+      await source.close()
+    }
+  }
+
+  async #copyRecords(old: Segment, source: File, output: SegmentOutput): Promise<void> {
+    const { identity, index, quarantine } = this.#parts
+    const seed = segmentSeed({ server: identity.server, number: old.number })
+    for await (const item of scanSegment(source, { seed, from: segmentHeaderBytes, endBytes: old.endBytes })) {
+      this.#checkOpen()
+      const { offset } = item
+      if (item.kind === 'record') {
+        if (await this.#isNeeded(item.record, { segment: old.number, offset })) {
+          await output.copy(item.record, item.bytes.subarray(recordHeadBytes(item.record)))
+        }
+        continue
+      }
+      const { lengthBytes, record } = item
+      await quarantine.copyRange(source, { offset, lengthBytes, name: `segment-${old.number}-at-${offset}` })
+      const chunk = record === undefined ? undefined : await index.get(record.id)
+      if (chunk !== undefined && record !== undefined && isAt(chunk.location, { segment: old.number, offset })) {
+        await this.#commits.quarantine(chunk, 'its record is damaged')
+      }
+    }
+  }
+
+  async #isNeeded(
+    record: SegmentRecord,
+    place: { readonly segment: number; readonly offset: number },
+  ): Promise<boolean> {
+    const { index } = this.#parts
+    // Chunk files are found by their footers once the index knows the segment to its end.
+    if (record.kind === 'file') return false
+    if (record.kind === 'delete') {
+      const grave = await index.grave(record.id)
+      return grave?.sequence === record.sequence && grave.segment === place.segment
+    }
+    const chunk = await index.get(record.id)
+    return chunk !== undefined && isAt(chunk.location, place)
+  }
+
+  /** Reads the copy back and moves each of its records in the index. */
+  async #move(copy: Segment): Promise<void> {
+    const { env, layout, identity, index, locks, keeper } = this.#parts
+    const { number, endBytes } = copy
+    const file = await env.disk.open(layout.segment(number), { mode: 'read' })
+    try {
+      const seed = segmentSeed({ server: identity.server, number })
+      for await (const item of scanSegment(file, { seed, from: segmentHeaderBytes, endBytes })) {
+        if (item.kind === 'damage') {
+          throw new AshlarError('disk-failed', `Cannot compact: segment ${number} does not read back as it was written`)
+        }
+        const { record, offset } = item
+        await keeper.room()
+        await locks.run(record.id, async () => {
+          const before = await index.get(record.id)
+          if (record.kind === 'delete') {
+            const { id, sequence } = record
+            index.add({ kind: 'delete', id, sequence, segment: number }, { before, after: before })
+            return
+          }
+          const chunk = { ...storedFacts(record), location: { kind: 'segment', segment: number, offset } } as const
+          // Deleted meanwhile: then the copy is one more stale put, and the grave has to know of it.
+          const after = before?.sequence === record.sequence ? chunk : before
+          index.add({ kind: 'put', chunk }, { before, after })
+        })
+      }
+      copy.unsettled.delete(0)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #retire(number: number): Promise<void> {
+    const { env, layout, syncs, handles } = this.#parts
+    handles.forget(layout.segment(number))
+    await env.disk.rename(layout.segment(number), layout.retiredSegment(number))
+    await syncs.sync(layout.segments)
+    await this.finishRetired(number)
+  }
+
+  /** Tells the graves of all puts in a retired segment that it is gone. */
+  async #reap(number: number): Promise<void> {
+    const { env, layout, identity, index } = this.#parts
+    const file = await env.disk.open(layout.retiredSegment(number), { mode: 'read' })
+    try {
+      const seed = segmentSeed({ server: identity.server, number })
+      let ids: ChunkId[] = []
+      const range = { seed, from: segmentHeaderBytes, endBytes: await file.lengthBytes() }
+      for await (const item of scanSegment(file, range)) {
+        if (item.kind === 'record' && item.record.kind === 'put') ids.push(item.record.id)
+        if (ids.length < reapEvents) continue
+        await index.forgetSegment(number, ids)
+        ids = []
+      }
+      await index.forgetSegment(number, ids)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** A full disk: gives the reserve up, so that the next round has it. */
+  async #roomFor(error: unknown): Promise<unknown> {
+    if (isAshlarError(error, 'no-space')) await this.#parts.reserve.release()
+    return error
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new AshlarError('closed', 'Cannot compact: the store is closing')
+  }
+}
+
+function isAt(
+  location: { readonly kind: string; readonly segment?: number; readonly offset?: number },
+  place: { readonly segment: number; readonly offset: number },
+): boolean {
+  return location.kind === 'segment' && location.segment === place.segment && location.offset === place.offset
+}
+
+/** Writes a segment from its beginning, a MiB at a time. */
+class SegmentOutput {
+  readonly #file: File
+  readonly #seed: number
+  readonly #staging = Buffer.allocUnsafeSlow(stagingBytes)
+  #staged = 0
+  #written = 0
+
+  constructor(file: File, seed: number) {
+    this.#file = file
+    this.#seed = seed
+  }
+
+  get endBytes(): number {
+    return this.#written + this.#staged
+  }
+
+  async copy(record: SegmentRecord, payload: Buffer): Promise<void> {
+    const length = recordHeadBytes(record) + payload.length
+    if (this.#staged + length > this.#staging.length) await this.flush()
+    await this.write(encodeRecordHead(record, { seed: this.#seed, offset: this.endBytes }))
+    await this.write(payload)
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#staging.set(bytes, this.#staged)
+    this.#staged += bytes.length
+  }
+
+  async flush(): Promise<void> {
+    if (this.#staged === 0) return
+    await this.#file.write([this.#staging.subarray(0, this.#staged)], this.#written)
+    this.#written += this.#staged
+    this.#staged = 0
+  }
+}
