@@ -68,7 +68,7 @@ export class DiskStore implements ChunkStore {
       const existing = await this.#parts.index.get(id)
       if (existing !== undefined) return this.#compare(existing, length)
       await this.#parts.keeper.room()
-      await this.#duties.gauge.refresh()
+      await this.#duties.gauge.refresh(length)
       const reservation = this.#parts.ledger.reserve(length, () => this.space())
       try {
         const { pool, env, fence, layout } = this.#parts
@@ -105,7 +105,7 @@ export class DiskStore implements ChunkStore {
       const existing = await this.#parts.index.get(id)
       if (existing !== undefined) return await this.#putExisting(existing, bytes, options)
       await this.#parts.keeper.room()
-      await this.#duties.gauge.refresh()
+      await this.#duties.gauge.refresh(bytes.length)
       const reservation = this.#parts.ledger.reserve(bytes.length, () => this.space())
       try {
         const { expectedCrc } = options

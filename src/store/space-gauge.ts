@@ -30,9 +30,9 @@ export class SpaceGauge {
     this.#options = options
   }
 
-  /** Measures, unless a measurement is fresh. @throws {AshlarError} `disk-failed` */
-  async refresh(): Promise<void> {
-    if (this.#isFresh()) return
+  /** Measures, unless a measurement is fresh and allows `length` bytes. @throws {AshlarError} `disk-failed` */
+  async refresh(length = 0): Promise<void> {
+    if (this.#isFresh() && length <= this.#options.ledger.roomBytes()) return
     this.#running ??= this.#measure().finally(() => {
       this.#running = undefined
     })
