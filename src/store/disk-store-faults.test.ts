@@ -220,7 +220,7 @@ suite('disk store, failing disk', () => {
       assert.deepEqual(await readWhole(rig.store, small), someBytes(5000, 1))
       await rig.store.close()
       // The kernel has dropped what it could not write.
-      rig.crash()
+      rig.disk.crash()
       await rig.open()
       await rig.check(contents())
     })
