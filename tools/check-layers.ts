@@ -16,7 +16,7 @@ import { type Import, importsOf, tokenize } from './tokens.ts'
 export const layers: Readonly<Record<string, readonly string[] | 'all' | 'all but cli'>> = {
   base: [],
   env: ['base'],
-  wire: ['base'],
+  wire: ['base', 'env'],
   erasure: ['base'],
   kv: ['base', 'env'],
   cluster: ['base', 'wire'],

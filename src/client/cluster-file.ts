@@ -5,11 +5,11 @@
  *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key, "http"?: url }
  * @module
  */
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { AshlarError } from '../base/errors.ts'
 import type { ClusterId } from '../base/ids.ts'
 import type { Disk } from '../env/disk.ts'
+import { homeFolder } from '../env/places.ts'
 import type { Credentials } from '../wire/credentials.ts'
 
 export interface ClusterFile {
@@ -28,7 +28,7 @@ const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'http']
 
 /** `~/.local/share/ashlar`. */
 export function defaultDataFolder(): string {
-  return join(homedir(), '.local', 'share', 'ashlar')
+  return join(homeFolder(), '.local', 'share', 'ashlar')
 }
 
 export function defaultClusterFilePath(): string {

@@ -1,11 +1,11 @@
 /**
  * The package's door: `import { connect } from 'ashlar'`.
  *
- * It loads almost nothing itself, so that on a Node that is too old `connect()` can say so, instead of a syntax error
- * from somewhere below.
+ * It loads almost nothing itself, so that a Node that is too old is refused by name, instead of by a syntax error from
+ * somewhere below.
  * @module
  */
-import { AshlarError } from '../base/errors.ts'
+import '../env/require-node.ts'
 import type { AshlarClient } from './filesystem.ts'
 import type { ConnectOptions } from './options.ts'
 
@@ -30,8 +30,6 @@ export type {
 } from './filesystem.ts'
 export type * from './options.ts'
 
-const oldestNode = 24
-
 /**
  * Connects to a cluster. Resolves once its master has answered.
  *
@@ -42,16 +40,9 @@ const oldestNode = 24
  * console.log(await client.readFile('/hello', 'utf8'))
  * ```
  * @throws {AshlarError} `not-found`, `invalid-argument` (the cluster file), `unavailable` (no master within `timeoutMs`),
- *   `unauthenticated` (a wrong key, at once), `wrong-cluster`, `not-supported` (Node is too old)
+ *   `unauthenticated` (a wrong key, at once), `wrong-cluster`
  */
 export async function connect(options: ConnectOptions = {}): Promise<AshlarClient> {
-  const major = Number.parseInt(process.versions.node, 10)
-  if (major < oldestNode) {
-    throw new AshlarError(
-      'not-supported',
-      `Cannot connect: this is Node ${process.versions.node}, and Ashlar needs Node ${oldestNode} or newer. Install it from https://nodejs.org`,
-    )
-  }
   const { connectClient } = await import('./connect.ts')
   return connectClient(options)
 }

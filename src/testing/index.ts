@@ -12,6 +12,17 @@
  * ```
  * @module
  */
-export { startCluster } from './start-cluster.ts'
+import '../env/require-node.ts'
+import type { TestCluster, TestClusterOptions } from './test-cluster.ts'
+
 export type { TestChunkServer } from './test-chunk-server.ts'
 export type { TestCluster, TestClusterOptions } from './test-cluster.ts'
+
+/**
+ * Starts a cluster in this process, ready for reads and writes.
+ * @throws {AshlarError} `invalid-argument` — a policy that the servers do not allow
+ */
+export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const { startTestCluster } = await import('./start-cluster.ts')
+  return await startTestCluster(options)
+}

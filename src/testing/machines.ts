@@ -3,12 +3,11 @@
  * their Env and in how metadata is opened; the servers on them are those of production.
  * @module
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../env/env.ts'
 import { createMemoryDisk, type MemoryDisk } from '../env/memory-disk.ts'
 import type { MemoryNetwork } from '../env/memory-network.ts'
+import { makeTemporaryFolder, removeTemporaryFolder } from '../env/places.ts'
 import { createMemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import { openSqliteKV } from '../kv/sqlite-kv.ts'
@@ -90,10 +89,10 @@ class MemoryMachine implements Machine {
 }
 
 export async function diskRoom(base: Env, network: MemoryNetwork): Promise<MachineRoom> {
-  const root = await mkdtemp(join(tmpdir(), 'ashlar-testing-'))
+  const root = await makeTemporaryFolder('ashlar-testing-')
   return {
     machine: (name) => new DiskMachine(name, { base, network, folder: join(root, name) }),
-    clear: () => rm(root, { recursive: true, force: true }),
+    clear: () => removeTemporaryFolder(root),
   }
 }
 

@@ -30,7 +30,7 @@ const version = 'testing'
  * A cluster in this process, ready for reads and writes.
  * @throws {AshlarError} `invalid-argument` — a policy that the servers do not allow
  */
-export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+export async function startTestCluster(options: TestClusterOptions): Promise<TestCluster> {
   const base = createNodeEnv({ log: 'silent' })
   const env = options.seed === undefined ? base : { ...base, random: seededRandom(options.seed) }
   const network = createMemoryNetwork({ clock: env.clock, log: env.log })
