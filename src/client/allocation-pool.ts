@@ -46,6 +46,8 @@ interface Shelf {
   held: HeldAllocation[]
   turn: number
   nextCount: number
+  /** What the master gave last: it may be less than was asked for. */
+  givenCount: number
   waiting: number
   filling: Promise<void> | undefined
 }
@@ -93,9 +95,13 @@ export class AllocationPool {
         return slot
       }
       shelf.waiting++
+      const isOwn = shelf.filling === undefined
       try {
         shelf.filling ??= this.#fill(shelf, request)
         await abortable(shelf.filling, signal, 'take a chunk id')
+      } catch (error) {
+        // Another writer's path or length may be at fault: ask for this one's own before failing.
+        if (isOwn || signal?.aborted) throw error
       } finally {
         shelf.waiting--
       }
@@ -122,6 +128,7 @@ export class AllocationPool {
         held: [],
         turn: 0,
         nextCount: isLarge ? largeCount : firstCount,
+        givenCount: 0,
         waiting: 0,
         filling: undefined,
       }
@@ -164,8 +171,8 @@ export class AllocationPool {
     const left = shelf.held.reduce((sum, held) => sum + held.left, 0)
     const isLow = shelf.isLarge
       ? shelf.held.length < largeGroupsInHand && left < largeCount
-      : left < shelf.nextCount / 4
-    if (!isLow || shelf.nextCount === firstCount) return
+      : left < shelf.givenCount / 4
+    if (!isLow) return
     shelf.filling = this.#fill(shelf, { path: request.path, chunkBytes: request.chunkBytes })
     this.#background.run('take chunk ids ahead of need', shelf.filling)
   }
@@ -175,6 +182,7 @@ export class AllocationPool {
       const count = Math.min(limits.allocationIds, Math.max(shelf.nextCount, shelf.waiting))
       const held = await this.#allocate({ path, chunkBytes, count, avoid: [] })
       if (!shelf.isLarge) shelf.nextCount = Math.min(limits.allocationIds, shelf.nextCount * 2)
+      shelf.givenCount = held.allocation.count
       this.#keep(held, shelf.isLarge)
     } finally {
       shelf.filling = undefined

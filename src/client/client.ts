@@ -99,11 +99,11 @@ export class Client implements AshlarClient {
     await this.#namespace.stat(path, given)
   }
 
-  readdir(path: string, given?: options.ReadDirectoryOptions): Promise<string[]>
   readdir(
     path: string,
     given: options.ReadDirectoryOptions & { readonly withFileTypes: true },
   ): Promise<DirectoryEntry[]>
+  readdir(path: string, given?: options.ReadDirectoryOptions): Promise<string[]>
   async readdir(path: string, given: options.ReadDirectoryOptions = {}): Promise<string[] | DirectoryEntry[]> {
     const entries = await this.#namespace.readdir(path, given)
     if (given.withFileTypes === true) return entries

@@ -78,7 +78,7 @@ describe('readFile() goes to another member', () => {
         return await next()
       })
     }
-    assert.ok((await client.readFile('/file')).equals(bytes))
+    assert.ok((await client.readFile('/file', { signal: AbortSignal.timeout(5_000) })).equals(bytes))
     assert.equal(held, 2)
     silent.resolve()
   })

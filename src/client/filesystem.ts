@@ -62,7 +62,9 @@ export interface FileSystem {
 
   /**
    * Adds bytes to the end; makes the file when there is none. With `expectedLength`, appends only to a file of exactly that length.
-   * Without it, a lost race is tried again; each call's bytes stay together.
+   * Without it, a lost race is tried again; the bytes of one call stay together.
+   * More than the client can hold in memory is appended in steps: a race lost between them is `changed`, with `applied: 'unknown'`
+   * and the length reached in `details.length`.
    * @throws {AshlarError} `changed` — `expectedLength` did not hold; nothing was appended
    */
   appendFile(path: string, data: FileData, options?: AppendOptions): Promise<FileStats>
@@ -72,7 +74,10 @@ export interface FileSystem {
   /** A Node stream into a new file. The file appears, whole, when the stream has finished; destroyed before that, it never does. */
   createWriteStream(path: string, options?: WriteOptions): Writable
 
-  /** Opens one version of a file for reads: what replaces it later does not disturb them. */
+  /**
+   * Opens one version of a file for reads: what replaces it later does not disturb them, while its chunks last (the trash time).
+   * Of a file of very many chunks some extents are asked for later: once it was replaced, those reads end with `changed`.
+   */
   open(path: string, options?: CallOptions): Promise<FileHandle>
 
   /**
@@ -86,8 +91,8 @@ export interface FileSystem {
   access(path: string, options?: CallOptions): Promise<void>
 
   /** Names in a directory (with `recursive`: paths relative to it), ordered by their bytes. For large ones use {@link Store.list}. */
-  readdir(path: string, options?: ReadDirectoryOptions): Promise<string[]>
   readdir(path: string, options: ReadDirectoryOptions & { readonly withFileTypes: true }): Promise<DirectoryEntry[]>
+  readdir(path: string, options?: ReadDirectoryOptions): Promise<string[]>
 
   /**
    * Makes a directory; with `recursive` its missing parents too, and an existing one is no error.
@@ -150,7 +155,7 @@ export interface Store {
   /** The policy of what is written below a directory from now on. */
   setPolicy(path: string, policy: string, options?: CallOptions): Promise<void>
 
-  /** Files, directories and bytes below a path (du). Counted in steps: what changes meanwhile may or may not be in. */
+  /** Files, directories and bytes at and below a path (du). Counted in steps: what changes meanwhile may or may not be in. */
   summarize(path: string, options?: CallOptions): Promise<Summary>
 
   /** What was deleted or replaced at or below `path`, newest first per path. */
