@@ -53,7 +53,7 @@ interface Prepared {
 
 /** Writes the chunks that an operation names; `put` with no chunk is an empty file. */
 async function prepare(client: TestClient, drawn: Exclude<Drawn, { readonly type: 'purge' }>): Promise<Prepared> {
-  if (drawn.type !== 'put' && drawn.type !== 'append') return { operation: drawn, run: runner(client, drawn) }
+  if (!('chunks' in drawn)) return { operation: drawn, run: runner(client, drawn) }
   const written = await client.write(...new Array<number>(drawn.chunks).fill(3))
   const { type, path, expectedLength } = drawn
   const operation: Operation = { type, path, expectedLength, extents: written.extents }

@@ -15,7 +15,7 @@ import type { Method } from '../wire/method.ts'
 import type { RequestId } from '../wire/types/attributes.ts'
 import type { Extent } from '../wire/types/extent.ts'
 import { type Change, transactChange } from './change.ts'
-import { emptyContent, extendContent, readExtents } from './contents.ts'
+import { crcOfExtents, emptyContent, extendContent, readExtents } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { changed, isDirectory } from './failures.ts'
 import { makeHidden, readHidden, unhide } from './hidden-files.ts'
@@ -147,5 +147,5 @@ async function shareSome(
     }
   }
   await shareExtents(change, extents)
-  return extendContent(change.tx, before, extents, undefined)
+  return extendContent(change.tx, before, extents, crcOfExtents(extents))
 }

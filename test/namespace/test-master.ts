@@ -61,14 +61,14 @@ export class TestMaster {
     this.namespace = createNamespace(this.context)
   }
 
-  static async start(kv: TxnKV = memoryKV()): Promise<TestMaster> {
+  static async start(kv: TxnKV = memoryKV(), epoch = 1): Promise<TestMaster> {
     const master = new TestMaster(kv)
     const { first, end } = await master.namespace.reserveIssueBlock(1_000_000)
     master.#next = first
     master.#end = end
     await master.namespace.initialize()
     master.leader = await master.namespace.becomeLeader()
-    await master.putGroup(1)
+    await master.putGroup(epoch)
     return master
   }
 
