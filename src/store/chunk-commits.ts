@@ -42,7 +42,7 @@ export class ChunkCommits {
     checkCrc(id, draft.crc, options.expectedCrc)
     const info = { id, length: draft.length, crc: draft.crc, blockCrcs: draft.blockCrcs }
     const existing = await locks.run(id, async () => {
-      const there = await index.get(id)
+      const there = await index.find(id)
       if (there !== undefined) return there
       const record = { ...draft, sequence: log.takeSequence() }
       const appended = await log.append(record, { payload: bytes })
@@ -64,7 +64,7 @@ export class ChunkCommits {
       const length = writer.appendedBytes
       const info = { id, length, crc, blockCrcs }
       const existing = await locks.run(id, async () => {
-        const there = await index.get(id)
+        const there = await index.find(id)
         if (there !== undefined) return there
         const sequence = log.takeSequence()
         const chunk = { id, sequence, slot: 0, length, crc, storedLength: length, storedCrc: crc }

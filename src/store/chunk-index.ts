@@ -14,6 +14,7 @@ import { limits } from '../base/limits.ts'
 import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
 import { type ChunkEvent, type Grave, idOfEvent, type LiveChunk } from './chunk-state.ts'
 import type { PageDigest } from './chunk-store.ts'
+import { IdPages, pageBoundsOf } from './id-pages.ts'
 import { applyToIndex } from './index-batch.ts'
 import { IndexOverlay } from './index-overlay.ts'
 import {
@@ -47,6 +48,8 @@ export class ChunkIndex {
   readonly #sequence: () => number
   readonly #overlay = new IndexOverlay()
   readonly #rows = new RecentMap<ChunkId, LiveChunk>(rowsKept)
+  /** Of the KV alone, as of the last checkpoint. */
+  readonly #pages = new IdPages()
   /** Makes a checkpoint and a reading of several rows exclude each other: overlay and KV must fit. */
   readonly #lock = new KeyedLock<'index'>()
   #checkpoints = 0
@@ -77,6 +80,29 @@ export class ChunkIndex {
     return live
   }
 
+  /** As {@link get}, for an id that is probably new: asks the KV only when it has a row. */
+  async find(id: ChunkId): Promise<LiveChunk | undefined> {
+    const changed = this.#overlay.get(id)
+    if (changed !== undefined) return changed.live
+    if (this.#pages.has(id) === undefined) await this.#loadPage(id)
+    return this.#pages.has(id) === false ? this.#overlay.get(id)?.live : await this.get(id)
+  }
+
+  async #loadPage(id: ChunkId): Promise<void> {
+    await this.#lock.run('index', async () => {
+      if (this.#pages.has(id) !== undefined) return
+      const { first, last } = pageBoundsOf(id)
+      const ids = await this.#kv.transact(async (tx) => {
+        const [live, graves] = [
+          await tx.range({ start: liveKey(first), end: prefixEnd(liveKey(last)), limit: limits.pageIds }),
+          await tx.range({ start: graveKey(first), end: prefixEnd(graveKey(last)), limit: limits.pageIds }),
+        ]
+        return [...live, ...graves].map(({ key }) => chunkIdOfKey(key))
+      })
+      this.#pages.load(id, ids)
+    })
+  }
+
   /** The delete record that is needed for `id`, as of the last checkpoint. */
   async grave(id: ChunkId): Promise<Grave | undefined> {
     const row = await this.#kv.transact((tx) => tx.get(graveKey(id)))
@@ -88,7 +114,8 @@ export class ChunkIndex {
     await this.#lock.run('index', async () => {
       const events = ids.map((id) => ({ kind: 'segment-gone', id, segment }) as const)
       const batch = { events, gone: [segment], sequence: this.#sequence() }
-      const { segments } = await applyToIndex(this.#kv, batch, { freesRoom: true })
+      const { segments, states } = await applyToIndex(this.#kv, batch, { freesRoom: true })
+      for (const [id, { live, grave }] of states) this.#pages.note(id, live !== undefined || grave !== undefined)
       for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
     })
   }
@@ -115,11 +142,15 @@ export class ChunkIndex {
       while (left > 0 || scanned.size > 0) {
         const events = this.#overlay.oldest(Math.min(batchEvents, left))
         left -= events.length
-        const batch = left > 0 ? { events, sequence } : { events, sequence, scanned }
+        const hasRow = (id: ChunkId) => this.#pages.has(id) !== false
+        const batch = { events, sequence, hasRow, ...(left === 0 && { scanned }) }
         const { states, digests, segments } = await applyToIndex(this.#kv, batch, options)
         this.#checkpoints++
         this.#overlay.drop(events.length, digests)
-        for (const [id, { live }] of states) if (live !== undefined) this.#rows.set(id, live)
+        for (const [id, { live, grave }] of states) {
+          this.#pages.note(id, live !== undefined || grave !== undefined)
+          if (live !== undefined) this.#rows.set(id, live)
+        }
         for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
         if (left === 0) return
       }

@@ -65,7 +65,7 @@ export class DiskStore implements ChunkStore {
   async begin(id: ChunkId, length: number): Promise<ChunkWriter> {
     return await this.#changing(async () => {
       checkChunkLength(id, length)
-      const existing = await this.#parts.index.get(id)
+      const existing = await this.#parts.index.find(id)
       if (existing !== undefined) return this.#compare(existing, length)
       await this.#parts.keeper.room()
       await this.#duties.gauge.refresh(length)
@@ -102,7 +102,7 @@ export class DiskStore implements ChunkStore {
     }
     return await this.#changing(async () => {
       checkChunkLength(id, bytes.length)
-      const existing = await this.#parts.index.get(id)
+      const existing = await this.#parts.index.find(id)
       if (existing !== undefined) return await this.#putExisting(existing, bytes, options)
       await this.#parts.keeper.room()
       await this.#duties.gauge.refresh(bytes.length)

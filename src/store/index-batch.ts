@@ -43,6 +43,8 @@ export interface IndexBatch {
   readonly gone?: readonly number[]
   /** A rebuild is under way: graves stay, whatever they stand against. */
   readonly keepsGraves?: boolean
+  /** False: the index is known to have no row of the id, so none is asked for. */
+  readonly hasRow?: (id: ChunkId) => boolean
   /** No event so far has a higher one. */
   readonly sequence: number
 }
@@ -65,17 +67,16 @@ export function applyToIndex(
   return kv.transact((tx) => apply(tx, batch), { freesRoom: options.freesRoom ?? false })
 }
 
-async function apply(
-  tx: Transaction,
-  { events, scanned, gone = [], sequence, keepsGraves }: IndexBatch,
-): Promise<BatchResult> {
-  const before = await readStates(tx, [...new Set(events.map(idOfEvent))])
+async function apply(tx: Transaction, batch: IndexBatch): Promise<BatchResult> {
+  const { events, scanned, gone = [], sequence, keepsGraves, hasRow = () => true } = batch
+  const ids = new Set(events.map(idOfEvent))
+  const before = await readStates(tx, [...ids].filter(hasRow))
   const states = new Map(before)
   const sums = new Sums()
   const step = keepsGraves === true ? keepingGraves : nextState
   for (const event of events) {
     const id = idOfEvent(event)
-    const old = states.get(id) ?? {}
+    const old = states.get(id) ?? nothing
     const next = step(old, event)
     states.set(id, next)
     sums.add(old, next)
@@ -94,6 +95,8 @@ async function apply(
   tx.put(marksKey, encodeMarks(marks))
   return { states, digests: sums.pages(), segments, marks, removed: sums.removed }
 }
+
+const nothing: ChunkState = {}
 
 async function readStates(tx: Transaction, ids: readonly ChunkId[]): Promise<Map<ChunkId, ChunkState>> {
   const rows = await tx.getMany([...ids.map(liveKey), ...ids.map(graveKey)])

@@ -9,7 +9,7 @@
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { type Disk, type File, pageBytes } from '../env/disk.ts'
+import type { Disk, File } from '../env/disk.ts'
 import { findBadBlock } from './block-sums.ts'
 import { type BufferPool, type Lease, streamBufferBytes } from './buffer-pool.ts'
 import {
@@ -99,25 +99,36 @@ export async function openRecord(
   try {
     handle = await source.handles.acquire(path)
     const { storedLength } = chunk
-    const lease = await source.pool.lease(pageBytes)
+    const headBytes = recordHeadBytes({ kind: 'put', storedLength })
+    // Most small chunks are one block, and are opened to be read: head and block come in one read.
+    const ahead = headBytes + storedLength <= blockBytes ? storedLength : 0
+    const lease = await source.pool.lease(headBytes + ahead)
     try {
-      const head = lease.bytes.subarray(0, recordHeadBytes({ kind: 'put', storedLength }))
-      const count = await handle.file.read(head, place.offset)
+      const count = await handle.file.read(lease.bytes.subarray(0, headBytes + ahead), place.offset)
       const seed = segmentSeed({ server: source.server, number: place.segment })
-      const record = decodeRecordHead(head.subarray(0, count), { seed, offset: place.offset })
+      const record = decodeRecordHead(lease.bytes.subarray(0, Math.min(count, headBytes)), {
+        seed,
+        offset: place.offset,
+      })
       if (record === undefined || record.kind !== 'put' || !isSame(record, chunk)) {
         throw await damaged(source, chunk, 'the head of its record is damaged')
       }
-      return new VerifiedReader({
-        source,
-        chunk,
-        info: { id: chunk.id, length: chunk.length, crc: chunk.crc, blockCrcs: record.blockCrcs },
-        file: handle.file,
-        dataOffset: place.offset + head.length,
-        close,
-      })
-    } finally {
+      const isRead = ahead > 0 && count === headBytes + ahead
+      if (!isRead) lease.release()
+      return new VerifiedReader(
+        {
+          source,
+          chunk,
+          info: { id: chunk.id, length: chunk.length, crc: chunk.crc, blockCrcs: record.blockCrcs },
+          file: handle.file,
+          dataOffset: place.offset + headBytes,
+          close,
+        },
+        isRead ? { bytes: lease.bytes.subarray(headBytes, headBytes + ahead), release: lease.release } : undefined,
+      )
+    } catch (error) {
       lease.release()
+      throw error
     }
   } catch (error) {
     await close()
@@ -179,12 +190,15 @@ async function damaged({ onDamage }: ReplicaSource, chunk: LiveChunk, what: stri
 class VerifiedReader implements ChunkReader {
   readonly info: ReplicaInfo
   readonly #opened: Opened
+  /** Bytes of the whole chunk that came with its head; the first read takes them. */
+  #ahead: Lease | undefined
   #reading = 0
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor(opened: Opened) {
+  constructor(opened: Opened, ahead?: Lease) {
     this.#opened = opened
+    this.#ahead = ahead
     this.info = opened.info
   }
 
@@ -197,6 +211,12 @@ class VerifiedReader implements ChunkReader {
         'invalid-argument',
         `Cannot read chunk ${chunk.id}: ${length} bytes at ${offset} are not within its ${storedLength}`,
       )
+    }
+    const ahead = this.#ahead
+    if (ahead !== undefined) {
+      this.#ahead = undefined
+      if (findBadBlock(ahead.bytes, this.info.blockCrcs, 0) < 0) return { offset: 0, ...ahead }
+      ahead.release()
     }
     const start = Math.floor(offset / blockBytes) * blockBytes
     const wantedEnd = Math.ceil((offset + length) / blockBytes) * blockBytes
@@ -219,6 +239,8 @@ class VerifiedReader implements ChunkReader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#ahead?.release()
+    this.#ahead = undefined
     if (this.#reading > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
     await this.#opened.close()
   }

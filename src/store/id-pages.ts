@@ -1,0 +1,54 @@
+/**
+ * Which ids of a digest page have a row in the index, as a bit each: so that a put of a new id, the common case, asks
+ * the KV nothing, neither when it comes nor at the checkpoint. Puts arrive page by page, so few pages serve; the
+ * least recently used are dropped (512 bytes each).
+ * @module
+ */
+import type { ChunkId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { RecentMap } from './recent-map.ts'
+
+const pagesKept = 512
+
+export class IdPages {
+  readonly #pages = new RecentMap<string, Uint8Array>(pagesKept)
+
+  /** Undefined: the page is not known. */
+  has(id: ChunkId): boolean | undefined {
+    const bits = this.#pages.get(pageKey(id))
+    if (bits === undefined) return undefined
+    const index = indexInPage(id)
+    return ((bits[index >> 3] as number) & (1 << (index & 7))) !== 0
+  }
+
+  /** Takes in a page: `ids` are all that have a row. */
+  load(anyIdOfPage: ChunkId, ids: readonly ChunkId[]): void {
+    const bits = new Uint8Array(limits.pageIds / 8)
+    this.#pages.set(pageKey(anyIdOfPage), bits)
+    for (const id of ids) this.note(id, true)
+  }
+
+  /** The index has written, or removed, the last row of `id`. */
+  note(id: ChunkId, hasRow: boolean): void {
+    const bits = this.#pages.get(pageKey(id))
+    if (bits === undefined) return
+    const index = indexInPage(id)
+    const mask = 1 << (index & 7)
+    const byte = bits[index >> 3] as number
+    bits[index >> 3] = hasRow ? byte | mask : byte & ~mask
+  }
+}
+
+/** A page is 4,096 ids: all but the last 12 bits of the sequence. */
+function pageKey(id: ChunkId): string {
+  return id.slice(0, 25)
+}
+
+function indexInPage(id: ChunkId): number {
+  return Number.parseInt(id.slice(25, 28), 16)
+}
+
+export function pageBoundsOf(id: ChunkId): { readonly first: ChunkId; readonly last: ChunkId } {
+  const prefix = pageKey(id)
+  return { first: `${prefix}0000000` as ChunkId, last: `${prefix}fff0000` as ChunkId }
+}
