@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FakeCluster, testBytes } from '../../test/client/fake-cluster.ts'
 import { refuse } from '../../test/client/hooked-service.ts'
 import { isAshlarError } from '../base/errors.ts'
+import { FileReader } from './file-reader.ts'
 
 const failsWith = (code: string) => (error: unknown) => isAshlarError(error) && error.code === code
 const large = testBytes(3_500_000)
@@ -178,6 +179,23 @@ describe('streams and handles', () => {
     assert.ok(reads() < 16, `${reads()} reads`)
     stream.destroy()
     assert.ok((await client.readFile('/file')).equals(bytes))
+  })
+
+  test('a read that is given up gives its memory back', async () => {
+    const { cluster } = await clusterWith(testBytes(9_000_000))
+    await using _ = cluster
+    const core = cluster.core()
+    for (let round = 0; round < 3; round++) {
+      const reader = await FileReader.open(core, '/file')
+      for await (const piece of reader.pieces({ start: 0, end: 9_000_000, isWanted: true })) {
+        assert.ok(piece.length > 0 && core.budget.bytesOut > 0)
+        break
+      }
+    }
+    while (core.budget.demanded.waiting > 0) await delay(1)
+    await delay(100)
+    assert.equal(core.budget.bytesOut, 0)
+    await core.close()
   })
 
   test('aborts in the middle', async () => {

@@ -87,6 +87,7 @@ describe('writeFile() when a chunk server fails', () => {
     const client = await cluster.connect()
     cluster.servers[1]?.hooks.set('putChunk', async () => refuse('disk-failed'))
     await client.writeFile('/a', 'elsewhere')
+    assert.equal(cluster.master.count('commitFile'), 1)
     assert.equal(await client.readFile('/a', 'utf8'), 'elsewhere')
     assert.equal(cluster.servers[4]?.chunks.size, 1)
     assert.deepEqual(

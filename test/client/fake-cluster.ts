@@ -6,7 +6,8 @@
  */
 import type { ClusterId, GroupId, ServerId } from '../../src/base/ids.ts'
 import { type Rising, rising } from '../../src/base/rising.ts'
-import type { ClusterFile } from '../../src/client/cluster-file.ts'
+import { ClientCore } from '../../src/client/client-core.ts'
+import { type ClusterFile, clientCredentials } from '../../src/client/cluster-file.ts'
 import { connectClient } from '../../src/client/connect.ts'
 import type { AshlarClient } from '../../src/client/filesystem.ts'
 import type { ConnectOptions } from '../../src/client/options.ts'
@@ -94,6 +95,19 @@ export class FakeCluster implements AsyncDisposable {
     })
     this.#clients.push(client)
     return client
+  }
+
+  /** The inside of a client, for tests of its parts. The caller closes it. */
+  core(): ClientCore {
+    return new ClientCore({
+      env: this.env('client'),
+      clusterId,
+      address: this.address,
+      credentials: clientCredentials(this.clusterFile),
+      timeoutMs: 5_000,
+      chunkSizeBytes: 2 ** 27,
+      bufferBytes: 64 * 2 ** 20,
+    })
   }
 
   /** Changes what the master believes of a server. */
