@@ -156,6 +156,15 @@ test('a restart of the master keeps every file, server and group, and goes on', 
   assert.equal(cluster.holders(chunk).length, 3)
 })
 
+test('right after a start a write waits for members on their way back, rather than keep fewer copies', async () => {
+  await using cluster = await FakeCluster.start()
+  cluster.server(1).kill()
+  await cluster.restartMaster()
+  cluster.clock.after(2000, () => cluster.server(1).start())
+  const chunk = await cluster.put('/f', 'text')
+  assert.equal(cluster.holders(chunk).length, 3)
+})
+
 // What is lost between the receipt and the commit is told apart from what never was written.
 test('a commit sent again after a restart of the master is applied once', async () => {
   await using cluster = await FakeCluster.start()

@@ -45,6 +45,8 @@ export class FakeChunkServer {
   readonly orders: Order[] = []
   /** Orders that change something fail while this is set. */
   orderFailure: AshlarError | undefined
+  /** It signs for other bytes than it holds. */
+  isLying = false
   leaderEpochSeen = 0 as Rising
   map: ClusterMap | undefined
   /** What the last attempt to register met. */
@@ -163,6 +165,10 @@ export class FakeChunkServer {
       if (bytes === undefined || bytes.length !== facts.length || crc32(bytes) !== facts.crc) {
         throw new AshlarError('chunk-missing', `Cannot copy chunk ${facts.id}: the source does not hold it`)
       }
+      const held = this.chunks.get(facts.id)
+      if (held !== undefined && !held.equals(bytes)) {
+        throw new AshlarError('chunk-conflict', `Cannot copy chunk ${facts.id}: it is here with other bytes`)
+      }
       this.chunks.set(facts.id, bytes)
       return { value: { receipt: this.#receipt(facts.id, { epoch, slot: this.#slotIn(groupOf(facts.id)) }) } }
     })
@@ -236,7 +242,8 @@ export class FakeChunkServer {
   }
 
   #receipt(chunk: ChunkId, { epoch, slot }: { readonly epoch: Rising; readonly slot: number }): Receipt {
-    const { length, crc } = this.#facts(chunk)
+    const { length, crc: found } = this.#facts(chunk)
+    const crc = this.isLying ? (found ^ 1) >>> 0 : found
     return signReceipt(deriveKeys(this.#options.secret).receipt, { chunk, length, crc, server: this.id, epoch, slot })
   }
 
