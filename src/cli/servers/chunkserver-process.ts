@@ -55,6 +55,8 @@ export async function runChunkServer(raw: RawChunkServerOptions, { env, output, 
       parent.report({ event: 'failed', code: error.code, message: error.message })
     }
     throw error
+  } finally {
+    parent?.end()
   }
 }
 

@@ -65,6 +65,8 @@ export async function runMaster(raw: RawMasterOptions, serverRun: ServerRun): Pr
       parent.report({ event: 'failed', code: error.code, message: error.message })
     }
     throw error
+  } finally {
+    parent?.end()
   }
 }
 

@@ -11,6 +11,8 @@ export interface Parent {
   readonly masterAddress: Promise<string>
   /** Aborts when the parent is gone. */
   readonly gone: AbortSignal
+  /** Lets go of the channel, which would keep this process alive. Idempotent. */
+  end(): void
 }
 
 /** @returns undefined when this process was started by hand */
@@ -23,6 +25,9 @@ export function connectToParent(): Parent | undefined {
   return {
     gone: gone.signal,
     masterAddress: address.promise,
+    end() {
+      if (process.connected) process.disconnect()
+    },
     report(report) {
       // The parent may have died meanwhile: `gone` says so.
       if (process.connected) process.send?.(report, undefined, undefined, () => undefined)
