@@ -26,7 +26,7 @@ export function connectToParent(): Parent | undefined {
     gone: gone.signal,
     masterAddress: address.promise,
     end() {
-      if (process.connected) process.disconnect()
+      if (process.connected) process.disconnect?.()
     },
     report(report) {
       // The parent may have died meanwhile: `gone` says so.
