@@ -64,6 +64,12 @@ export const limits = {
   smallTransferBytes: 64 * KiB,
   // Memory.
   clientBufferBytes: 64 * MiB,
+  /** Transfers of one client that wait for memory. */
+  clientWaitersForMemory: 65_536,
+  /** Connections for long transfers from one client to one chunk server. */
+  dataConnectionsPerServer: 8,
+  /** Chunks of one file that were written and are not committed yet. */
+  uncommittedChunksPerFile: 16,
   storeBufferBytes: 64 * MiB,
   /** Requests of one process that wait for a page-aligned buffer. */
   storeBufferWaiters: 1024,
@@ -81,6 +87,10 @@ export const limits = {
   allTriplesUpToServers: 8,
   allocationIds: 1024,
   locksPerSession: 1024,
+  allocationsPerSession: 4096,
+  hiddenFilesPerSession: 1024,
+  /** Answers that are kept for a session until it acknowledges them. */
+  unacknowledgedRequests: 65_536,
   // Time.
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 5_000,

@@ -17,6 +17,7 @@ import type { Allocation } from '../wire/types/extent.ts'
 import { type Change, transactChange } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { sessionEnded } from './failures.ts'
+import { hold } from './holding.ts'
 import {
   allocationKey,
   expiryIdOf,
@@ -60,7 +61,7 @@ export function insertAllocation(
     tx.put(groupSequenceKey(group), numberRow.encode({ value: first + count }))
     tx.put(allocationKey(id), allocationRow.encode({ session, group, generation, first, count, closesAtMs }))
     tx.put(pageAllocationKey(group, pageNumber(generation, first), id), noValue)
-    tx.put(heldKey(session, 'allocation', id), noValue)
+    await hold(tx, session, 'allocation', id)
     tx.put(expiryKey('allocation', closesAtMs, id), noValue)
     change.tally.totals({ openAllocations: 1 })
     return {

@@ -19,6 +19,7 @@ import { findPlace, putFile } from './commit.ts'
 import { checkCrc, crcOfExtents, emptyContent, extendContent } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { lengthChanged } from './failures.ts'
+import { hold } from './holding.ts'
 import { heldKey, inodeKey } from './keys.ts'
 import { parseFilePath } from './paths.ts'
 import { readProof, sortProof, wasApplied } from './proofs.ts'
@@ -35,7 +36,7 @@ export function beginFile(
   const path = parseFilePath(request.path)
   return applyOnce(context, beginMethod, request, async (change) => {
     await findPlace(change, path, request)
-    return { inode: makeHidden(change, request.request.session, {}) }
+    return { inode: await makeHidden(change, request.request.session, {}) }
   })
 }
 
@@ -106,11 +107,11 @@ export function abandonFile(
 export type HiddenFile = Inode & { readonly content: Content }
 
 /** Makes an empty hidden file that belongs to the session, which the transaction has read. */
-export function makeHidden(change: Change, session: number, more: Partial<Inode>): InodeId {
+export async function makeHidden(change: Change, session: number, more: Partial<Inode>): Promise<InodeId> {
   const inode = change.issue() as number as InodeId
   const content = emptyContent(change.issue())
   change.tx.put(inodeKey(inode), inodeRow.encode({ kind: 'hidden', session, content, ...more }))
-  change.tx.put(heldKey(session, 'inode', inode), Buffer.alloc(0))
+  await hold(change.tx, session, 'inode', inode)
   return inode
 }
 

@@ -6,10 +6,10 @@
 import type { Infer } from '../base/codec.ts'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import { lock as lockMethod, unlock as unlockMethod } from '../wire/methods/session-methods.ts'
 import type { NamespaceContext } from './context.ts'
-import { heldKey, heldKindPrefix, lockKey, sessionKey } from './keys.ts'
+import { hold } from './holding.ts'
+import { heldKey, lockKey, sessionKey } from './keys.ts'
 import { applyOnce } from './requests.ts'
 import { lockRow, readRow, sessionRow } from './rows.ts'
 
@@ -33,10 +33,9 @@ export function lock(
       }
       tx.del(heldKey(held.session, 'lock', name))
     }
-    await checkCount(tx, session)
+    await hold(tx, session, 'lock', name)
     const fencingToken = change.issue()
     tx.put(lockKey(name), lockRow.encode({ session, fencingToken, holder }))
-    tx.put(heldKey(session, 'lock', name), Buffer.alloc(0))
     return { fencingToken }
   })
 }
@@ -54,14 +53,6 @@ export function unlock(
     tx.del(heldKey(session, 'lock', name))
     return { released: true }
   })
-}
-
-async function checkCount(tx: Transaction, session: number): Promise<void> {
-  const prefix = heldKindPrefix(session, 'lock')
-  const held = await tx.range({ start: prefix, end: prefixEnd(prefix), limit: limits.locksPerSession })
-  if (held.length >= limits.locksPerSession) {
-    throw new AshlarError('busy', `Cannot lock: the session holds ${limits.locksPerSession} locks, which is the limit`)
-  }
 }
 
 /** An escaped name doubles at worst, and must fit a key beside its session. */

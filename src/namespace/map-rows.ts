@@ -9,7 +9,7 @@ import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import type { Change } from './change.ts'
-import { digestPrefix, groupKey, recordKey, recordNameOf, recordPrefix, serverKey } from './keys.ts'
+import { deletePrefix, digestPrefix, groupKey, recordKey, recordNameOf, recordPrefix, serverKey } from './keys.ts'
 import type { GroupRecord, PageOptions, ServerRecord } from './operations.ts'
 import { groupRow, numberRow, readRow, serverRow } from './rows.ts'
 
@@ -24,10 +24,13 @@ export async function putGroup(change: Change, record: GroupRecord): Promise<voi
   raiseMapVersion(change)
 }
 
+/** @throws {AshlarError} `invalid-argument` — chunks of the group are live, or still to be deleted */
 export async function removeGroup(change: Change, group: GroupId): Promise<void> {
-  const prefix = digestPrefix(group)
-  const pages = await change.tx.range({ start: prefix, end: prefixEnd(prefix), limit: 1 })
-  if (pages.length > 0) throw new AshlarError('invalid-argument', `Cannot remove group ${group}: it holds live chunks`)
+  for (const prefix of [digestPrefix(group), deletePrefix(group)]) {
+    const rows = await change.tx.range({ start: prefix, end: prefixEnd(prefix), limit: 1 })
+    if (rows.length > 0)
+      throw new AshlarError('invalid-argument', `Cannot remove group ${group}: it still holds chunks`)
+  }
   change.tx.del(groupKey(group))
   raiseMapVersion(change)
 }

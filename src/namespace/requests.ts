@@ -3,12 +3,13 @@
  * written in the transaction of the mutation, and given again to whoever sends the request again. The row is also the
  * witness of a commit whose result the engine does not know.
  *
- * `Y` rows go only with the client's acknowledged mark (`keepSession`, and each {@link trimEvery}th request) or with
- * the session; below the mark and after the session's end, requests are refused, so none is applied twice.
+ * `Y` rows go only with the client's acknowledged mark or with the session; below the mark and after the session's end,
+ * requests are refused, so none is applied twice. `applied: no` of a refusal is about this sending: whoever sent the
+ * request before, without an answer, does not learn from it what became of that.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
-import type { Transaction } from '../kv/txn-kv.ts'
+import { limits } from '../base/limits.ts'
 import type { Method } from '../wire/method.ts'
 import type { RequestId } from '../wire/types/attributes.ts'
 import { type Change, transactChange } from './change.ts'
@@ -16,14 +17,14 @@ import type { NamespaceContext } from './context.ts'
 import { sessionEnded } from './failures.ts'
 import { requestKey, sessionKey } from './keys.ts'
 import { decodeRow, requestRow, type Session, sessionRow } from './rows.ts'
-import { trimRequests } from './sessions.ts'
+import { trimStep } from './sessions.ts'
 
-/** A client that never keeps its session still has its answers dropped, by every so many of its requests. */
-const trimEvery = 1024
+/** Between two marks of `keepSession`, a request that acknowledges so many more than the last mark moves it. */
+const trimEvery = 4096
 
 /**
  * Applies a mutation once. What `body` throws is not kept: the request may be sent again.
- * @throws {AshlarError} `session-ended`; `invalid-argument` — the request was acknowledged, or its id was another method's
+ * @throws {AshlarError} `session-ended`; `busy`; `invalid-argument` — the request was acknowledged, or its id was another method's
  */
 export async function applyOnce<Request extends { readonly request: RequestId }, Response>(
   context: NamespaceContext,
@@ -34,28 +35,24 @@ export async function applyOnce<Request extends { readonly request: RequestId },
 ): Promise<Response> {
   const { session, sequence, acknowledged } = request.request
   const key = requestKey(session, sequence)
-  if (sequence % trimEvery === 0) await trimRequests(context, session, acknowledged)
   return transactChange(
     context,
     async (change) => {
       const [answered, sessionValue] = await change.tx.getMany([key, sessionKey(session)])
-      const known = decodeRow(requestRow, answered)
-      if (known?.response !== undefined) {
-        checkMethod(known.method, method.number, request.request)
-        return method.response.decode(known.response)
+      const answer = decodeRow(requestRow, answered)
+      if (answer?.response !== undefined) {
+        checkMethod(answer.method, method.number, request.request)
+        return method.response.decode(answer.response)
       }
-      checkSession(decodeRow(sessionRow, sessionValue), request.request)
+      const known = checkSession(decodeRow(sessionRow, sessionValue), request.request)
+      checkWindow(known, request.request)
+      if (acknowledged >= known.acknowledged + trimEvery) await trimStep(change.tx, session, acknowledged)
       const result = await body(change)
       change.tx.put(key, requestRow.encode({ method: method.number, response: method.response.encode(result) }))
       return result
     },
     { freesRoom, witness: async (tx) => (await tx.get(key)) !== undefined },
   )
-}
-
-/** The session of a request, read for use in its transaction. @throws as {@link applyOnce} */
-export async function readSession(tx: Transaction, request: RequestId): Promise<Session> {
-  return checkSession(decodeRow(sessionRow, await tx.get(sessionKey(request.session))), request)
 }
 
 export function checkSession(session: Session | undefined, request: RequestId): Session {
@@ -67,6 +64,16 @@ export function checkSession(session: Session | undefined, request: RequestId): 
     )
   }
   return session
+}
+
+/** So that the answers kept for a client that acknowledges none are bounded. */
+function checkWindow(session: Session, { sequence, acknowledged }: RequestId): void {
+  if (sequence - Math.max(session.acknowledged, acknowledged) > limits.unacknowledgedRequests) {
+    throw new AshlarError(
+      'busy',
+      `Cannot apply request ${sequence}: ${limits.unacknowledgedRequests} answers before it are not acknowledged`,
+    )
+  }
 }
 
 export function checkMethod(found: number, expected: number, request: RequestId): void {

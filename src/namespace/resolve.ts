@@ -71,22 +71,25 @@ export function resolveParent(tx: Transaction, path: Path, makeMissing?: MakeMis
   return resolveDirectory(tx, path.names.slice(0, -1), makeMissing)
 }
 
-/** The entry of this name, file or directory. */
+/** The entry of this name. Where both have it (S3 may make that), `a` is the file, and the directory is `a/`. */
 export async function lookup(tx: Transaction, parent: Directory, name: string): Promise<Found | undefined> {
   const [fileValue, directoryValue] = await tx.getMany([
     entryKey(parent.inode, name),
     entryKey(parent.inode, `${name}/`),
   ])
-  const directory = decodeRow(entryRow, directoryValue)
-  if (directory !== undefined) return { parent, keyName: `${name}/`, entry: directory }
   const file = decodeRow(entryRow, fileValue)
-  return file && { parent, keyName: name, entry: file }
+  if (file !== undefined) return { parent, keyName: name, entry: file }
+  const directory = decodeRow(entryRow, directoryValue)
+  return directory && { parent, keyName: `${name}/`, entry: directory }
 }
 
 /** The entry of a path. @throws {AshlarError} `not-found`, `not-a-directory` */
 export async function find(tx: Transaction, path: Path): Promise<Found> {
   if (path.names.length === 0) return findRoot(tx)
-  const found = await lookup(tx, await resolveParent(tx, path), lastName(path))
+  const parent = await resolveParent(tx, path)
+  const name = lastName(path)
+  const entry = path.directoryOnly ? await readRow(tx, entryRow, entryKey(parent.inode, `${name}/`)) : undefined
+  const found = entry === undefined ? await lookup(tx, parent, name) : { parent, keyName: `${name}/`, entry }
   if (found === undefined) throw notFound(path.text)
   if (path.directoryOnly && found.entry.kind !== 'directory') throw notDirectory(path.text)
   return found

@@ -74,14 +74,24 @@ test('lock() gives a name to one session, with a token that rises', async () => 
   await checkRows(master.context.kv)
 })
 
-test('lock() takes over from a session that has ended, before it is emptied', async () => {
+test('a session that has ended and is not emptied yet takes nothing, and its locks are free', async () => {
   const master = await TestMaster.start()
   const [first, second] = [await master.client(), await master.client()]
+  // More than the end itself drops; in the order of names, `job` comes last of all.
+  for (let index = 0; index < 600; index++) await first.namespace.lock(lockOf(first, `a ${index}`))
+  const written = await first.write(1)
   const held = await first.namespace.lock(lockOf(first, 'job'))
   await first.namespace.endSession({ session: first.session })
+  assert.equal((await master.namespace.totals()).sessions, 2)
+  await refused(first.makeDirectory('/d'), 'session-ended')
+  await refused(first.namespace.commitFile(first.commitRequest('/f', written)), 'session-ended')
+  await refused(first.namespace.keepSession({ session: first.session, acknowledged: 0 }), 'session-ended')
   const next = await second.namespace.lock(lockOf(second, 'job'))
   assert.ok(next.fencingToken > held.fencingToken)
-  await master.leader.expireSessions(10)
+  await master.leader.expireSessions(100)
+  assert.equal((await master.namespace.totals()).sessions, 1)
+  const again = await refused(second.namespace.lock(lockOf(second, 'job')), 'locked')
+  assert.equal(again.details['holder'], `session ${second.session}`)
   await refused(
     first.namespace.unlock({ request: first.request(), name: 'job', fencingToken: held.fencingToken }),
     'session-ended',
@@ -176,4 +186,28 @@ test('removeGroup() refuses a group that holds live chunks', async () => {
   await master.purgeAll()
   await master.leader.removeGroup(testGroup)
   assert.deepEqual(await master.namespace.getGroups(), [])
+})
+
+test('what one session may hold and leave unacknowledged is bounded', async () => {
+  const master = await TestMaster.start()
+  const client = await master.client()
+  const at = (sequence: number, acknowledged: number, path: string) => ({
+    request: { session: client.session, sequence, acknowledged },
+    path,
+    recursive: false,
+  })
+  const { makeDirectory } = client.namespace
+  await makeDirectory(at(1, 0, '/a'))
+  await refused(makeDirectory(at(limits.unacknowledgedRequests + 1, 0, '/b')), 'busy')
+  // A request that acknowledges many moves the mark, and drops the answers below it.
+  await makeDirectory(at(limits.unacknowledgedRequests + 1, 5000, '/b'))
+  await refused(makeDirectory(at(1, 0, '/a')), 'invalid-argument')
+  await refused(makeDirectory(at(4999, 0, '/c')), 'invalid-argument')
+  const next = limits.unacknowledgedRequests + 2
+  for (let index = 0; index < limits.locksPerSession; index++) {
+    const request = { session: client.session, sequence: next + index, acknowledged: next + index - 1 }
+    await client.namespace.lock({ request, name: `${index}`, waitMs: 0, holder: '' })
+  }
+  const request = { session: client.session, sequence: 2 * next, acknowledged: 2 * next - 1 }
+  await refused(client.namespace.lock({ request, name: 'one more', waitMs: 0, holder: '' }), 'busy')
 })

@@ -7,7 +7,7 @@ import type { Infer } from '../base/codec.ts'
 import type { AllocationId, InodeId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
-import { prefixEnd } from '../kv/txn-kv.ts'
+import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import type * as methods from '../wire/methods/session-methods.ts'
 import { closeAllocation } from './allocations.ts'
 import { type Change, transactChange } from './change.ts'
@@ -61,27 +61,25 @@ export async function keepSession(
 }
 
 /** Raises the acknowledged mark and drops the answers below it, in bounded steps. Nothing for a session that ended. */
-export async function trimRequests(context: NamespaceContext, session: number, acknowledged: number): Promise<void> {
-  const dropSome = () =>
-    transactChange(
-      context,
-      async ({ tx }) => {
-        const row = await readRow(tx, sessionRow, sessionKey(session))
-        if (row === undefined || row.ended) return 0
-        const mark = Math.max(row.acknowledged, acknowledged)
-        if (mark > row.acknowledged) tx.put(sessionKey(session), sessionRow.encode({ ...row, acknowledged: mark }))
-        const answers = await tx.range({
-          start: requestPrefix(session),
-          end: requestKey(session, mark + 1),
-          limit: answersPerStep,
-        })
-        for (const { key } of answers) tx.del(key)
-        return answers.length
-      },
-      { freesRoom: true },
-    )
-  // Bounded by the number of requests that a session makes between two marks.
-  while ((await dropSome()) === answersPerStep);
+async function trimRequests(context: NamespaceContext, session: number, acknowledged: number): Promise<void> {
+  const step = () => context.kv.transact((tx) => trimStep(tx, session, acknowledged), { freesRoom: true })
+  // Bounded by `limits.unacknowledgedRequests`.
+  while ((await step()) === answersPerStep);
+}
+
+/** One step of {@link trimRequests}. @returns answers dropped */
+export async function trimStep(tx: Transaction, session: number, acknowledged: number): Promise<number> {
+  const row = await readRow(tx, sessionRow, sessionKey(session))
+  if (row === undefined || row.ended) return 0
+  const mark = Math.max(row.acknowledged, acknowledged)
+  if (mark > row.acknowledged) tx.put(sessionKey(session), sessionRow.encode({ ...row, acknowledged: mark }))
+  const answers = await tx.range({
+    start: requestPrefix(session),
+    end: requestKey(session, mark + 1),
+    limit: answersPerStep,
+  })
+  for (const { key } of answers) tx.del(key)
+  return answers.length
 }
 
 export async function endSession(context: NamespaceContext, session: number): Promise<void> {

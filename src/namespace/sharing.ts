@@ -126,7 +126,7 @@ async function shareMore(
     if (inode !== undefined) unhide(change, inode, session)
     return length === source.entry.content.length ? { ...content, crc: source.entry.content.crc } : content
   }
-  const hidden = inode ?? makeHidden(change, session, {})
+  const hidden = inode ?? (await makeHidden(change, session, {}))
   tx.put(inodeKey(hidden), inodeRow.encode({ kind: 'hidden', session, content, sourceVersion }))
   return hidden
 }

@@ -5,6 +5,7 @@ import { refused } from '../../test/namespace/refused.ts'
 import { otherPolicy, TestMaster, testPolicy } from '../../test/namespace/test-master.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
+import { entryKey, rootInode } from './keys.ts'
 
 test('names that a file system cannot show are refused, all others are kept byte for byte', async () => {
   const master = await TestMaster.start()
@@ -162,6 +163,23 @@ test('makeDirectory() makes what is missing only when recursive; remove() keeps 
   assert.deepEqual(await client.names('/'), ['a/'])
   await client.remove('/a')
   await checkRows(master.context.kv)
+})
+
+// S3 may make both: then `a` is the file and `a/` the directory.
+test('of a file and a directory of one name each is found', async () => {
+  const master = await TestMaster.start()
+  const client = await master.client()
+  await client.makeDirectory('/a')
+  await client.put('/a/b', 5)
+  await client.put('/c', 7)
+  const { kv } = master.context
+  const entry = await kv.transact((tx) => tx.get(entryKey(rootInode, 'c')))
+  await kv.transact(async (tx) => tx.put(entryKey(rootInode, 'a'), entry as Buffer))
+  const kindOf = async (path: string) => (await client.namespace.stat({ path })).attributes.kind
+  assert.deepEqual([await kindOf('/a'), await kindOf('/a/'), await kindOf('/a/b')], ['file', 'directory', 'file'])
+  assert.deepEqual(await client.names('/'), ['a', 'a/', 'c'])
+  await client.rename('/a/', '/d')
+  assert.deepEqual(await client.names('/'), ['a', 'c', 'd/'])
 })
 
 test('a replaced file stays as private as it was; attributes and xattrs are set under a new version', async () => {
