@@ -213,6 +213,22 @@ test('call() settles only when the socket is done with its payload', async () =>
   assert.deepEqual(cancels.map(({ requestId }) => requestId).sort(), [1, 2])
 })
 
+test('call() sends no more than limits.requestBytesPerConnection before there are answers', async () => {
+  const { connection, peer } = setUp()
+  const payload = Buffer.alloc(limits.framePayloadBytes)
+  const calls = Array.from({ length: 20 }, () => peer.call(echo, { word: '', number: 0 }, { payload }))
+  for (let turn = 0; turn < 10; turn++) {
+    connection.takeAll()
+    await turns(2)
+  }
+  assert.ok(connection.written.length <= limits.requestBytesPerConnection + 20 * frameHeaderBytes)
+  assert.ok(connection.written.length > limits.requestBytesPerConnection / 2)
+  const lost = Promise.allSettled(calls)
+  peer.connectionClosed(undefined)
+  connection.takeAll()
+  await lost
+})
+
 test('a call that waits at the caller is not sent once it was cancelled or timed out, and is not applied', async () => {
   const { clock, connection, peer } = setUp()
   connection.unsentBytes = limits.unsentBytesPerConnection

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createManualClock, turns } from '../../test/wire/manual-clock.ts'
+import { createManualClock } from '../../test/wire/manual-clock.ts'
 import { clientCredentials, echo, masterCredentials, probe } from '../../test/wire/wire-pair.ts'
 import { limits } from '../base/limits.ts'
 import { createMemoryNetwork } from '../env/memory-network.ts'
@@ -85,5 +85,23 @@ test('Keepalive takes a slow peer that still empties a backlog for alive, and on
   assert.ok(!events.includes('dead'))
   await clock.advance(30_000)
   assert.equal(events.at(-1), 'dead')
-  await turns(1)
+})
+
+test('Keepalive is not misled by pings that the own system takes', async () => {
+  const clock = createManualClock()
+  const events: string[] = []
+  let takenBytes = 0
+  new Keepalive({
+    clock,
+    idleTimeoutMs: 1e9,
+    observe: () => ({ callsUnderWay: 1, unsentBytes: 0, takenBytes }),
+    ping: () => {
+      takenBytes += 24
+    },
+    dead: () => events.push('dead'),
+    idle: () => events.push('idle'),
+    tick: () => undefined,
+  })
+  await clock.advance(30_000)
+  assert.deepEqual(events, ['dead'])
 })

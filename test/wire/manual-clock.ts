@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../src/env/clock.ts'
 export interface ManualClock extends Clock {
   /** Runs what comes due, in order, with turns of the event loop in between for what that sets off. */
   advance(byMs: number): Promise<void>
+  readonly pendingTimers: number
 }
 
 export function createManualClock(): ManualClock {
@@ -19,6 +20,9 @@ export function createManualClock(): ManualClock {
       return { cancel: () => timers.delete(timer) }
     },
     soon: (callback) => void setImmediate(callback),
+    get pendingTimers() {
+      return timers.size
+    },
     async advance(byMs) {
       const endMs = nowMs + byMs
       for (;;) {
