@@ -7,6 +7,7 @@ import { connect } from '../client/index.ts'
 import type { Env } from '../env/env.ts'
 import { createNodeEnv } from '../env/node-env.ts'
 import type { LogLevel } from '../env/node-log.ts'
+import type { Host } from './host.ts'
 import { createOutput, type Output } from './output.ts'
 
 /** Options that every verb takes, as commander hands them over. */
@@ -16,44 +17,53 @@ export interface CommonOptions {
   readonly json?: boolean
 }
 
-/** A command waits so long for a master, unless `--timeout` says otherwise. */
-const defaultTimeoutMs = 10_000
+/** How long a command waits for a master: with the start of the process it ends within 10 s. */
+const defaultTimeoutMs = 8_000
 
 export interface CommandContext {
   readonly env: Env
+  readonly host: Host
   readonly output: Output
   /** Aborts on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
-  /** The `cluster.json` in force: `--cluster`, `ASHLAR_CLUSTER`, or the default data folder's. */
-  readonly clusterPath: string
   /** @throws {AshlarError} `unavailable` — no master answers; `unauthenticated`, at once */
   connect(): Promise<AshlarClient>
 }
 
-export function createContext(options: CommonOptions, { signal }: { readonly signal: AbortSignal }): CommandContext {
+export function createContext(options: CommonOptions, host: Host): CommandContext {
   const env = createNodeEnv({ log: logLevel() })
-  const output = createOutput({ json: options.json === true })
-  const clusterPath = options.cluster ?? process.env['ASHLAR_CLUSTER'] ?? defaultClusterFilePath()
   const timeoutMs = options.timeout === undefined ? defaultTimeoutMs : parseDuration(options.timeout)
   return {
     env,
-    output,
-    signal,
-    clusterPath,
-    async connect() {
-      try {
-        return await connect({ cluster: clusterPath, env, timeoutMs, signal })
-      } catch (error) {
-        if (error instanceof AshlarError && error.code === 'not-found') {
-          throw new AshlarError(
-            'unavailable',
-            `Cannot find a cluster: there is no ${clusterPath}. Start one with "ashlar up", or name its cluster.json by --cluster or ASHLAR_CLUSTER`,
-            { cause: error },
-          )
-        }
-        throw error
-      }
-    },
+    host,
+    output: createOutput({ json: options.json === true }),
+    signal: host.stop,
+    connect: () => connectTo(clusterFilePath(options), { env, timeoutMs, signal: host.stop }),
+  }
+}
+
+/** The `cluster.json` in force: `--cluster`, `ASHLAR_CLUSTER`, or the default data folder's. */
+function clusterFilePath({ cluster }: CommonOptions): string {
+  const fromEnvironment = process.env['ASHLAR_CLUSTER']
+  return cluster ?? (fromEnvironment === '' ? undefined : fromEnvironment) ?? defaultClusterFilePath()
+}
+
+async function connectTo(
+  cluster: string,
+  options: { readonly env: Env; readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<AshlarClient> {
+  try {
+    return await connect({ cluster, ...options })
+  } catch (error) {
+    if (!(error instanceof AshlarError)) throw error
+    if (error.code === 'not-found') {
+      throw new AshlarError(
+        'unavailable',
+        `Cannot find a cluster: there is no ${cluster}. Start one with "ashlar up", or name its cluster.json by --cluster or ASHLAR_CLUSTER`,
+        { cause: error },
+      )
+    }
+    throw error
   }
 }
 

@@ -3,19 +3,17 @@
  * the verb was spelled out.
  * @module
  */
-import { createInterface } from 'node:readline/promises'
 import { AshlarError } from '../base/errors.ts'
+import type { Host } from './host.ts'
 
 /** @throws {AshlarError} `cancelled` — the answer was no */
-export async function confirm(question: string, { yes }: { readonly yes: boolean }): Promise<void> {
-  if (yes || !process.stdin.isTTY || !process.stderr.isTTY) return
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = await terminal.question(`${question} [y/N] `)
-    if (!/^y(es)?$/i.test(answer.trim())) {
-      throw new AshlarError('cancelled', 'Nothing was changed: the answer was no', { applied: 'no' })
-    }
-  } finally {
-    terminal.close()
+export async function confirm(
+  host: Host,
+  { question, yes }: { readonly question: string; readonly yes: boolean },
+): Promise<void> {
+  if (yes || host.ask === undefined) return
+  const answer = await host.ask(`${question} [y/N] `)
+  if (!/^y(es)?$/i.test(answer.trim())) {
+    throw new AshlarError('cancelled', 'Nothing was changed: the answer was no', { applied: 'no' })
   }
 }

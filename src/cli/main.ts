@@ -4,6 +4,9 @@
  * The first SIGINT or SIGTERM asks the verb to stop in order; a second one ends the process at once.
  * @module
  */
+import { registerAllVerbs } from './all-verbs.ts'
+import { refuseBadUtf8 } from './argv.ts'
+import { processHost } from './host.ts'
 import { reportFailure } from './output.ts'
 import { runProgram } from './program.ts'
 
@@ -23,7 +26,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const argv = process.argv.slice(2)
 try {
-  process.exitCode = await runProgram(argv, { stop: stopping.signal })
+  refuseBadUtf8(argv)
+  process.exitCode = await runProgram(argv, { host: processHost(stopping.signal), register: registerAllVerbs })
 } catch (error) {
   process.exitCode = reportFailure(error, { json: argv.includes('--json') })
 }

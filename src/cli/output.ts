@@ -37,9 +37,20 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     bytes: (bytes) =>
       new Promise((resolve, reject) => {
+        isLineOpen = bytes.at(-1) !== newline
         process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
       }),
   }
+}
+
+const newline = 0x0a
+/** Whether raw bytes on stdout ended in the middle of a line. One for the process, as stdout is. */
+let isLineOpen = false
+
+/** So that a prompt does not overwrite the end of what `cat` printed. */
+export function closeLine(): void {
+  if (isLineOpen) process.stdout.write('\n')
+  isLineOpen = false
 }
 
 /** Prints a failure. @returns the exit code */

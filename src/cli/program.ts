@@ -1,51 +1,67 @@
 /**
- * The command line as a whole: each verb's file registers itself and loads what it needs when it runs, so that
- * `ashlar ls` does not pay for `ashlar up`.
+ * A command line over a set of verbs, and one run of it: arguments in, exit code out. Usage errors are printed here; what a
+ * verb throws is the caller's to print.
  * @module
  */
 import { Command, CommanderError } from 'commander'
-import { registerServerVerbs } from './servers/server-verbs.ts'
-import { registerUp } from './up/up-verb.ts'
-import { registerVerbs } from './verbs/register.ts'
-import { packageVersion } from './version.ts'
+import { AshlarError } from '../base/errors.ts'
+import type { Host } from './host.ts'
+import type { VerbRegistry } from './verb-registry.ts'
 
 export interface ProgramOptions {
-  /** Aborts on SIGTERM and Ctrl-C. */
-  readonly stop: AbortSignal
-}
-
-/** What a verb's file adds itself to. */
-export interface VerbRegistry {
-  readonly program: Command
-  readonly stop: AbortSignal
+  readonly host: Host
+  /** Adds the verbs. */
+  readonly register: (registry: VerbRegistry) => void
 }
 
 /** @returns the exit code */
-export async function runProgram(argv: readonly string[], { stop }: ProgramOptions): Promise<number> {
-  const program = buildProgram({ stop })
+export async function runProgram(argv: readonly string[], { host, register }: ProgramOptions): Promise<number> {
+  let exitCode = 0
+  const exitWith = (code: number) => {
+    exitCode = code
+  }
+  const isJson = argv.includes('--json')
+  const program = buildProgram({ host, register, isJson, exitWith })
   try {
     await program.parseAsync(argv, { from: 'user' })
-    return 0
+    return exitCode
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    // Commander has printed its message already: help and version are no failure, help without a verb is.
-    return error.exitCode === 0 ? 0 : 2
+    // Help and version are no failure; help without a verb is.
+    if (error.exitCode === 0) return 0
+    if (isJson) throw new AshlarError('invalid-argument', error.message.replace(/^error: /, ''), { cause: error })
+    return 2
   }
 }
 
-export function buildProgram({ stop }: ProgramOptions): Command {
+export function buildProgram({
+  host,
+  register,
+  isJson = false,
+  exitWith = () => undefined,
+}: ProgramOptions & { readonly isJson?: boolean; readonly exitWith?: VerbRegistry['exitWith'] }): Command {
   const program = new Command('ashlar')
+  const prefix = host.client === undefined ? 'ashlar ' : ''
   program
     .description('A distributed file and object store that never loses an acknowledged byte, and explains itself.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .usage('VERB …')
     .showSuggestionAfterError(true)
-    .showHelpAfterError('(ashlar help VERB shows what a verb takes)')
+    .showHelpAfterError(`(${prefix}help VERB shows what a verb takes)`)
+    .addHelpText('after', `\n${prefix}help VERB shows what a verb takes, with examples.`)
     .exitOverride()
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({
+      outputError: (text, write) => {
+        if (!isJson) write(text.replace(/^error: /, 'ashlar: '))
+      },
+      ...(isJson ? { writeErr: () => undefined } : {}),
+    })
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false, subcommandTerm: (command) => termOf(command) })
     .helpCommand('help [verb]', 'show what a verb takes')
-  const registry: VerbRegistry = { program, stop }
-  registerUp(registry)
-  registerServerVerbs(registry)
-  registerVerbs(registry)
+  register({ program, host, exitWith })
   return program
+}
+
+/** As in "rm, delete": what a verb takes is shown by its own help. */
+function termOf(command: Command): string {
+  return [command.name(), ...command.aliases()].join(', ')
 }

@@ -4,7 +4,7 @@ import { Option } from 'commander'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
 import { createOutput } from '../output.ts'
-import type { VerbRegistry } from '../program.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import type { RawChunkServerOptions } from './chunkserver-process.ts'
 import type { RawMasterOptions } from './master-process.ts'
 
@@ -13,7 +13,7 @@ function internal(flags: string): Option {
   return new Option(flags).hideHelp()
 }
 
-export function registerServerVerbs({ program, stop }: VerbRegistry): void {
+export function registerServerVerbs({ program, host }: VerbRegistry): void {
   program
     .command('master')
     .summary('run a master of its own')
@@ -40,7 +40,7 @@ export function registerServerVerbs({ program, stop }: VerbRegistry): void {
       await runMaster(options, {
         env: createNodeEnv({ log: logLevel() }),
         output: createOutput({ json: raw.json === true }),
-        stop,
+        stop: host.stop,
       })
     })
 
@@ -72,7 +72,7 @@ export function registerServerVerbs({ program, stop }: VerbRegistry): void {
       await runChunkServer(options, {
         env: createNodeEnv({ log: logLevel() }),
         output: createOutput({ json: raw.json === true }),
-        stop,
+        stop: host.stop,
       })
     })
 

@@ -6,10 +6,10 @@ import { defaultDataFolder } from '../../client/cluster-file.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
 import { createOutput } from '../output.ts'
-import type { VerbRegistry } from '../program.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { checkUpOptions, type RawUpOptions } from './up-options.ts'
 
-export function registerUp({ program, stop }: VerbRegistry): void {
+export function registerUp({ program, host }: VerbRegistry): void {
   program
     .command('up')
     .summary('start a cluster on this machine')
@@ -46,7 +46,7 @@ Examples:
           asked: raw.temp ? { httpPort: 0, ...asked } : asked,
           restart: raw.restart,
           isTemporary: raw.temp === true,
-          stop,
+          stop: host.stop,
         })
       } finally {
         if (raw.temp) await rm(dataFolder, { recursive: true, force: true })

@@ -2,8 +2,8 @@
 import { posix } from 'node:path'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
-import type { VerbRegistry } from '../program.ts'
-import { expandGlob } from './remote-glob.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
+import { expandGlob, withoutSlash } from './remote-glob.ts'
 import { addVerb } from './verb.ts'
 
 export function registerChangeVerbs(registry: VerbRegistry): void {
@@ -16,7 +16,7 @@ export function registerChangeVerbs(registry: VerbRegistry): void {
     ],
     examples: ['mkdir /logs', 'mkdir -p /logs/2026/11'],
     run: async ({ client, output, signal, options }, ...paths) => {
-      for (const path of paths) {
+      for (const path of paths.map(withoutSlash)) {
         const made = options.dryRun
           ? !(await client.exists(path, { signal }))
           : (await client.mkdir(path, { recursive: options.parents === true, signal })) !== undefined
@@ -73,6 +73,7 @@ export function registerChangeVerbs(registry: VerbRegistry): void {
 
   addVerb<{ readonly recursive?: boolean; readonly force?: boolean; readonly dryRun?: boolean }>(registry, {
     usage: 'rm <paths...>',
+    ...(registry.host.client === undefined ? {} : { alias: 'delete' }),
     summary: 'delete to trash',
     description:
       'Deletes to trash, a directory in one step however large it is. "ashlar undelete" brings it back, for 7 days by default.',
@@ -130,18 +131,16 @@ async function pairs(
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly { readonly from: string; readonly to: string }[]> {
-  const target = paths.at(-1)
-  if (target === undefined || paths.length < 2) {
+  const last = paths.at(-1)
+  if (last === undefined || paths.length < 2) {
     throw new AshlarError('invalid-argument', 'Cannot move or copy: name what, and where to')
   }
+  const target = withoutSlash(last)
   const sources = await expandAll(client, paths.slice(0, -1), { force: false, signal })
   const intoDirectory =
     (await client.exists(target, { signal })) && (await client.stat(target, { signal })).isDirectory()
-  if (sources.length > 1 && !intoDirectory) {
-    throw new AshlarError(
-      'not-a-directory',
-      `Cannot move or copy ${sources.length} paths to ${target}: it is not a directory`,
-    )
+  if ((sources.length > 1 || last !== target) && !intoDirectory) {
+    throw new AshlarError('not-a-directory', `Cannot move or copy to ${last}: it is not a directory`)
   }
   return sources.map((from) => ({ from, to: intoDirectory ? posix.join(target, posix.basename(from)) : target }))
 }

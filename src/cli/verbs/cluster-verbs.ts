@@ -2,8 +2,8 @@
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { NodeStatus } from '../../client/index.ts'
-import type { VerbRegistry } from '../program.ts'
 import { formatTable } from '../table.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { addVerb } from './verb.ts'
 
 export function registerClusterVerbs(registry: VerbRegistry): void {

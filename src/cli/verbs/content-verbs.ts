@@ -1,7 +1,7 @@
 /** `cat`, `append`, `checksum`: the bytes of single files. @module */
-import { createReadStream } from 'node:fs'
 import { AshlarError } from '../../base/errors.ts'
-import type { VerbRegistry } from '../program.ts'
+import { openLocalFile, stdinOf } from '../transfers/local-input.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
 import { addVerb } from './verb.ts'
 
@@ -26,8 +26,8 @@ export function registerContentVerbs(registry: VerbRegistry): void {
       'Adds bytes to the end of a file, and makes it when there is none. FILE is a local file, or - for stdin (the default).',
     flags: [['--text <text>', 'this text, as it stands']],
     examples: ['append /log.txt more.txt', 'date | ashlar append /log.txt', "append /log.txt --text 'done'"],
-    run: async ({ client, output, signal, options }, path = '', file = '-') => {
-      const data = options.text ?? (file === '-' ? process.stdin : createReadStream(file))
+    run: async ({ client, host, output, signal, options }, path = '', file = '-') => {
+      const data = options.text ?? (file === '-' ? stdinOf(host) : await openLocalFile(file))
       const stats = await client.appendFile(path, data, { signal })
       output.object({ path, size: stats.size, version: stats.version })
     },

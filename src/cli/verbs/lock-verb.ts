@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { AshlarError } from '../../base/errors.ts'
 import { parseDuration } from '../../base/sizes.ts'
 import type { Lock } from '../../client/filesystem.ts'
-import type { VerbRegistry } from '../program.ts'
+import type { Clock, Timer } from '../../env/clock.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { addVerb } from './verb.ts'
 
 /** A command that does not end after SIGTERM, when its lock is lost, is ended by force. */
@@ -18,34 +19,34 @@ export function registerLockVerb(registry: VerbRegistry): void {
       'When the lock is lost (this process cut off from the cluster), COMMAND gets SIGTERM.',
     flags: [['--wait <duration>', 'wait so long for whoever holds it (default: 10s)']],
     examples: ['lock /backup -- ./nightly-backup.sh', 'lock --wait 1h /deploy -- make deploy'],
-    run: async ({ client, env, output, signal, options }, path = '', ...command) => {
+    run: async ({ client, env, host, exitWith, output, signal, options }, path = '', ...command) => {
       const waitMs = options.wait === undefined ? 10_000 : parseDuration(options.wait)
       const holder = `pid ${process.pid}`
       const exitCode = await client.withLock(
         path,
-        (lock) => runCommand(command, lock, { after: (delayMs, run) => env.clock.after(delayMs, run) }),
+        (lock) =>
+          runCommand(command, { lock, clock: env.clock, stdin: host.stdin === undefined ? 'ignore' : 'inherit' }),
         { waitMs, holder, signal },
       )
       output.object({ path, exitCode })
-      process.exitCode = exitCode
+      exitWith(exitCode)
     },
   })
 }
 
 function runCommand(
   [program = '', ...args]: readonly string[],
-  lock: Lock,
-  { after }: { readonly after: (delayMs: number, run: () => void) => { cancel(): void } },
+  { lock, clock, stdin }: { readonly lock: Lock; readonly clock: Clock; readonly stdin: 'inherit' | 'ignore' },
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      stdio: 'inherit',
+      stdio: [stdin, 'inherit', 'inherit'],
       env: { ...process.env, ASHLAR_FENCING_TOKEN: String(lock.fencingToken) },
     })
-    let killing: { cancel(): void } | undefined
+    let killing: Timer | undefined
     const onLost = () => {
       child.kill('SIGTERM')
-      killing = after(graceMs, () => child.kill('SIGKILL'))
+      killing = clock.after(graceMs, () => child.kill('SIGKILL'))
     }
     lock.signal.addEventListener('abort', onLost, { once: true })
     const settle = () => {

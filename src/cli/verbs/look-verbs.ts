@@ -4,10 +4,10 @@ import { formatSize } from '../../base/sizes.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { DirectoryEntry, FileStats } from '../../client/index.ts'
 import type { Output } from '../output.ts'
-import type { VerbRegistry } from '../program.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
 import { describeFile } from './describe-file.ts'
-import { matchesName } from './remote-glob.ts'
+import { matchesName, withoutSlash } from './remote-glob.ts'
 import { addVerb } from './verb.ts'
 
 export function registerLookVerbs(registry: VerbRegistry): void {
@@ -44,7 +44,8 @@ export function registerLookVerbs(registry: VerbRegistry): void {
     usage: 'tree [path]',
     summary: 'show a directory as a tree',
     examples: ['tree /', 'tree /photos'],
-    run: async ({ client, output, signal }, path = '/') => {
+    run: async ({ client, output, signal }, given = '/') => {
+      const path = withoutSlash(given)
       output.line(path)
       const counts = await drawTree(client, path, { indent: '', output, signal })
       output.line('')
@@ -95,7 +96,7 @@ export function registerLookVerbs(registry: VerbRegistry): void {
       if (type !== undefined && type !== 'f' && type !== 'd') {
         throw new AshlarError('invalid-argument', `Cannot find --type ${type}: it is f (files) or d (directories)`)
       }
-      for await (const { entry } of below(client, path, { recursive: true, signal })) {
+      for await (const { entry } of below(client, withoutSlash(path), { recursive: true, signal })) {
         if (name !== undefined && !matchesName(name, entry.name)) continue
         if (type !== undefined && entry.isDirectory() !== (type === 'd')) continue
         output.object(entryObject(entry.path, entry.stats))

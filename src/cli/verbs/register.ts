@@ -1,5 +1,5 @@
 /** Every verb that talks to a cluster, in the order that `ashlar help` shows. @module */
-import type { VerbRegistry } from '../program.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { packageVersion } from '../version.ts'
 import { registerChangeVerbs } from './change-verbs.ts'
 import { registerClusterVerbs } from './cluster-verbs.ts'

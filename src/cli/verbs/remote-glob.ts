@@ -1,5 +1,6 @@
 /**
- * Globs over remote paths: `*`, `?` and `[abc]` within a name, `**` over any depth. A path without them names itself, whether it exists or not.
+ * Remote paths as people type them. Globs: `*`, `?` and `[abc]` within a name, `**` over any depth; as in sh, one that matches
+ * nothing may be a name itself. A path without them names itself, whether it exists or not; `/a/` is the directory `/a`.
  * @module
  */
 import { AshlarError } from '../../base/errors.ts'
@@ -17,11 +18,24 @@ export function isGlob(path: string): boolean {
  * @throws {AshlarError} `not-found` — a glob that matches nothing; `too-large`
  */
 export async function expandGlob(client: AshlarClient, pattern: string, signal: AbortSignal): Promise<string[]> {
+  if (pattern.length > 1 && pattern.endsWith('/')) {
+    const paths = await expandGlob(client, withoutSlash(pattern), signal)
+    const kinds = await Promise.all(paths.map((path) => isDirectory(client, path, signal)))
+    const directories = paths.filter((_, at) => kinds[at])
+    if (directories.length > 0) return directories
+    throw new AshlarError('not-a-directory', `Cannot use ${pattern}: it ends with "/" and is no directory`)
+  }
   if (!isGlob(pattern)) return [pattern]
   const matches: string[] = []
   await walk(client, { base: '', parts: pattern.split('/').filter((part) => part !== ''), signal }, matches)
+  if (matches.length === 0 && (await client.exists(pattern, { signal }))) return [pattern]
   if (matches.length === 0) throw new AshlarError('not-found', `Cannot find ${pattern}: no path matches it`)
   return matches
+}
+
+/** `/a/` as `/a`. */
+export function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 /** One name against one part of a pattern. A leading dot is matched like any other character only when the part begins with one. */

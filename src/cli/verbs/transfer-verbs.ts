@@ -1,16 +1,16 @@
 /** `put` and `get`: between the local file system and the store. @module */
-import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { Output } from '../output.ts'
-import type { VerbRegistry } from '../program.ts'
 import { downloadFile, downloadTree, walkRemoteTree } from '../transfers/download.ts'
+import { localExists, localInfo, stdinOf } from '../transfers/local-input.ts'
 import { describe, walkLocalTree } from '../transfers/local-tree.ts'
 import { Progress } from '../transfers/progress.ts'
 import { baseName, targetOf, uploadFile, uploadTree } from '../transfers/upload.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
 import { addVerb, type VerbRun } from './verb.ts'
 
@@ -54,8 +54,9 @@ export function registerTransferVerbs(registry: VerbRegistry): void {
           'Cannot put: name local files (or --text TEXT), and the path to store them under',
         )
       }
+      const text = run.options.text ?? (await textInShell(run, sources))
+      if (text !== undefined) return await putText(run, text, target)
       await transfer(run, async (progress) => {
-        if (run.options.text !== undefined) await putText(run, run.options.text, target)
         for (const source of sources) await putSource(run, { source, target, progress, isOnly: sources.length === 1 })
       })
     },
@@ -115,6 +116,16 @@ async function transfer<Options>(
   }
 }
 
+/** Only in the shell: a single word that holds no `/` and names no local file is what to store. */
+async function textInShell(
+  { host, options }: VerbRun<PutOptions>,
+  [word, ...others]: readonly string[],
+): Promise<string | undefined> {
+  const isWord = word !== undefined && others.length === 0 && word !== '-' && !word.includes('/')
+  if (host.client === undefined || options.recursive === true || !isWord) return undefined
+  return (await localExists(word)) ? undefined : word
+}
+
 async function putText(
   { client, output, options, signal }: VerbRun<PutOptions>,
   text: string,
@@ -161,9 +172,9 @@ async function putSource(run: VerbRun<PutOptions>, { source, target, progress, i
   }
 }
 
-async function putStdin({ client, output, options, signal }: VerbRun<PutOptions>, target: string): Promise<void> {
+async function putStdin({ client, host, output, options, signal }: VerbRun<PutOptions>, target: string): Promise<void> {
   if (options.dryRun) return say(output, 'stdin', target)
-  const stats = await client.writeFile(target, process.stdin, {
+  const stats = await client.writeFile(target, stdinOf(host), {
     makeParents: true,
     ...(options.clobber ? {} : { ifAbsent: true }),
     signal,
@@ -214,17 +225,6 @@ async function mustBeDirectory(client: AshlarClient, target: string, signal: Abo
   )
     return
   throw new AshlarError('not-a-directory', `Cannot put several files to ${target}: it is not a directory`)
-}
-
-async function localInfo(path: string): Promise<Stats> {
-  try {
-    return await stat(path)
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new AshlarError('not-found', `Cannot put ${path}: there is no such local file`, { cause })
-    throw new AshlarError('forbidden', `Cannot put ${path}: ${message}`, { cause })
-  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -2,8 +2,9 @@
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import { confirm } from '../confirm.ts'
-import type { VerbRegistry } from '../program.ts'
 import { formatTable } from '../table.ts'
+import type { VerbRegistry } from '../verb-registry.ts'
+import { withoutSlash } from './remote-glob.ts'
 import { addVerb } from './verb.ts'
 
 export function registerTrashVerbs(registry: VerbRegistry): void {
@@ -17,7 +18,7 @@ export function registerTrashVerbs(registry: VerbRegistry): void {
     ],
     examples: ['undelete /report.txt', 'undelete /report.txt --to /report-old.txt'],
     run: async ({ client, output, signal, options }, ...paths) => {
-      for (const path of paths) {
+      for (const path of paths.map(withoutSlash)) {
         const trashId = options.id === undefined ? undefined : Number(options.id)
         if (options.dryRun) {
           for await (const entry of client.listTrash(path, { signal })) {
@@ -46,7 +47,8 @@ export function registerTrashVerbs(registry: VerbRegistry): void {
       ['--dry-run', 'only say what would be emptied'],
     ],
     examples: ['trash list', 'trash list /logs', 'trash empty --yes'],
-    run: async ({ client, output, signal, options }, action, path = '/') => {
+    run: async ({ client, host, output, signal, options }, action, given = '/') => {
+      const path = withoutSlash(given)
       const trashId = options.id === undefined ? undefined : Number(options.id)
       const isEmpty = action === 'empty'
       if (action !== 'list' && !isEmpty) throw unknownAction(action)
@@ -70,7 +72,7 @@ export function registerTrashVerbs(registry: VerbRegistry): void {
         else output.line(formatTable(['ID', 'DELETED (UTC)', 'WHY', 'KEPT FOR', 'SIZE', 'PATH'], rows))
         return
       }
-      await confirm(`Empty the trash at ${path}? It cannot be undone.`, { yes: options.yes === true })
+      await confirm(host, { question: `Empty the trash at ${path}? It cannot be undone.`, yes: options.yes === true })
       const { entries, lengthBytes } = await client.emptyTrash(path, { trashId, signal })
       output.object({ path, entries, lengthBytes })
       output.line(`Emptied: ${entries} entries, ${formatSize(lengthBytes)}. The space returns within seconds.`)

@@ -1,0 +1,17 @@
+/** Every verb of `ashlar`. Those with much behind them load it when they run, so that `ashlar ls` does not pay for `ashlar up`. @module */
+import { registerCompletion } from './completion/completion-verb.ts'
+import { registerServerVerbs } from './servers/server-verbs.ts'
+import { registerShell } from './shell/shell-verb.ts'
+import { registerUp } from './up/up-verb.ts'
+import type { VerbRegistry } from './verb-registry.ts'
+import { registerVerbs } from './verbs/register.ts'
+import { packageVersion } from './version.ts'
+
+export function registerAllVerbs(registry: VerbRegistry): void {
+  registry.program.version(packageVersion(), '-V, --version', 'print the version')
+  registerUp(registry)
+  registerServerVerbs(registry)
+  registerVerbs(registry)
+  registerShell(registry)
+  registerCompletion(registry)
+}

@@ -1,0 +1,40 @@
+/**
+ * Where verbs run: in a process of their own (`ashlar VERB`), or in the shell, which keeps one client and reads commands
+ * from stdin itself.
+ * @module
+ */
+import { createInterface } from 'node:readline/promises'
+import type { Readable } from 'node:stream'
+import type { AshlarClient } from '../client/filesystem.ts'
+
+export interface Host {
+  /** Aborts on Ctrl-C and SIGTERM; in the shell on Ctrl-C, for the command under way. */
+  readonly stop: AbortSignal
+  /** What `-` reads. Absent in the shell. */
+  readonly stdin?: Readable | undefined
+  /** Kept over many commands (shell). Absent: each verb connects, and closes. */
+  readonly client?: AshlarClient | undefined
+  /** Asks a person. Absent where nobody can be asked: no terminal, a script. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined
+}
+
+/** The host of `ashlar VERB`. */
+export function processHost(stop: AbortSignal): Host {
+  const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true
+  return {
+    stop,
+    get stdin() {
+      return process.stdin
+    },
+    ask: canAsk ? askOnTerminal : undefined,
+  }
+}
+
+async function askOnTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
+}
