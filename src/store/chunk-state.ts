@@ -97,7 +97,8 @@ function afterPut({ live, grave }: ChunkState, chunk: LiveChunk): ChunkState {
   // The same put at two places is a copy made by compaction: the newer segment stays, the older is a stale holder.
   const isOlderCopy = live.sequence === chunk.sequence && segmentOf(chunk) < segmentOf(live)
   const [kept, stale] = isOlderCopy ? [live, chunk] : [chunk, live]
-  const holders = segmentOf(kept) === segmentOf(stale) ? [] : holdersOf(stale)
+  const isSeenAgain = live.sequence === chunk.sequence && segmentOf(live) === segmentOf(chunk)
+  const holders = isSeenAgain ? [] : holdersOf(stale)
   return { live: kept, grave: withHolders(grave, holders) }
 }
 

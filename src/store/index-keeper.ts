@@ -8,21 +8,17 @@
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock, Timer } from '../env/clock.ts'
-import type { Disk } from '../env/disk.ts'
 import type { Log } from '../env/log.ts'
 import type { ChunkIndex } from './chunk-index.ts'
 import type { Fence } from './fence.ts'
 import type { SpaceReserve } from './space-reserve.ts'
-import type { StoreLayout } from './store-layout.ts'
 
 const delayMs = 1000
 const eagerEvents = 4096
 
 export interface IndexKeeperOptions {
   readonly clock: Clock
-  readonly disk: Disk
   readonly log: Log
-  readonly layout: StoreLayout
   readonly index: ChunkIndex
   readonly fence: Fence
   readonly reserve: SpaceReserve
@@ -82,7 +78,7 @@ export class IndexKeeper {
   }
 
   async #checkpoint(): Promise<void> {
-    const { index, reserve, fence, log, disk, layout } = this.#options
+    const { index, reserve, fence, log } = this.#options
     try {
       await index.checkpoint()
       this.#options.afterCheckpoint?.()
@@ -96,7 +92,6 @@ export class IndexKeeper {
         return
       }
       fence.raise(error)
-      if (isAshlarError(error, 'metadata-corrupt')) await disk.writeSmall(layout.indexDistrust, Buffer.alloc(0))
       throw error
     }
   }

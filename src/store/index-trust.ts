@@ -2,6 +2,7 @@
  * Whether an index may be believed: what it says of itself, how it is emptied, and how an opening is marked in it.
  * @module
  */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
@@ -62,6 +63,27 @@ export async function clearIndex(kv: TxnKV): Promise<void> {
       },
       { freesRoom: true },
     )
+  }
+}
+
+/**
+ * The index of an open store: damage found in it is told to `onCorrupt`, and met by callers as a failed disk.
+ * @param onCorrupt fences the store, and sees to it that the next opening rebuilds the index
+ */
+export function watchIndex(kv: TxnKV, onCorrupt: (error: unknown) => Promise<void>): TxnKV {
+  return {
+    transact: async (body, options) => {
+      try {
+        return await kv.transact(body, options)
+      } catch (error) {
+        if (!isAshlarError(error, 'metadata-corrupt')) throw error
+        await onCorrupt(error)
+        const what = 'Cannot use store: its index is damaged; open the store again to rebuild it'
+        throw new AshlarError('disk-failed', what, { cause: error })
+      }
+    },
+    usedBytes: () => kv.usedBytes(),
+    close: () => kv.close(),
   }
 }
 

@@ -20,11 +20,11 @@ import { DiskStore } from './disk-store.ts'
 import { Fence } from './fence.ts'
 import { FileHandles } from './file-handles.ts'
 import { IndexKeeper } from './index-keeper.ts'
-import { markOpening } from './index-trust.ts'
+import { markOpening, watchIndex } from './index-trust.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecentMap } from './recent-map.ts'
-import { recover } from './recovery.ts'
+import { type RecoveryOptions, recover } from './recovery.ts'
 import { SegmentLog } from './segment-log.ts'
 import { SegmentTable } from './segment-table.ts'
 import { SpaceGauge } from './space-gauge.ts'
@@ -131,17 +131,16 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
   const fence = new Fence(log)
   const syncs = new DirectorySyncs(disk, fence)
   const pool = options.pool ?? new BufferPool(disk)
-  const table = new SegmentTable()
   const quarantine = new Quarantine({ disk, layout, log })
   await quarantine.load()
   const opening = await readOpening(env, layout)
-  const kv = await openIndex(options, { layout, fence })
+  const isDistrusted = await exists(env, layout.indexDistrust)
+  if (isDistrusted) await discardIndex(env, layout)
+  const { kv, table, recovered } = await openRecovered(options, {
+    ...{ layout, fence, pool, quarantine, opening, isDistrusted },
+    server: identity.server,
+  })
   try {
-    const isDistrusted = await exists(env, layout.indexDistrust)
-    const recovered = await recover({
-      ...{ disk, log, layout, kv, pool, table, quarantine, opening, isDistrusted },
-      server: identity.server,
-    })
     await markOpening(kv, opening + 1)
     await disk.writeSmall(layout.opening, Buffer.from(String(opening + 1)))
     if (isDistrusted) await disk.remove(layout.indexDistrust)
@@ -159,6 +158,10 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
     ledger.startWith(recovered.marks.usedBytes)
     const gauge = new SpaceGauge({ clock, disk, log, path: layout.root, ledger, reserve })
     await gauge.refresh()
+    const onIndexCorrupt = async (error: unknown) => {
+      fence.raise(error)
+      await disk.writeSmall(layout.indexDistrust, Buffer.alloc(0))
+    }
     const segmentLog = new SegmentLog({
       ...{ disk, layout, table, fence, syncs, reserve },
       server: identity.server,
@@ -166,9 +169,9 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
       sequence: recovered.marks.sequence,
     })
     if (recovered.tail !== undefined) await segmentLog.resume(recovered.tail)
-    const index = new ChunkIndex({ kv, table, sequence: () => segmentLog.sequence })
+    const index = new ChunkIndex({ kv: watchIndex(kv, onIndexCorrupt), table, sequence: () => segmentLog.sequence })
     const keeper = new IndexKeeper({
-      ...{ clock, disk, log, layout, index, fence, reserve },
+      ...{ clock, log, index, fence, reserve },
       afterCheckpoint: () => compactor.kick(),
     })
     const handles = new FileHandles(disk, { maxIdle: limits.storeIdleFiles })
@@ -222,7 +225,40 @@ async function exists({ disk }: Pick<Env, 'disk'>, path: string): Promise<boolea
   }
 }
 
-/** Opens the index; one that cannot be opened is thrown away, since it holds nothing that the store does not. */
+interface RecoveryPlace
+  extends Pick<RecoveryOptions, 'layout' | 'pool' | 'quarantine' | 'opening' | 'isDistrusted' | 'server'> {
+  readonly fence: Fence
+}
+
+/** Opens the index and brings it up to date; one that is damaged is thrown away: it holds nothing that the store does not. */
+async function openRecovered(options: OpenDiskStoreOptions, place: RecoveryPlace) {
+  const { env } = options
+  const { fence, ...common } = place
+  const attempt = async () => {
+    const kv = await openIndex(options, place)
+    try {
+      const table = new SegmentTable()
+      return { kv, table, recovered: await recover({ disk: env.disk, log: env.log, kv, table, ...common }) }
+    } catch (error) {
+      await kv.close()
+      throw error
+    }
+  }
+  try {
+    return await attempt()
+  } catch (error) {
+    if (!isAshlarError(error, 'metadata-corrupt', 'version-unsupported')) throw error
+    env.log.warn('index is damaged and is made anew', { error: String(error) })
+    await discardIndex(env, place.layout)
+    return await attempt()
+  }
+}
+
+async function discardIndex({ disk }: Pick<Env, 'disk'>, layout: StoreLayout): Promise<void> {
+  await disk.removeTree(layout.index)
+  await disk.makeDirectory(layout.index)
+}
+
 async function openIndex(
   options: OpenDiskStoreOptions,
   { layout, fence }: { readonly layout: StoreLayout; readonly fence: Fence },
@@ -232,14 +268,5 @@ async function openIndex(
     options.index ??
     (({ folder, onFatal }) =>
       openSqliteKV({ path: `${folder}/chunks.sqlite`, clock: env.clock, log: env.log, onFatal }))
-  const open = () => engine({ folder: layout.index, onFatal: (error) => fence.raise(error) })
-  try {
-    return await open()
-  } catch (error) {
-    if (!isAshlarError(error, 'metadata-corrupt', 'version-unsupported', 'bad-store')) throw error
-    env.log.warn('index cannot be opened and is made anew', { error: String(error) })
-    await env.disk.removeTree(layout.index)
-    await env.disk.makeDirectory(layout.index)
-    return await open()
-  }
+  return await engine({ folder: layout.index, onFatal: (error) => fence.raise(error) })
 }
