@@ -2,6 +2,9 @@
  * One authenticated connection: a {@link Peer} on this side. Frames come in here and are given to the calls they belong
  * to; when the connection ends, for whatever reason, everything that hangs on it ends once.
  *
+ * Measured (`bench/wire.ts`, loopback): a small call costs its caller 5.7 µs of CPU and the server 4.7 µs at 64 in flight, 17 µs each
+ * when alone; 105,000 calls a second on two free cores.
+ *
  * States: *open* → *ended* (no more calls; the last bytes are being delivered) → the connection is gone.
  * @module
  */
