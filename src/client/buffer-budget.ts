@@ -10,12 +10,12 @@
  * @module
  */
 import { assert } from '../base/assert.ts'
+import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock, Timer } from '../env/clock.ts'
 import { cancelled, Limiter } from '../env/waiting.ts'
 
 const blockBytes = limits.framePayloadBytes
-const maxWaiting = 65_536
 /** A source that gave nothing for so long, while others wait for memory, is silent. */
 const pressureIntervalMs = 50
 
@@ -41,7 +41,7 @@ export class BufferBudget {
     this.demanded = new Limiter({
       name: 'memory for reads',
       slots: Math.max(blockBytes + 2 * limits.blockBytes, Math.floor((totalBytes * 3) / 16)),
-      maxWaiting,
+      maxWaiting: limits.clientWaitersForMemory,
     })
   }
 
@@ -62,12 +62,15 @@ export class BufferBudget {
     return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
   }
 
-  /** Waits for room. The caller holds no filled and unsealed bytes meanwhile. @throws {AshlarError} `cancelled` */
+  /** Waits for room. The caller holds no filled and unsealed bytes meanwhile. @throws {AshlarError} `cancelled`, `busy` */
   async takeBlock(bytes: number, signal?: AbortSignal): Promise<Buffer> {
     assert(bytes <= blockBytes, 'a block of more than 1 MiB')
     const block = this.tryTakeBlock(bytes)
     if (block !== undefined) return block
     if (signal?.aborted) throw cancelled('wait for memory', signal)
+    if (this.#waiting.length >= limits.clientWaitersForMemory) {
+      throw new AshlarError('busy', `Cannot write: ${this.#waiting.length} files wait for memory already`)
+    }
     const room = new Promise<void>((resolve, reject) => {
       const entry = {
         bytes,

@@ -20,8 +20,6 @@ import type { SealedChunk } from './sealed-chunk.ts'
 
 /** Written at once: while one waits for its sync, others move bytes. */
 const writesAtOnce = 3
-/** Written and not yet committed, at most, before the source has to wait. */
-const entriesInHand = 16
 const maxRewrites = 8
 const firstPauseMs = 100
 const longestPauseMs = 2_000
@@ -80,7 +78,9 @@ export class ChunkPipeline {
 
   /** Resolves when another chunk may be pushed. @throws {AshlarError} the first failure */
   async room(): Promise<void> {
-    await this.#until(() => this.#entries.length - this.#nextToWrite === 0 && this.#entries.length < entriesInHand)
+    await this.#until(
+      () => this.#entries.length - this.#nextToWrite === 0 && this.#entries.length < limits.uncommittedChunksPerFile,
+    )
   }
 
   /** Commits the rest and makes the file visible. */

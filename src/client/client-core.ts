@@ -60,7 +60,10 @@ export class ClientCore {
       env,
       link: this.link,
       background: this.background,
-      onKept: (mapVersion) => this.#kept(mapVersion),
+      onKept: (mapVersion) => {
+        this.allocations.tidy()
+        this.noticeMapVersion(mapVersion)
+      },
     })
     this.pool = new ServerPool({ env, credentials, maps: this.maps })
     this.tokens = new ReadTokens({ link: this.link, clock: env.clock })
@@ -89,8 +92,8 @@ export class ClientCore {
     await this.background.settled()
   }
 
-  #kept(mapVersion: number): void {
-    this.allocations.tidy()
+  /** An answer named the map's version: a newer one than ours is fetched beside the work. */
+  noticeMapVersion(mapVersion: number): void {
     if (mapVersion > this.maps.version) this.background.run('fetch the newer cluster map', this.maps.refresh())
   }
 }

@@ -19,6 +19,8 @@ export interface ReadServices {
   readonly link: MasterLink
   readonly chunks: ChunkReader
   readonly budget: BufferBudget
+  /** Told of the version of the cluster map with each open. */
+  noticeMapVersion(mapVersion: number): void
 }
 
 export interface PieceRange {
@@ -59,7 +61,8 @@ export class FileReader {
   /** @throws {AshlarError} `not-found`, `is-a-directory`, `not-a-directory` */
   static async open(services: ReadServices, path: string, signal?: AbortSignal): Promise<FileReader> {
     const { value } = await services.link.call(openFile, { path }, { signal })
-    const { attributes, content, extentCount, extents } = value
+    const { attributes, content, extentCount, extents, mapVersion } = value
+    services.noticeMapVersion(mapVersion)
     return new FileReader(services, {
       path,
       stats: new FileStats(attributes),

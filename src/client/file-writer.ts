@@ -38,6 +38,7 @@ export class FileWriter {
   #used = 0
   /** Bytes came since the last time that others were short of memory. */
   #isLively = false
+  #aborting: Promise<void> | undefined
   #state: 'open' | 'finished' | 'aborted' = 'open'
 
   constructor(options: FileWriterOptions) {
@@ -88,9 +89,16 @@ export class FileWriter {
     return stats
   }
 
-  /** Drops everything: nothing became visible, unless a `finish` under way was already applied. Never rejects. Idempotent. */
+  /**
+   * Drops everything: nothing became visible, unless a `finish` under way was already applied.
+   * Resolves when nothing runs any more; never rejects. Idempotent.
+   */
   async abort(reason: unknown): Promise<void> {
-    if (this.#state !== 'open') return
+    if (this.#state === 'open') this.#aborting = this.#abort(reason)
+    await this.#aborting
+  }
+
+  async #abort(reason: unknown): Promise<void> {
     this.#end('aborted')
     for (const block of this.#blocks.splice(0)) this.#budget.giveBlock(block, { isClean: true })
     await this.#pipeline.abort(toAshlarError(reason, `write ${this.#path}`))

@@ -17,7 +17,6 @@ import { abortable } from './abortable.ts'
 import type { MapCache } from './map-cache.ts'
 import { ServerHealth } from './server-health.ts'
 
-const dataConnectionsPerServer = 8
 const connectTimeoutMs = 3_000
 
 /** One chunk server, as this client sees it. */
@@ -35,8 +34,8 @@ class ServerLink {
     this.address = address
     this.dataSlots = new Limiter({
       name: `data connections to ${id}`,
-      slots: dataConnectionsPerServer,
-      maxWaiting: limits.requestsPerConnection,
+      slots: limits.dataConnectionsPerServer,
+      maxWaiting: limits.clientWaitersForMemory,
     })
   }
 
