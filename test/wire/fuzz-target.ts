@@ -43,8 +43,11 @@ setInterval(() => {
 }, 10)
 
 process.on('message', async () => {
-  for (let waited = 0; peers.size > 1 && waited < 3000; waited += 20) await delay(20)
-  globalThis.gc?.()
+  for (let count = 0; peers.size > 1 && count < 500; count++) await delay(20)
+  for (let count = 0; count < 4; count++) {
+    globalThis.gc?.()
+    await delay(10)
+  }
   const { heapUsed, external } = process.memoryUsage()
   const memory: Memory = { highestRssBytes, heldBytes: heapUsed + external, openPeers: peers.size, unexpected }
   process.send?.(memory)
