@@ -24,7 +24,7 @@ export function answerFiles(context: HandlerContext): void {
   passThrough(service, methods.undelete, (request) => namespace.undelete(request))
   service.handle(methods.emptyTrash, async (request) => {
     const value = await namespace.emptyTrash(request)
-    workers.wake('purge')
+    workers.wake('purge', 'gc')
     return { value }
   })
   service.handle(methods.describeChunks, async (request) => {

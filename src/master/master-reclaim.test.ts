@@ -7,18 +7,19 @@ import { limits } from '../base/limits.ts'
 import { keepSession } from '../wire/methods/session-methods.ts'
 import { releaseAllocations } from '../wire/methods/write-methods.ts'
 
-test('trash that is emptied gives its space back on every member within seconds', async () => {
+test('trash that is emptied gives its space back on every member within a second, at any moment', async () => {
   await using cluster = await FakeCluster.start()
-  const chunk = await cluster.put('/f', 'text')
-  await cluster.remove('/f')
-  await cluster.clock.advance(5000)
-  assert.equal(cluster.holders(chunk).length, 3)
-  assert.equal((await cluster.master.status()).trashBytes, 4)
-  await cluster.emptyTrash()
-  await cluster.clock.until(() => cluster.holders(chunk).length === 0, 'gc', 1000)
-  const status = await cluster.master.status()
-  assert.deepEqual([status.trashBytes, status.usedBytes], [0, 0])
-  await cluster.clock.until(async () => (await cluster.master.status()).pendingDeletes === 0, 'confirmation', 5000)
+  for (let round = 0; round < 6; round++) {
+    const chunk = await cluster.put('/f', 'text')
+    await cluster.remove('/f')
+    await cluster.clock.advance(4300)
+    assert.equal(cluster.holders(chunk).length, 3)
+    assert.equal((await cluster.master.status()).trashBytes, 4)
+    await cluster.emptyTrash()
+    await cluster.clock.until(() => cluster.holders(chunk).length === 0, 'gc', 1000)
+    const status = await cluster.master.status()
+    assert.deepEqual([status.trashBytes, status.usedBytes, status.pendingDeletes], [0, 0, 0])
+  }
 })
 
 test('a file removed leaves trash when its time is over', async () => {
@@ -42,6 +43,17 @@ test('a delete order waits for a member that is away, and is sent again when it 
   cluster.server(2).start()
   await cluster.clock.until(() => cluster.holders(chunk).length === 0, 'gc on the returned')
   await cluster.clock.until(async () => (await cluster.master.status()).pendingDeletes === 0, 'confirmation')
+})
+
+test('a delete order does not wait for a member that dies meanwhile', async () => {
+  await using cluster = await FakeCluster.start({ settings: { deadAfterMs: 10_000 } })
+  await cluster.put('/f', 'text')
+  await cluster.remove('/f')
+  cluster.server(2).kill()
+  await cluster.emptyTrash()
+  await cluster.clock.advance(5000)
+  assert.equal((await cluster.master.status()).pendingDeletes, 1)
+  await cluster.clock.until(async () => (await cluster.master.status()).pendingDeletes === 0, 'death', 10_000)
 })
 
 test('a delete that happened while a member was dead is caught up when it returns', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeCluster } from '../../test/cluster/fake-cluster.ts'
+import { emptySpace, FakeCluster } from '../../test/cluster/fake-cluster.ts'
 import { isAshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
-import { changeSetting, getNodes, getSettings } from '../wire/methods/cluster-methods.ts'
+import { changeSetting, getNodes, getSettings, heartbeat } from '../wire/methods/cluster-methods.ts'
 import { getMap } from '../wire/methods/session-methods.ts'
 
 test('register adds servers to the map, persists them, and forms groups of distinct domains', async () => {
@@ -79,6 +80,39 @@ test('a server that hangs is suspect after three heartbeats, and must register a
   assert.equal(cluster.server(1).isRegistered, false)
   cluster.server(1).setStuck(false)
   await cluster.clock.until(() => state() === 'up', 'registration')
+})
+
+test('a heartbeat that arrives late or twice changes nothing, and one of another connection is refused', async () => {
+  await using cluster = await FakeCluster.start()
+  const { peer, incarnation } = await cluster.registerByHand('ab'.repeat(16) as ServerId)
+  const beat = (sequence: number, usedBytes: number, as = incarnation) =>
+    cluster.clock.run(() =>
+      peer.call(heartbeat, {
+        server: 'ab'.repeat(16) as ServerId,
+        incarnation: as,
+        sequence,
+        space: { ...emptySpace, usedBytes },
+        digests: [],
+        quarantined: [],
+      }),
+    )
+  const usedBytes = () => cluster.master.nodes()[3]?.usedBytes
+  await beat(2, 20)
+  await beat(1, 10)
+  await beat(2, 30)
+  assert.equal(usedBytes(), 20)
+  await beat(3, 40)
+  assert.equal(usedBytes(), 40)
+  await assert.rejects(beat(4, 50, 'ff'.repeat(8)), (error) => isAshlarError(error, 'unavailable'))
+  peer.close()
+})
+
+test('register refuses an id that the connection did not prove', async () => {
+  await using cluster = await FakeCluster.start()
+  await assert.rejects(cluster.registerByHand('ab'.repeat(16) as ServerId, { claim: cluster.server(0).id }), (error) =>
+    isAshlarError(error, 'forbidden'),
+  )
+  assert.equal(cluster.server(0).isRegistered, true)
 })
 
 test('a master that meets a server which follows a later leader ends', async () => {

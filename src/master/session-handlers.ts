@@ -24,7 +24,7 @@ export function answerSessions(context: HandlerContext): void {
   passThrough(service, unlock, (request) => namespace.unlock(request))
   service.handle(endSession, async (request) => {
     const value = await namespace.endSession(request)
-    workers.wake('expiry')
+    workers.wake('expiry', 'purge')
     return { value }
   })
   service.handle(getMap, async ({ knownVersion }) => {

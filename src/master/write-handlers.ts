@@ -40,7 +40,7 @@ export function answerWrites(context: HandlerContext): void {
   passThrough(service, linkFile, (request) => namespace.linkFile(request))
   service.handle(abandonFile, async (request) => {
     const value = await namespace.abandonFile(request)
-    workers.wake('purge')
+    workers.wake('purge', 'gc')
     return { value }
   })
   answerProven(context, commitFile, (request) => namespace.commitFile(request))

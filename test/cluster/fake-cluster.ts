@@ -5,6 +5,7 @@
 import { crc32 } from '../../src/base/crc.ts'
 import type { AshlarError } from '../../src/base/errors.ts'
 import { type ChunkId, type ClusterId, chunkId, type ServerId } from '../../src/base/ids.ts'
+import type { Rising } from '../../src/base/rising.ts'
 import type { Env } from '../../src/env/env.ts'
 import { createMemoryDisk } from '../../src/env/memory-disk.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/env/memory-network.ts'
@@ -13,7 +14,10 @@ import { seededRandom } from '../../src/env/seeded-random.ts'
 import { createMemoryKV, type MemoryKV } from '../../src/kv/memory-kv.ts'
 import { type Master, type MasterOptions, startMaster } from '../../src/master/master.ts'
 import { connectPeer } from '../../src/wire/connect.ts'
+import type { Credentials } from '../../src/wire/credentials.ts'
+import { deriveKeys } from '../../src/wire/keys.ts'
 import type { Method } from '../../src/wire/method.ts'
+import { register, type SpaceReport } from '../../src/wire/methods/cluster-methods.ts'
 import { emptyTrash, remove } from '../../src/wire/methods/file-methods.ts'
 import { getMap, openSession } from '../../src/wire/methods/session-methods.ts'
 import { allocate, commitFile } from '../../src/wire/methods/write-methods.ts'
@@ -28,6 +32,16 @@ export interface FakeClusterOptions {
   readonly capacities?: readonly number[]
   readonly settings?: MasterOptions['settings']
   readonly seed?: number
+}
+
+export const emptySpace: SpaceReport = {
+  capacityBytes: 100,
+  usedBytes: 0,
+  reservedBytes: 0,
+  freeBytes: 100,
+  chunks: 0,
+  quarantinedChunks: 0,
+  quarantinedBytes: 0,
 }
 
 const masterHost = 'master'
@@ -168,6 +182,19 @@ export class FakeCluster {
     const client = this.#client
     if (client === undefined) throw new Error('no client is connected')
     return (await this.clock.run(() => client.call(method, request))).value
+  }
+
+  /** A registration without a server behind it, for tests that send heartbeats themselves. */
+  async registerByHand(id: ServerId, { claim = id }: { readonly claim?: ServerId } = {}) {
+    const credentials: Credentials = { role: 'chunkserver', clusterId, serverId: id, keys: deriveKeys(secret) }
+    const peer = await this.clock.run(() =>
+      connectPeer({ env: this.env('by-hand'), address: masterAddress, credentials }),
+    )
+    const incarnation = '01'.repeat(8)
+    const request = { server: claim, incarnation, domain: 'by-hand', address: 'by-hand:1', httpAddress: 'by-hand:2' }
+    const state = { space: emptySpace, digests: [], leaderEpochSeen: 0 as Rising, version: 'fake' }
+    await this.clock.run(() => peer.call(register, { ...request, ...state }))
+    return { peer, incarnation }
   }
 
   /** Names the next mutation. */
