@@ -9,11 +9,11 @@ import { combineCrc32 } from '../base/crc.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { stat } from '../wire/methods/file-methods.ts'
 import { appendFile } from '../wire/methods/write-methods.ts'
-import type { ProvenChunk } from './chunk-writer.ts'
 import { type ExtentSink, proofOf } from './extent-sink.ts'
 import { commitWhole } from './file-sink.ts'
 import { FileStats } from './file-stats.ts'
 import type { MasterLink } from './master-link.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 import type { Session } from './session.ts'
 
 const maxRaces = 32

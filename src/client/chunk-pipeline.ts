@@ -13,9 +13,10 @@ import type { GroupId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
 import { sleep } from '../env/waiting.ts'
-import type { ChunkWriter, ProvenChunk } from './chunk-writer.ts'
+import type { ChunkWriter } from './chunk-writer.ts'
 import type { ExtentSink } from './extent-sink.ts'
 import type { FileStats } from './file-stats.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 import type { SealedChunk } from './sealed-chunk.ts'
 
 /** Written at once: while one waits for its sync, others move bytes. */

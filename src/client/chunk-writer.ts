@@ -11,21 +11,15 @@ import type { GroupId } from '../base/ids.ts'
 import { writingMembers } from '../cluster/cluster-map.ts'
 import type { Env } from '../env/env.ts'
 import { cancelled, sleep } from '../env/waiting.ts'
-import type { Extent, Receipt } from '../wire/types/extent.ts'
+import type { Receipt } from '../wire/types/extent.ts'
 import type { AllocationPool, SlotRequest } from './allocation-pool.ts'
 import type { ChunkSlot } from './held-allocation.ts'
 import { isReachable, type MapCache } from './map-cache.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 import { writeReplica } from './replica-write.ts'
 import type { SealedChunk } from './sealed-chunk.ts'
 import type { ServerPool } from './server-pool.ts'
 import { type FailedAttempt, WriteProgress } from './write-progress.ts'
-
-/** A chunk that members hold, with their word for it. Its slot is settled after the commit. */
-export interface ProvenChunk {
-  readonly extent: Extent
-  readonly receipts: readonly Receipt[]
-  readonly slot: ChunkSlot
-}
 
 export interface WriteRequest {
   /** Of the file. */

@@ -1,8 +1,8 @@
 /** Where proven chunks become a file's extents: the seam between moving bytes and committing them. @module */
 import type { AllocationId } from '../base/ids.ts'
 import type { Extent, Receipt } from '../wire/types/extent.ts'
-import type { ProvenChunk } from './chunk-writer.ts'
 import type { FileStats } from './file-stats.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 
 export interface FileTotals {
   readonly length: number

@@ -9,9 +9,9 @@ import { abandonFile, addExtents, beginFile, commitFile, linkFile } from '../wir
 import type { NewAttributes, precondition } from '../wire/types/attributes.ts'
 import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
-import type { ProvenChunk } from './chunk-writer.ts'
 import { type ExtentSink, type FileTotals, proofOf } from './extent-sink.ts'
 import { FileStats } from './file-stats.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 import type { Session } from './session.ts'
 
 export interface FileTarget {

@@ -289,6 +289,16 @@ describe('writeFile() with a source that does not end', () => {
     assert.equal(cluster.master.files.has('/aborted'), false)
   })
 
+  test('ends with the reason of the failure, also while it waits for memory', async () => {
+    await using cluster = await FakeCluster.start({ chunkSizeBytes: MiB })
+    const client = await cluster.connect({ bufferBytes: 4 * MiB })
+    cluster.master.hooks.set('addExtents', async () => {
+      await delay(20)
+      return refuse('read-only')
+    })
+    await assert.rejects(client.writeFile('/a', inPieces(testBytes(20 * MiB), 100_000)), failsWith('read-only'))
+  })
+
   test('ends with the error of the source itself', async () => {
     await using cluster = await FakeCluster.start()
     const client = await cluster.connect()

@@ -115,7 +115,12 @@ export class FileWriter {
     const block = this.#budget.tryTakeBlock(bytes)
     if (block !== undefined) return block
     this.#sealEarly()
-    return await this.#budget.takeBlock(this.#blockBytes, this.#pipeline.stopSignal)
+    try {
+      return await this.#budget.takeBlock(this.#blockBytes, this.#pipeline.stopSignal)
+    } catch (error) {
+      // The pipeline stops the wait when it fails: its failure is the reason, not the wait's end.
+      throw this.#pipeline.failure ?? error
+    }
   }
 
   get #filledBytes(): number {

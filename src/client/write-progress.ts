@@ -9,7 +9,7 @@
 import type { ErrorCode } from '../base/error-table.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
-import type { ProvenChunk } from './chunk-writer.ts'
+import type { ProvenChunk } from './proven-chunk.ts'
 
 /** Why one member did not take a chunk. */
 export interface Refusal {
