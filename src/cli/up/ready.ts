@@ -22,7 +22,8 @@ export interface ReadyState {
 export function printReady(output: Output, state: ReadyState): void {
   const { clusterPath, master, http, plan, processes } = state
   output.object({ event: 'ready', cluster: clusterPath, endpoints: { master, http }, processes })
-  const command = `${process.env['ASHLAR_COMMAND'] ?? 'ashlar'}${clusterOption(clusterPath)}`
+  const command = shellWord(process.env['ASHLAR_COMMAND'] ?? 'ashlar')
+  const option = clusterOption(clusterPath)
   const capacity = plan.servers[0]?.capacityBytes
   for (const line of [
     `Ashlar is ready: a master and ${plan.servers.length} chunk servers, policy ${plan.policy}.`,
@@ -41,10 +42,10 @@ export function printReady(output: Output, state: ReadyState): void {
     ...(state.isTemporary ? ['The data is deleted when this ends (--temp).'] : []),
     '',
     'In a second terminal:',
-    `  ${command} put README.md /hello.md`,
-    `  ${command} ls /`,
-    `  ${command} cat /hello.md`,
-    `  ${command} nodes`,
+    `  ${command} put --text 'hello, world' /hello.txt${option}`,
+    `  ${command} ls /${option}`,
+    `  ${command} cat /hello.txt${option}`,
+    `  ${command} nodes${option}`,
     `  ${command} help`,
     '',
     'Ctrl-C stops it.',
