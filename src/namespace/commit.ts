@@ -4,7 +4,7 @@
  * @module
  */
 import type { Infer } from '../base/codec.ts'
-import { AshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ContentId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import { type appendFile as appendMethod, commitFile as commitMethod } from '../wire/methods/write-methods.ts'
@@ -158,7 +158,7 @@ async function answerAgain(
   lengthBefore = 0,
 ): Promise<Attributes> {
   const found = await find(tx, path).catch((error: unknown) => {
-    if (error instanceof AshlarError && error.applied === 'no') return undefined
+    if (isAshlarError(error, 'not-found', 'not-a-directory')) return undefined
     throw error
   })
   if (found?.entry.version === version) return attributesOf(found.entry, { policy: found.parent.policy })

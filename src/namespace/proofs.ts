@@ -162,7 +162,8 @@ function admitChunk(change: Change, chunk: ProvenChunk, group: Group | undefined
   const owing = context.judgeReceipts({ group, policy, receipts })
   const facts = { id: extent.chunk, length: extent.chunkLength, crc: extent.crc }
   const version = (admission.version as number) === admission.content ? undefined : admission.version
-  tx.insert(
+  // Read as absent by this transaction.
+  tx.put(
     chunkKey(extent.chunk),
     chunkRow.encode({ content: admission.content, length: facts.length, crc: facts.crc, version }),
   )
