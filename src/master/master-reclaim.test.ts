@@ -7,7 +7,7 @@ import { limits } from '../base/limits.ts'
 import { keepSession } from '../wire/methods/session-methods.ts'
 import { releaseAllocations } from '../wire/methods/write-methods.ts'
 
-test('trash that is emptied gives its space back on every member within a second, at any moment', async () => {
+test('trash that is emptied gives its space back on every member at once, whenever it happens', async () => {
   await using cluster = await FakeCluster.start()
   for (let round = 0; round < 6; round++) {
     const chunk = await cluster.put('/f', 'text')
@@ -16,7 +16,7 @@ test('trash that is emptied gives its space back on every member within a second
     assert.equal(cluster.holders(chunk).length, 3)
     assert.equal((await cluster.master.status()).trashBytes, 4)
     await cluster.emptyTrash()
-    await cluster.clock.until(() => cluster.holders(chunk).length === 0, 'gc', 1000)
+    await cluster.clock.until(() => cluster.holders(chunk).length === 0, 'gc', 200)
     const status = await cluster.master.status()
     assert.deepEqual([status.trashBytes, status.usedBytes, status.pendingDeletes], [0, 0, 0])
   }
