@@ -22,6 +22,7 @@ export interface ClientCoreOptions {
   readonly env: Env
   readonly clusterId: ClusterId
   readonly address: string
+  readonly locate?: (() => Promise<string>) | undefined
   readonly credentials: Credentials
   readonly timeoutMs: number
   /** Of large files; at most what the policy says. */
@@ -54,7 +55,7 @@ export class ClientCore {
     this.#chunkSizeBytes = options.chunkSizeBytes
     this.background = new Background(env.log)
     this.budget = new BufferBudget(options.bufferBytes, env.clock)
-    this.link = new MasterLink({ env, address: options.address, credentials, timeoutMs })
+    this.link = new MasterLink({ env, address: options.address, locate: options.locate, credentials, timeoutMs })
     this.maps = new MapCache(this.link)
     this.session = new Session({
       env,

@@ -1,5 +1,5 @@
 /** From options to a connected client: raw → checked → used. Nothing is clamped silently. @module */
-import { AshlarError } from '../base/errors.ts'
+import { AshlarError, toAshlarError } from '../base/errors.ts'
 import type { ClusterId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
@@ -36,11 +36,13 @@ export async function connectClient(options: ConnectOptions): Promise<AshlarClie
     limits.chunkSizeMaxBytes,
   )
   const env = options.env ?? createNodeEnv({ log: 'warn' })
-  const file = await clusterFileOf(env, options.cluster)
+  const cluster = options.cluster ?? defaultClusterFilePath()
+  const file = await clusterFileOf(env, cluster)
   const core = new ClientCore({
     env,
     clusterId: file.clusterId as ClusterId,
     address: file.address,
+    locate: typeof cluster === 'object' ? undefined : () => addressNow(env, cluster, file),
     credentials: clientCredentials(file),
     timeoutMs,
     chunkSizeBytes,
@@ -55,9 +57,21 @@ export async function connectClient(options: ConnectOptions): Promise<AshlarClie
   return new Client(core)
 }
 
-async function clusterFileOf(env: Env, cluster: ConnectOptions['cluster']): Promise<ClusterFile> {
+async function clusterFileOf(env: Env, cluster: ClusterFile | string): Promise<ClusterFile> {
   if (typeof cluster === 'object') return checkClusterFile(cluster, 'given as an object')
-  return await readClusterFile(env.disk, cluster ?? defaultClusterFilePath())
+  return await readClusterFile(env.disk, cluster)
+}
+
+/** The address in the cluster file by now: a master that was started again may have another one. */
+async function addressNow(env: Env, path: string, file: ClusterFile): Promise<string> {
+  try {
+    const now = await readClusterFile(env.disk, path)
+    return now.clusterId === file.clusterId ? now.address : file.address
+  } catch (error) {
+    // Gone, or being written: the address that is known is the best there is.
+    env.log.debug('the cluster file was not read again', { path, code: toAshlarError(error).code })
+    return file.address
+  }
 }
 
 function inRange(name: string, value: number, least: number, most: number): number {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { clusterId, FakeCluster } from '../../test/client/fake-cluster.ts'
+import { clusterId, FakeCluster, masterId } from '../../test/client/fake-cluster.ts'
 import { refuse } from '../../test/client/hooked-service.ts'
 import { isAshlarError } from '../base/errors.ts'
+import { formatClusterFile } from './cluster-file.ts'
 
 describe('calls to the master', () => {
   test('a mutation is repeated with the same request id until it is answered, and applied once', async () => {
@@ -81,6 +85,24 @@ describe('calls to the master', () => {
       (error) => isAshlarError(error, 'unavailable') && error.applied === 'unknown',
     )
     assert.ok(cluster.master.files.has('/d'))
+  })
+
+  test('find a master that was started again at another address, by the cluster file', async () => {
+    await using cluster = await FakeCluster.start()
+    const folder = await mkdtemp(join(tmpdir(), 'ashlar-client-'))
+    try {
+      const path = join(folder, 'cluster.json')
+      await writeFile(path, formatClusterFile(cluster.clusterFile))
+      const client = await cluster.connect({ cluster: path })
+      await client.mkdir('/before')
+      cluster.network.kill('master')
+      cluster.address = await cluster.listen('moved', cluster.master, masterId)
+      await writeFile(path, formatClusterFile(cluster.clusterFile))
+      await client.mkdir('/after')
+      assert.deepEqual(cluster.master.applied, ['makeDirectory', 'makeDirectory'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   test('are aborted while they wait', async () => {

@@ -22,6 +22,8 @@ export interface MasterLinkOptions {
   readonly env: Env
   /** `host:port` of the master. */
   readonly address: string
+  /** Where the master is by now, when it is not where it was; asked before each connection but the first. */
+  readonly locate?: (() => Promise<string>) | undefined
   readonly credentials: Credentials
   /** How long a call is tried, unless it says otherwise. */
   readonly timeoutMs: number
@@ -50,7 +52,9 @@ const shortestAttemptMs = 2_000
 
 export class MasterLink {
   readonly #env: Env
-  readonly #address: string
+  #address: string
+  readonly #locate: (() => Promise<string>) | undefined
+  #hasConnected = false
   readonly #credentials: Credentials
   readonly timeoutMs: number
   #peer: Peer | undefined
@@ -60,6 +64,7 @@ export class MasterLink {
   constructor(options: MasterLinkOptions) {
     this.#env = options.env
     this.#address = options.address
+    this.#locate = options.locate
     this.#credentials = options.credentials
     this.timeoutMs = options.timeoutMs
   }
@@ -136,6 +141,7 @@ export class MasterLink {
   }
 
   async #connect(): Promise<Peer> {
+    if (this.#hasConnected && this.#locate !== undefined) this.#address = await this.#locate()
     const peer = await connectPeer({
       env: this.#env,
       address: this.#address,
@@ -147,6 +153,7 @@ export class MasterLink {
       throw closedError('connect', false)
     }
     this.#peer = peer
+    this.#hasConnected = true
     return peer
   }
 

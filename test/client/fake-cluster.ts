@@ -24,7 +24,7 @@ import { FakeMaster } from './fake-master.ts'
 import { type HookedService, keys } from './hooked-service.ts'
 
 export const clusterId = '0123456789abcdef0123456789abcdef' as ClusterId
-const masterId = 'ff'.repeat(16) as ServerId
+export const masterId = 'ff'.repeat(16) as ServerId
 
 export interface FakeClusterOptions {
   readonly servers?: number
