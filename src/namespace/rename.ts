@@ -1,6 +1,7 @@
 /**
- * Rename of files and directories: one transaction that moves one `D` row. A cycle is refused by the directories on the
- * way to the target, which are in the read set: so two renames that together would make one cannot both commit.
+ * Rename of files and directories: one transaction that moves one `D` row. A cycle shows in the paths, since there is
+ * one path to a directory; and as every row on both ways is in the read set, two renames that together would make one
+ * cannot both commit.
  * A file's version stays: its content and attributes are the same.
  * @module
  */
@@ -48,7 +49,6 @@ async function moveEntry(change: Change, source: Found, move: Move): Promise<voi
   const { inode } = source.entry
   if (inode !== undefined && to.text.startsWith(`${from.text}/`)) throw cycle(move)
   const parent = await resolveDirectoryFor(change, to.names.slice(0, -1), move.makeParents)
-  if (inode !== undefined && parent.trail.includes(inode)) throw cycle(move)
   await clearTarget(change, source, parent, move)
   tx.del(entryKey(source.parent.inode, source.keyName))
   if (inode !== undefined) tx.del(childKey(source.parent.inode, inode))

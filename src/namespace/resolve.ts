@@ -16,11 +16,9 @@ export interface Directory {
   readonly inode: InodeId
   /** Of the nearest directory on the way that names one, the root aside. */
   readonly policy: string | undefined
-  /** From the root to this one, both included. */
-  readonly trail: readonly InodeId[]
 }
 
-export const rootDirectory: Directory = { inode: rootInode, policy: undefined, trail: [rootInode] }
+export const rootDirectory: Directory = { inode: rootInode, policy: undefined }
 
 /** An entry, and where it stands. */
 export interface Found {
@@ -98,7 +96,7 @@ export async function find(tx: Transaction, path: Path): Promise<Found> {
 export async function findRoot(tx: Transaction): Promise<Found> {
   const entry = await readRow(tx, entryRow, entryKey(noInode, '/'))
   if (entry === undefined) throw notFound('/')
-  return { parent: { inode: noInode, policy: undefined, trail: [] }, keyName: '/', entry }
+  return { parent: { inode: noInode, policy: undefined }, keyName: '/', entry }
 }
 
 export function isDirectoryFound(found: Found): found is FoundDirectory {
@@ -111,7 +109,7 @@ export function isFileFound(found: Found): found is FoundFile {
 
 /** A directory's entry as the directory that it leads to. */
 export function enter(parent: Directory, entry: DirectoryEntryRow): Directory {
-  return { inode: entry.inode, policy: entry.policy ?? parent.policy, trail: [...parent.trail, entry.inode] }
+  return { inode: entry.inode, policy: entry.policy ?? parent.policy }
 }
 
 /** The name of the policy in force in `directory`. */

@@ -17,6 +17,8 @@ export interface RowFacts {
   readonly liveChunks: number
   readonly tombstones: number
   readonly pendingDeletes: number
+  /** Named by more than one extent. */
+  readonly sharedChunks: number
 }
 
 export async function checkRows(kv: TxnKV): Promise<RowFacts> {
@@ -180,7 +182,12 @@ class RowCheck {
   facts(): RowFacts {
     const chunks = this.#family('C').map(({ value }) => rows.chunkRow.decode(value))
     const tombstones = chunks.filter(({ tombstonedMs }) => tombstonedMs !== undefined).length
-    return { liveChunks: chunks.length - tombstones, tombstones, pendingDeletes: this.#family('G').length }
+    return {
+      liveChunks: chunks.length - tombstones,
+      tombstones,
+      pendingDeletes: this.#family('G').length,
+      sharedChunks: this.#family('R').length,
+    }
   }
 
   /** What is below a directory; checks its counters, and the rows that say where it is. */
