@@ -2,20 +2,28 @@
  * Whether a request may touch a chunk: its capability token, and the epoch of the chunk's group.
  *
  * Writes under an older epoch than ours are refused; a newer one makes this server fetch the map first. Reads are served
- * whatever the epoch: a chunk never changes, and its reader verifies it.
+ * whatever the epoch: a chunk never changes, and its reader verifies it. Until the master was heard, cluster time is only
+ * what passed here since the start: reads go on then, with tokens that may have expired; writes and deletes need the master.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
-import { type ChunkId, type ClusterId, groupOf, type ServerId } from '../base/ids.ts'
+import { type ChunkId, type ClusterId, type GroupId, groupOf, type ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Peer } from '../wire/peer.ts'
 import { checkToken, openToken, type TokenClaims, type TokenOperation } from '../wire/token.ts'
 import { TokenCache } from '../wire/token-cache.ts'
+import type { Group } from '../wire/types/cluster-map.ts'
 import type { MapView } from './map-view.ts'
 
 export interface WriteGrant {
   readonly epoch: Rising
   readonly slot: number
+}
+
+interface ChunkUse {
+  readonly chunk: ChunkId
+  /** Of a write. */
+  readonly epoch?: Rising
 }
 
 export class Access {
@@ -43,7 +51,7 @@ export class Access {
 
   /** @throws {AshlarError} `forbidden`, `token-expired` */
   checkRead(peer: Peer, token: Buffer, chunk: ChunkId): void {
-    this.checkClaims(this.#claims(peer, token), 'read', chunk)
+    this.checkClaims(this.#claims(peer, token), 'read', { chunk })
   }
 
   /** @throws {AshlarError} `forbidden`, `token-expired`, `stale-epoch`, `unavailable` — the map cannot be fetched */
@@ -52,8 +60,7 @@ export class Access {
     token: Buffer,
     write: { readonly chunk: ChunkId; readonly epoch: Rising },
   ): Promise<WriteGrant> {
-    this.checkClaims(this.#claims(peer, token), 'write', write.chunk)
-    return await this.grantWrite(write)
+    return await this.grantWrite(this.#claims(peer, token), write)
   }
 
   /** Claims of a token that came without a connection of ours (HTTP). */
@@ -61,18 +68,23 @@ export class Access {
     return openToken(this.#tokenKey, token)
   }
 
-  checkClaims(claims: TokenClaims, operation: TokenOperation, chunk: ChunkId): void {
-    checkToken(claims, { operation, chunk, cluster: this.#clusterId, nowMs: this.#view.clusterTimeMs() })
+  checkClaims(claims: TokenClaims, operation: TokenOperation, use: ChunkUse): void {
+    checkToken(claims, { ...use, operation, cluster: this.#clusterId, nowMs: this.#view.clusterTimeMs() })
   }
 
-  /** The epoch half of {@link checkWrite}. */
-  async grantWrite({ chunk, epoch }: { readonly chunk: ChunkId; readonly epoch: Rising }): Promise<WriteGrant> {
+  /** A write that a client asks for: by its token, and by the epoch that it knows, which must be the token's. */
+  async grantWrite(
+    claims: TokenClaims,
+    write: { readonly chunk: ChunkId; readonly epoch: Rising },
+  ): Promise<WriteGrant> {
+    this.checkClaims(claims, 'write', write)
+    return await this.grantEpoch(write)
+  }
+
+  /** The epoch half of {@link grantWrite}: all that an order of the leader needs. */
+  async grantEpoch({ chunk, epoch }: { readonly chunk: ChunkId; readonly epoch: Rising }): Promise<WriteGrant> {
     const groupId = groupOf(chunk)
-    let group = this.#view.group(groupId)
-    if (group === undefined || group.epoch < epoch) {
-      await this.#fetchMap()
-      group = this.#view.group(groupId)
-    }
+    const group = await this.groupAt(groupId, epoch)
     const slot = group && this.#view.writableSlot(group)
     if (group === undefined || slot === undefined || group.epoch !== epoch) {
       throw new AshlarError(
@@ -81,6 +93,14 @@ export class Access {
       )
     }
     return { epoch: group.epoch, slot }
+  }
+
+  /** The group as this server knows it, after fetching the map when the caller knows a newer epoch. Undefined: there is none. */
+  async groupAt(id: GroupId, epoch: Rising): Promise<Group | undefined> {
+    const known = this.#view.group(id)
+    if (known !== undefined && known.epoch >= epoch) return known
+    await this.#fetchMap()
+    return this.#view.group(id)
   }
 
   #claims(peer: Peer, token: Buffer): TokenClaims {

@@ -48,14 +48,8 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
   service.handle(beginChunk, async ({ chunk, token, epoch, length }, { peer }) => {
     checkLength(chunk, length)
     const grant = await access.checkWrite(peer, token, { chunk, epoch })
-    handles.checkRoom(peer)
-    const writer = await store.begin(chunk, length)
-    try {
-      return { value: { handle: handles.add(peer, { chunk, grant, writer }) } }
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
+    const handle = await handles.begin(peer, async () => ({ chunk, grant, writer: await store.begin(chunk, length) }))
+    return { value: { handle } }
   })
 
   // The handle's queue keeps the order: nothing is awaited before the call joins it.
@@ -69,9 +63,6 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
     try {
       const info = await open.commit((writer) => writer.commit({ expectedCrc: crc }))
       return { value: { receipt: receiptOf(info, open.grant) } }
-    } catch (error) {
-      await open.abort()
-      throw error
     } finally {
       handles.remove(peer, handle)
     }

@@ -57,13 +57,10 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const credentials: Credentials = { role: 'chunkserver', clusterId, serverId, keys }
   const view = await MapView.open({ serverId, clock: env.clock, store })
   const service = createService()
-  const access = new Access({
-    tokenKey: keys.token,
-    clusterId,
-    serverId,
-    view,
-    fetchMap: () => link.fetchMap(),
-  })
+  const { masterAddress, domain, version } = options
+  const link = new MasterLink({ env, store, view, credentials, service, serverId, masterAddress, domain, version })
+  const fetchMap = () => link.fetchMap()
+  const access = new Access({ tokenKey: keys.token, clusterId, serverId, view, fetchMap })
   const replicator = new Replicator({ env, store, credentials })
   const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
   serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt })
@@ -87,27 +84,17 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
         maxConnections: limits.connectionsPerListener,
         idleTimeoutMs: limits.idleConnectionTimeoutMs,
       },
-      createHttpHandler({ store, access, serverId, clusterId, keys }),
+      createHttpHandler({ store, access, view, serverId, clusterId, keys, log: env.log }),
     )
   } catch (error) {
     await peers.close()
     throw error
   }
 
-  const link = new MasterLink({
-    env,
-    store,
-    view,
-    credentials,
-    service,
-    serverId,
-    masterAddress: options.masterAddress,
+  link.start({
     address: advertised(peers.address, options.advertiseHost),
     httpAddress: advertised(http.address, options.advertiseHost),
-    domain: options.domain,
-    version: options.version,
   })
-  link.start()
 
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {

@@ -2,8 +2,10 @@
  * Chunks over plain HTTP, for people and simple clients: `GET|PUT|HEAD|DELETE /chunks/:id` and `GET /status`.
  *
  * Every request is authenticated: chunks by a capability token (`Authorization: Bearer <base64url>`), and a delete by one that
- * the leader minted for exactly that (an order); `/status` by the client key. Ids are parsed, so no name becomes a path.
+ * the leader minted for exactly that (an order, refused when a later leader was seen); `/status` by the client key.
+ * Nothing of a body is read before that. Ids are parsed, so no name becomes a path.
  * A PUT names the group's epoch in `X-Ashlar-Epoch` and may name the bytes' CRC-32 in `X-Ashlar-Crc32` (hex).
+ * Described for people in `docs/chunk-server-http.md`.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -12,18 +14,29 @@ import { parseRange } from '../base/http-range.ts'
 import { type ChunkId, type ClusterId, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
-import { answerError, answerJson, bearerToken, requireBearer, writeBody } from '../env/http-answers.ts'
+import {
+  answerError,
+  answerJson,
+  answerMethodNotAllowed,
+  bearerToken,
+  requireBearer,
+  writeBody,
+} from '../env/http-answers.ts'
+import type { Log } from '../env/log.ts'
 import type { ChunkReader, ChunkStore, ReplicaInfo } from '../store/chunk-store.ts'
 import type { ClusterKeys } from '../wire/credentials.ts'
 import { signReceipt } from '../wire/receipt.ts'
 import type { Access } from './access.ts'
+import type { MapView } from './map-view.ts'
 
 export interface HttpDoorOptions {
   readonly store: ChunkStore
   readonly access: Access
+  readonly view: MapView
   readonly serverId: ServerId
   readonly clusterId: ClusterId
   readonly keys: ClusterKeys
+  readonly log: Log
 }
 
 type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -33,18 +46,20 @@ export function createHttpHandler(options: HttpDoorOptions): HttpHandler {
     try {
       await route(request, response, options)
     } catch (error) {
-      answerError(request, response, notHere(toAshlarError(error, `answer ${request.method}`)))
+      const failure = toAshlarError(error, `answer ${request.method}`)
+      // A client that went away in mid-upload is no fault of ours.
+      if (failure.code === 'internal' && !request.destroyed) {
+        options.log.error('A request failed', { method: request.method, error: failure })
+      }
+      answerError(request, response, notHere(failure))
     }
   }
 }
 
 async function route(request: IncomingMessage, response: ServerResponse, options: HttpDoorOptions): Promise<void> {
-  const { pathname } = new URL(request.url ?? '/', 'http://chunkserver')
-  if (pathname === '/status' && (request.method === 'GET' || request.method === 'HEAD')) {
-    requireBearer(request, options.keys.client)
-    return answerJson(response, 200, { id: options.serverId, clusterId: options.clusterId, ...options.store.space() })
-  }
-  const match = /^\/chunks\/([^/]{1,64})$/.exec(pathname)
+  const [path = ''] = (request.url ?? '').split('?', 1)
+  if (path === '/status') return status(request, response, options)
+  const match = /^\/chunks\/([^/]{1,64})$/.exec(path)
   if (match === null) throw new AshlarError('not-found', 'Cannot answer: there are only /chunks/ID and /status')
   const chunk = parseChunkId(match[1] as string)
   switch (request.method) {
@@ -57,10 +72,21 @@ async function route(request: IncomingMessage, response: ServerResponse, options
     case 'DELETE':
       return await remove(request, response, { chunk, ...options })
     default:
-      response.setHeader('Allow', 'GET, HEAD, PUT, DELETE')
-      response.statusCode = 405
-      response.end()
+      answerMethodNotAllowed(request, response, ['GET', 'HEAD', 'PUT', 'DELETE'])
   }
+}
+
+function status(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { keys, serverId, clusterId, store }: HttpDoorOptions,
+): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    answerMethodNotAllowed(request, response, ['GET', 'HEAD'])
+    return
+  }
+  requireBearer(request, keys.client)
+  answerJson(response, 200, { id: serverId, clusterId, ...store.space() })
 }
 
 interface ChunkRequest extends HttpDoorOptions {
@@ -72,7 +98,7 @@ async function get(
   response: ServerResponse,
   { chunk, access, store }: ChunkRequest,
 ): Promise<void> {
-  access.checkClaims(access.openToken(bearerToken(request)), 'read', chunk)
+  access.checkClaims(access.openToken(bearerToken(request)), 'read', { chunk })
   const reader = await store.open(chunk)
   try {
     const { length } = reader.info
@@ -112,7 +138,7 @@ async function head(
   response: ServerResponse,
   { chunk, access, store }: ChunkRequest,
 ): Promise<void> {
-  access.checkClaims(access.openToken(bearerToken(request)), 'read', chunk)
+  access.checkClaims(access.openToken(bearerToken(request)), 'read', { chunk })
   const info = await store.info(chunk)
   if (info === undefined) throw new AshlarError('chunk-missing', `Cannot describe chunk ${chunk}: it is not here`)
   describe(response, info)
@@ -125,7 +151,8 @@ async function put(
   response: ServerResponse,
   { chunk, access, store, serverId, keys }: ChunkRequest,
 ): Promise<void> {
-  access.checkClaims(access.openToken(bearerToken(request)), 'write', chunk)
+  const claims = access.openToken(bearerToken(request))
+  access.checkClaims(claims, 'write', { chunk })
   const length = integerHeader(request, 'content-length', 10)
   const epoch = integerHeader(request, 'x-ashlar-epoch', 10) as Rising
   if (length > limits.chunkSizeMaxBytes) {
@@ -134,7 +161,7 @@ async function put(
       `Cannot store chunk ${chunk}: ${length} bytes, where ${limits.chunkSizeMaxBytes} is the limit`,
     )
   }
-  const grant = await access.grantWrite({ chunk, epoch })
+  const grant = await access.grantWrite(claims, { chunk, epoch })
   const expected =
     request.headers['x-ashlar-crc32'] === undefined ? {} : { expectedCrc: integerHeader(request, 'x-ashlar-crc32', 16) }
   const writer = await store.begin(chunk, length)
@@ -158,9 +185,17 @@ async function put(
 async function remove(
   request: IncomingMessage,
   response: ServerResponse,
-  { chunk, access, store }: ChunkRequest,
+  { chunk, access, view, store }: ChunkRequest,
 ): Promise<void> {
-  access.checkClaims(access.openToken(bearerToken(request)), 'delete', chunk)
+  const claims = access.openToken(bearerToken(request))
+  access.checkClaims(claims, 'delete', { chunk })
+  if (view.mapVersion === undefined) {
+    throw new AshlarError('unavailable', `Cannot delete chunk ${chunk}: the master was not heard since the start`)
+  }
+  if (claims.leaderEpoch === undefined) {
+    throw new AshlarError('forbidden', `Cannot delete chunk ${chunk}: the token names no leader`)
+  }
+  await view.admitLeader(claims.leaderEpoch)
   await store.delete([chunk])
   response.statusCode = 204
   response.end()

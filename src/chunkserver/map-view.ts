@@ -21,7 +21,8 @@ export class MapView {
   #mapVersion: Rising | undefined
   #groups: ReadonlyMap<GroupId, Group> = new Map()
   #leaderEpoch: Rising
-  #persisting: Promise<void> = Promise.resolve()
+  #durableEpoch: Rising
+  #keeping: Promise<void> = Promise.resolve()
   #clusterTime = 0
   #heardAtMs: number
 
@@ -30,6 +31,7 @@ export class MapView {
     this.#clock = options.clock
     this.#store = options.store
     this.#leaderEpoch = options.leaderEpoch
+    this.#durableEpoch = options.leaderEpoch
     this.#heardAtMs = options.clock.monotonicMs()
   }
 
@@ -75,11 +77,21 @@ export class MapView {
         `Cannot obey epoch ${epoch}: a leader of epoch ${this.#leaderEpoch} was seen`,
       )
     }
-    if (epoch > this.#leaderEpoch) {
-      this.#leaderEpoch = epoch
-      this.#persisting = this.#persisting.then(() => this.#store.setFact(leaderEpochFact, Buffer.from(String(epoch))))
-    }
-    await this.#persisting
+    this.#leaderEpoch = epoch
+    if (epoch > this.#durableEpoch) await this.#keep()
+  }
+
+  /** Makes the highest epoch seen durable, one write at a time. A write that failed is tried again by the next order. */
+  async #keep(): Promise<void> {
+    const keeping = this.#keeping.then(async () => {
+      const epoch = this.#leaderEpoch
+      if (epoch <= this.#durableEpoch) return
+      await this.#store.setFact(leaderEpochFact, Buffer.from(String(epoch)))
+      this.#durableEpoch = epoch
+    })
+    // Whoever waits for it is told; the next one must not be.
+    this.#keeping = keeping.catch(() => undefined)
+    await keeping
   }
 
   group(id: GroupId): Group | undefined {

@@ -28,6 +28,7 @@ const firstPauseMs = 50
 const longestPauseMs = 2_000
 /** Told per heartbeat; the rest waits for the next. */
 const quarantinedPerHeartbeat = 1024
+const quarantinedUntold = 64 * quarantinedPerHeartbeat
 
 export interface MasterLinkOptions {
   readonly env: Env
@@ -37,10 +38,14 @@ export interface MasterLinkOptions {
   readonly service: Service
   readonly serverId: ServerId
   readonly masterAddress: string
-  readonly address: string
-  readonly httpAddress: string
   readonly domain: string
   readonly version: string
+}
+
+/** What a server can be reached at: known once it listens. */
+export interface Addresses {
+  readonly address: string
+  readonly httpAddress: string
 }
 
 export class MasterLink {
@@ -62,18 +67,17 @@ export class MasterLink {
     this.#registered.promise.catch(() => undefined)
   }
 
-  start(): void {
-    this.#options.store.onQuarantine((id) => this.#quarantined.push(id))
-    this.#running = this.#run()
+  start(addresses: Addresses): void {
+    this.#options.store.onQuarantine((id) => {
+      // What is not told in time shows in the digests, which lack the chunk.
+      if (this.#quarantined.length < quarantinedUntold) this.#quarantined.push(id)
+    })
+    this.#running = this.#run(addresses)
   }
 
   /** Resolves once the master has taken the first registration; rejects when it never will (another cluster, a second incarnation). */
   get firstRegistration(): Promise<void> {
     return this.#registered.promise
-  }
-
-  get isConnected(): boolean {
-    return this.#peer !== undefined && !this.#peer.isClosed
   }
 
   /** Asks the master for the map, once for all who ask meanwhile. @throws {AshlarError} `unavailable` */
@@ -90,17 +94,22 @@ export class MasterLink {
     await this.#running
   }
 
-  async #run(): Promise<void> {
+  async #run(addresses: Addresses): Promise<void> {
     const { env } = this.#options
     let pauseMs = firstPauseMs
     while (!this.#stop.signal.aborted) {
       try {
-        const peer = await this.#connect()
+        await this.#connect()
+        await this.#register(addresses)
         pauseMs = firstPauseMs
-        await this.#beat(peer)
+        await this.#beat()
       } catch (error) {
         if (this.#stop.signal.aborted) return
         this.#report(toAshlarError(error, 'stay registered with the master'))
+      } finally {
+        // Also one that only fell silent: while it is open the master takes this server for connected.
+        this.#peer?.close()
+        this.#peer = undefined
       }
       const jittered = pauseMs * (0.5 + env.random.fraction())
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
@@ -109,50 +118,42 @@ export class MasterLink {
     }
   }
 
-  async #connect(): Promise<Peer> {
-    const { env, store, view, credentials, service, serverId, masterAddress, ...self } = this.#options
-    const peer = await connectPeer({
-      env,
-      address: masterAddress,
-      credentials,
-      service,
-      timeoutMs: limits.handshakeTimeoutMs,
-      signal: this.#stop.signal,
-    })
-    // From the registration on the master may send orders, before its answer was read: they may need the map.
-    this.#peer = peer
-    try {
-      this.#told.reset()
-      const { digests, acknowledged } = await this.#told.changed()
-      const { value } = await peer.call(register, {
-        server: serverId,
-        incarnation: this.#incarnation,
-        address: self.address,
-        httpAddress: self.httpAddress,
-        domain: self.domain,
-        version: self.version,
-        space: spaceReportOf(store.space()),
-        leaderEpochSeen: view.leaderEpoch,
-        digests,
-      })
-      await view.admitLeader(value.leaderEpoch)
-      view.learnTime(value.clusterTime)
-      view.learnMap(value.map)
-      acknowledged()
-    } catch (error) {
-      peer.close()
-      throw error
-    }
-    this.#registered.resolve()
-    env.log.info('registered with the master', { master: masterAddress })
-    return peer
+  async #connect(): Promise<void> {
+    const { env, credentials, service, masterAddress } = this.#options
+    const { signal } = this.#stop
+    const timeoutMs = limits.handshakeTimeoutMs
+    // From now on the master may send orders, also before the registration was answered: they may need the map.
+    this.#peer = await connectPeer({ env, address: masterAddress, credentials, service, timeoutMs, signal })
   }
 
-  async #beat(peer: Peer): Promise<void> {
+  async #register(addresses: Addresses): Promise<void> {
+    const { env, store, view, serverId, masterAddress, domain, version } = this.#options
+    this.#told.reset()
+    const { digests, acknowledged } = await this.#told.changed()
+    const { value } = await this.#connected('register').call(register, {
+      server: serverId,
+      incarnation: this.#incarnation,
+      ...addresses,
+      domain,
+      version,
+      space: spaceReportOf(store.space()),
+      leaderEpochSeen: view.leaderEpoch,
+      digests,
+    })
+    await view.admitLeader(value.leaderEpoch)
+    view.learnTime(value.clusterTime)
+    view.learnMap(value.map)
+    acknowledged()
+    this.#registered.resolve()
+    env.log.info('registered with the master', { master: masterAddress })
+  }
+
+  async #beat(): Promise<void> {
     const { env, store, view, serverId } = this.#options
-    for (let sequence = 1; !peer.isClosed && !this.#stop.signal.aborted; sequence++) {
+    for (let sequence = 1; !this.#stop.signal.aborted; sequence++) {
       const { digests, acknowledged } = await this.#told.changed()
       const quarantined = this.#quarantined.slice(0, quarantinedPerHeartbeat)
+      const peer = this.#connected('send heartbeats')
       const { value } = await peer.call(
         heartbeat,
         {
@@ -165,30 +166,29 @@ export class MasterLink {
         },
         { timeoutMs: limits.handshakeTimeoutMs },
       )
+      await view.admitLeader(value.leaderEpoch)
       acknowledged()
       this.#quarantined.splice(0, quarantined.length)
-      await view.admitLeader(value.leaderEpoch)
       view.learnTime(value.clusterTime)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
       await sleep(env.clock, limits.heartbeatIntervalMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
     }
-    throw new AshlarError('connection-lost', 'Cannot send heartbeats: the master closed the connection', {
-      applied: 'no',
-    })
+  }
+
+  #connected(doing: string): Peer {
+    const peer = this.#peer
+    if (peer !== undefined && !peer.isClosed && !this.#stop.signal.aborted) return peer
+    throw new AshlarError('unavailable', `Cannot ${doing}: the master is not connected`)
   }
 
   async #fetchMap(): Promise<void> {
-    const peer = this.#peer
-    if (peer === undefined || peer.isClosed) {
-      throw new AshlarError('unavailable', 'Cannot fetch the cluster map: the master is not connected')
-    }
+    const peer = this.#connected('fetch the cluster map')
     const { value } = await peer.call(getMap, { knownVersion: this.#options.view.mapVersion })
     this.#options.view.learnTime(value.clusterTime)
     if (value.map !== undefined) this.#options.view.learnMap(value.map)
   }
 
   #report(error: AshlarError): void {
-    this.#peer = undefined
     const fields = { master: this.#options.masterAddress, code: error.code, reason: error.message }
     if (error.code === 'in-use' || error.code === 'wrong-cluster' || error.code === 'unauthenticated') {
       // Another try may still help (the other incarnation may end), but a start that waits must be told now.

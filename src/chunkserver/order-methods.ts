@@ -3,7 +3,7 @@
  * refused. Nothing is deleted here but by name and by order: this server never infers that a chunk is not needed.
  * @module
  */
-import { digestToLanes } from '../base/digest.ts'
+import { type ChunkFacts, digestToLanes } from '../base/digest.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { type GroupId, groupOf, pageBounds, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
@@ -40,7 +40,7 @@ export function serveOrders({
 }: OrderMethodsOptions): void {
   service.handle(deleteChunks, async ({ leaderEpoch, group, epoch, chunks }) => {
     await view.admitLeader(leaderEpoch)
-    const known = view.group(group)
+    const known = await access.groupAt(group, epoch)
     if (known !== undefined && epoch < known.epoch) {
       throw new AshlarError(
         'stale-epoch',
@@ -59,10 +59,13 @@ export function serveOrders({
     replicateChunk,
     async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken }, { signal }) => {
       await view.admitLeader(leaderEpoch)
-      const grant = await access.grantWrite({ chunk: facts.id, epoch })
+      const grant = await access.grantEpoch({ chunk: facts.id, epoch })
       await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
       // A repair counts only after the new copy was read back (promise P4).
       const info = await store.verify(facts.id)
+      if (!isSameChunk(info, facts)) {
+        throw new AshlarError('corrupt', `Cannot vouch for the copy of chunk ${facts.id}: other bytes were read back`)
+      }
       return {
         value: {
           receipt: signReceipt(receiptKey, {
@@ -90,12 +93,18 @@ export function serveOrders({
   service.handle(verifyReplica, async ({ leaderEpoch, facts }) => {
     await view.admitLeader(leaderEpoch)
     try {
-      const info = await store.verify(facts.id)
-      return { value: { ok: info.length === facts.length && info.crc === facts.crc } }
+      const ok = isSameChunk(await store.verify(facts.id), facts)
+      // It agrees only with itself: left where it is, it would be served again and refuse its own repair.
+      if (!ok) await store.quarantine(facts.id, 'its bytes are not those that the metadata names')
+      return { value: { ok } }
     } catch (error) {
       // Both are the answer to the question; any other failure says nothing about the replica.
       if (isAshlarError(error, 'corrupt', 'chunk-missing')) return { value: { ok: false } }
       throw error
     }
   })
+}
+
+function isSameChunk(found: ChunkFacts, named: ChunkFacts): boolean {
+  return found.length === named.length && found.crc === named.crc
 }

@@ -31,8 +31,9 @@ export class Replicator {
   readonly #store: ChunkStore
   readonly #credentials: Credentials
   readonly #slots = new Limiter({ name: 'copies', slots: copiesAtOnce, maxWaiting: limits.requestsPerConnection })
-  /** One connection per source, shared by its copies. */
+  /** One connection per source, shared by its copies; here from its opening to its close. */
   readonly #peers = new Map<string, Promise<Peer>>()
+  #isClosed = false
 
   constructor(options: { readonly env: Env; readonly store: ChunkStore; readonly credentials: Credentials }) {
     this.#env = options.env
@@ -56,19 +57,19 @@ export class Replicator {
     }, signal)
   }
 
+  /** Copies under way fail. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const peers = await Promise.allSettled(this.#peers.values())
     for (const peer of peers) if (peer.status === 'fulfilled') peer.value.close()
   }
 
   async #peerOf({ source, sourceAddress }: ChunkSource, signal: AbortSignal): Promise<Peer> {
+    throwIfCancelled(signal, 'copy a chunk')
+    if (this.#isClosed) throw new AshlarError('closed', 'Cannot copy a chunk: this server is closing')
     const name = `${source} ${sourceAddress}`
     const known = this.#peers.get(name)
-    if (known !== undefined) {
-      const peer = await known.catch(() => undefined) // whoever opened it was told why it failed
-      if (peer !== undefined && !peer.isClosed) return peer
-    }
-    throwIfCancelled(signal, 'copy a chunk')
+    if (known !== undefined) return await known
     const opening = connectPeer({
       env: this.#env,
       address: sourceAddress,
@@ -76,7 +77,10 @@ export class Replicator {
       expectServer: source,
       timeoutMs: limits.handshakeTimeoutMs,
     })
+    const forget = () => this.#peers.delete(name)
     this.#peers.set(name, opening)
+    // Whoever waits for it is told of the failure.
+    opening.then((peer) => peer.closedSignal.addEventListener('abort', forget, { once: true }), forget)
     return await opening
   }
 }

@@ -2,7 +2,8 @@
  * Chunks being written in parts, by connection: `beginChunk` gives a handle, `appendChunk` and `commitChunk` name it.
  *
  * The calls of one handle run one after the other in the order they arrived, though several are in flight.
- * Invariant: a handle ends with commit, abort, its first failure, or its connection, and then its reservation is returned.
+ * Invariant: a write ends with commit, abort, its first failure, or its connection, and then its reservation is returned.
+ * A failed one keeps its handle, so that calls on their way learn of the failure.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
@@ -11,8 +12,8 @@ import type { ChunkWriter } from '../store/chunk-store.ts'
 import type { Peer } from '../wire/peer.ts'
 import type { WriteGrant } from './access.ts'
 
-/** Open handles of one connection. A client writes two or three chunks at once. */
-const handlesPerPeer = 64
+/** Open handles of one connection; a client writes one chunk at a time on each. */
+const handlesPerPeer = 16
 
 export interface NewHandle {
   readonly chunk: ChunkId
@@ -67,6 +68,7 @@ export class WriteHandle {
         return await work()
       } catch (error) {
         this.#failure = error
+        await this.#writer.abort()
         throw error
       }
     })
@@ -78,27 +80,42 @@ export class WriteHandle {
 /** The caller of each call handles its rejection; the chain only orders them. */
 const ignoreHere = () => undefined
 
+interface PeerHandles {
+  readonly open: Map<number, WriteHandle>
+  /** Whose writer is being made. */
+  starting: number
+}
+
 export class WriteHandles {
-  readonly #byPeer = new Map<Peer, Map<number, WriteHandle>>()
+  readonly #byPeer = new Map<Peer, PeerHandles>()
   #lastNumber = 0
 
-  /** @throws {AshlarError} `busy` — the connection has too many open */
-  add(peer: Peer, handle: NewHandle): number {
+  /**
+   * @param start makes the writer; not called when the connection has no room for one more
+   * @throws {AshlarError} `busy` — the connection has too many open; `connection-lost` — it closed meanwhile, and the writer ended
+   */
+  async begin(peer: Peer, start: () => Promise<NewHandle>): Promise<number> {
     const handles = this.#handlesOf(peer)
-    this.#lastNumber += 1
-    handles.set(this.#lastNumber, new WriteHandle(handle))
-    return this.#lastNumber
-  }
-
-  /** Refuses one more before anything is reserved. */
-  checkRoom(peer: Peer): void {
-    if (this.#handlesOf(peer).size >= handlesPerPeer) {
+    if (handles.open.size + handles.starting >= handlesPerPeer) {
       throw new AshlarError('busy', `Cannot begin a chunk: this connection writes ${handlesPerPeer} already`)
+    }
+    handles.starting += 1
+    try {
+      const handle = await start()
+      if (peer.isClosed) {
+        await handle.writer.abort()
+        throw closed()
+      }
+      this.#lastNumber += 1
+      handles.open.set(this.#lastNumber, new WriteHandle(handle))
+      return this.#lastNumber
+    } finally {
+      handles.starting -= 1
     }
   }
 
   find(peer: Peer, number: number): WriteHandle | undefined {
-    return this.#byPeer.get(peer)?.get(number)
+    return this.#byPeer.get(peer)?.open.get(number)
   }
 
   /** @throws {AshlarError} `protocol` — not open */
@@ -109,23 +126,26 @@ export class WriteHandles {
   }
 
   remove(peer: Peer, number: number): void {
-    this.#byPeer.get(peer)?.delete(number)
+    this.#byPeer.get(peer)?.open.delete(number)
   }
 
   /** Aborts what the connection left open. */
   async abortAll(peer: Peer): Promise<void> {
-    const handles = [...(this.#byPeer.get(peer)?.values() ?? [])]
+    const handles = [...(this.#byPeer.get(peer)?.open.values() ?? [])]
     this.#byPeer.delete(peer)
     await Promise.all(handles.map((handle) => handle.abort()))
   }
 
-  #handlesOf(peer: Peer): Map<number, WriteHandle> {
+  #handlesOf(peer: Peer): PeerHandles {
     const known = this.#byPeer.get(peer)
     if (known !== undefined) return known
-    if (peer.isClosed)
-      throw new AshlarError('connection-lost', 'Cannot begin a chunk: the connection is closed', { applied: 'no' })
-    const handles = new Map<number, WriteHandle>()
+    if (peer.isClosed) throw closed()
+    const handles: PeerHandles = { open: new Map(), starting: 0 }
     this.#byPeer.set(peer, handles)
     return handles
   }
+}
+
+function closed(): AshlarError {
+  return new AshlarError('connection-lost', 'Cannot begin a chunk: the connection is closed', { applied: 'no' })
 }

@@ -30,8 +30,23 @@ export function answerJson(response: ServerResponse, statusCode: number, value: 
   response.end(`${JSON.stringify(value)}\n`)
 }
 
-/** Answers `{code, message, retry, applied, details}` with the status of the error table. */
-export function answerError(request: IncomingMessage, response: ServerResponse, error: AshlarError): void {
+/** Answers 405: the resource is there, and knows only the methods of `allow`. */
+export function answerMethodNotAllowed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  allow: readonly string[],
+): void {
+  const error = new AshlarError('not-supported', `Cannot ${request.method}: use ${allow.join(', ')}`)
+  answerError(request, response, error, { statusCode: 405, headers: { Allow: allow.join(', ') } })
+}
+
+/** Answers `{code, message, retry, applied, details}`, by default with the status of the error table. */
+export function answerError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: AshlarError,
+  options: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+): void {
   if (response.headersSent) {
     // The length was promised: only a cut connection says that the bytes are not whole.
     response.destroy()
@@ -42,7 +57,11 @@ export function answerError(request: IncomingMessage, response: ServerResponse, 
   if (!request.complete) response.setHeader('Connection', 'close')
   if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer')
   const { code, message, retry, applied, details } = error
-  answerJson(response, errorTable[code].http, { code, message, retry, applied, details })
+  if (code === 'range-not-satisfiable' && typeof details['length'] === 'number') {
+    response.setHeader('Content-Range', `bytes */${details['length']}`)
+  }
+  for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value)
+  answerJson(response, options.statusCode ?? errorTable[code].http, { code, message, retry, applied, details })
 }
 
 /** Resolves when the socket has taken the bytes, so that their memory may be used again. @throws {AshlarError} `connection-lost` */

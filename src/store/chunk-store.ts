@@ -108,6 +108,11 @@ export interface ChunkStore {
   space(): SpaceUse
   /** Reads all bytes of a replica and verifies them; a bad one is quarantined. @throws {AshlarError} `corrupt`, `chunk-missing` */
   verify(id: ChunkId): Promise<ReplicaInfo>
+  /**
+   * Sets a replica aside whose bytes agree with its own checksums, but not with what the metadata names. Absent: false.
+   * @param reason for the log
+   */
+  quarantine(id: ChunkId, reason: string): Promise<boolean>
   /** MD5 of a replica's bytes, verified while read. */
   md5(id: ChunkId): Promise<Buffer>
   /** Changes the declared capacity; below what is used it is refused with `invalid-argument`. */

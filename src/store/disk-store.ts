@@ -184,6 +184,15 @@ export class DiskStore implements ChunkStore {
     return await this.#readAll(id, { direct: true, each: () => undefined })
   }
 
+  async quarantine(id: ChunkId, reason: string): Promise<boolean> {
+    return await this.#changing(async () => {
+      const chunk = await this.#parts.index.get(id)
+      if (chunk === undefined) return false
+      await this.#commits.quarantine(chunk, reason)
+      return true
+    })
+  }
+
   async md5(id: ChunkId): Promise<Buffer> {
     const hash = createHash('md5')
     await this.#readAll(id, { direct: false, each: (bytes) => hash.update(bytes) })

@@ -202,6 +202,11 @@ class MemoryChunkStore implements MemoryStore {
     return reader.info
   }
 
+  async quarantine(id: ChunkId): Promise<boolean> {
+    this.#checkOpen()
+    return this.#setAside(id)
+  }
+
   async md5(id: ChunkId): Promise<Buffer> {
     await this.verify(id)
     return createHash('md5')
@@ -297,12 +302,16 @@ class MemoryChunkStore implements MemoryStore {
 
   #check({ info, bytes }: Replica, { from, to }: { readonly from: number; readonly to: number }): void {
     if (findBadBlock(bytes.subarray(from, to), info.blockCrcs, from / limits.blockBytes) < 0) return
-    const removed = this.#remove(info.id)
-    if (removed !== undefined) {
-      this.#image.quarantined.push(removed)
-      for (const listener of this.#listeners) listener(info.id)
-    }
+    this.#setAside(info.id)
     throw new AshlarError('corrupt', `Cannot read chunk ${info.id}: a block does not match its checksum`)
+  }
+
+  #setAside(id: ChunkId): boolean {
+    const removed = this.#remove(id)
+    if (removed === undefined) return false
+    this.#image.quarantined.push(removed)
+    for (const listener of this.#listeners) listener(id)
+    return true
   }
 
   #checkOpen(): void {

@@ -35,8 +35,10 @@ const tokenClaims = struct('token claims', 1, {
       epoch: field(4, id<Rising>()),
     }),
   ),
-  /** This one chunk may be deleted. */
+  /** This one chunk may be deleted, */
   remove: optional(6, hex<ChunkId>(16)),
+  /** by order of the leader of this epoch. */
+  leaderEpoch: optional(7, id<Rising>()),
 })
 export type TokenClaims = Infer<typeof tokenClaims>
 

@@ -442,6 +442,20 @@ export function chunkStoreContract(name: string, make: MakeStore): void {
       })
     })
 
+    test('quarantine() sets a replica aside: it is not served, not counted, and can be written again', async () => {
+      await withStore(async (store) => {
+        const told: ChunkId[] = []
+        store.onQuarantine((id) => told.push(id))
+        await store.put(idAt(1), someBytes(5000), {})
+        assert.equal(await store.quarantine(idAt(1), 'a test'), true)
+        assert.equal(await store.quarantine(idAt(1), 'a test'), false)
+        await refused('chunk-missing', store.open(idAt(1)))
+        assert.deepEqual([told, store.space().usedBytes, store.space().quarantinedChunks], [[idAt(1)], 0, 1])
+        await store.put(idAt(1), someBytes(6000, 2), {})
+        assert.ok((await readWhole(store, idAt(1))).equals(someBytes(6000, 2)))
+      })
+    })
+
     test('a closed store refuses', async () => {
       await withStore(async (store) => {
         await store.put(idAt(1), someBytes(1), {})
