@@ -5,6 +5,8 @@
  * Invariants: at most `writesInFlight` writes are under way, so memory per stream is bounded; a stream that finds the
  * pool short writes what it holds before it waits, so that streams cannot wait for each other; nothing is visible
  * until the caller renames the file.
+ * Measured (`bench/store.ts`, 4 streams of 8 MiB chunks, 2 shared cores): 440 to 760 MiB/s, 97 to 133 % of a raw direct
+ * writer in the same run.
  * @module
  */
 import type { Disk, File } from '../env/disk.ts'

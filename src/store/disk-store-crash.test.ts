@@ -143,6 +143,11 @@ suite('disk store, power cuts', () => {
           await rig.open()
           await rig.check(await settle(rig, model))
           assert.deepEqual(await rig.list('tmp'), [])
+          // What was served once is durable, also if the first death was only the process's.
+          const served = await settle(rig, model)
+          rig.crash()
+          await rig.open()
+          await rig.check(served)
           // It works on as before, and a rebuild finds the same.
           await applyAll(rig, model, morePlan)
           await rig.check(await settle(rig, model))

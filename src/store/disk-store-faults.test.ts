@@ -361,6 +361,32 @@ suite('compaction', () => {
     await rig.check(expected)
   })
 
+  test('a delete outlives the compaction of its segment as long as an older put of its id is elsewhere', async () => {
+    const rig = new StoreRig()
+    const store = await rig.open()
+    // Segment 1: mostly live, with one chunk that will be dead.
+    for (const sequence of [1, 2, 3]) await store.put(idAt(sequence), someBytes(20_000, sequence), {})
+    // Segment 2: mostly dead, with the delete.
+    await store.put(idAt(4), someBytes(40_000, 4), {})
+    await store.delete([idAt(3), idAt(4)])
+    await store.put(idAt(5), someBytes(60_000, 5), {})
+    await store.compact()
+    const segments = await rig.list('segments')
+    assert.deepEqual([segments.includes('00000001.seg'), segments.includes('00000002.seg')], [true, false])
+    const expected = new Map([1, 2].map((sequence) => [idAt(sequence), someBytes(20_000, sequence)]))
+    expected.set(idAt(5), someBytes(60_000, 5))
+    await store.close()
+    rig.loseIndex()
+    await rig.open()
+    await rig.check(expected)
+    // The put goes with its segment, and then the delete with its own.
+    await rig.store.delete([idAt(1), idAt(2)])
+    await rig.store.compact()
+    await rig.store.compact()
+    assert.deepEqual(await rig.list('segments'), ['00000003.seg'])
+    await rig.check(new Map([[idAt(5), someBytes(60_000, 5)]]))
+  })
+
   test('a pinned segment waits for its reader', async () => {
     const rig = new StoreRig()
     const store = await rig.open()
