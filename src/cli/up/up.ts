@@ -110,7 +110,8 @@ class LocalCluster {
     return new SupervisedProcess({
       name,
       clock: env.clock,
-      restart,
+      // One that ends before all are ready ends the start as a whole.
+      restart: () => restart && this.#isReady,
       args,
       onReport: (report) => {
         if (report.event === 'failed') failure = new AshlarError(report.code as AshlarError['code'], report.message)
@@ -123,7 +124,8 @@ class LocalCluster {
         }
         const next =
           willRestartMs === undefined ? 'it stays down (--no-restart)' : `starting it again in ${willRestartMs} ms`
-        output.note(`${name} ${reason}; ${next}`)
+        const why = failure === undefined ? '' : ` (${failure.message})`
+        output.note(`${name} ${reason}${why}; ${next}`)
         failure = undefined
       },
     })
@@ -140,7 +142,8 @@ class LocalCluster {
       ...['--policy', policy, '--chunk-size', String(chunkSizeBytes)],
       ...['--trash-keep', `${trashKeepMs}ms`, '--dead-after', `${deadAfterMs}ms`],
       ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
-      ...(this.#options.isTemporary ? ['--any-port'] : []),
+      // Only the first time: a master that is started again must be found where it was.
+      ...(this.#options.isTemporary && masterPort === 0 ? ['--any-port'] : []),
     ]
   }
 
@@ -157,7 +160,7 @@ class LocalCluster {
       ...['--domain', `chunkserver-${index + 1}`, '--share-of', String(servers.length)],
       ...(capacityBytes === undefined ? [] : ['--capacity', String(capacityBytes)]),
       ...(serverId === undefined ? [] : ['--expect-id', serverId]),
-      ...(this.#options.isTemporary ? ['--any-port'] : []),
+      ...(this.#options.isTemporary && port === 0 ? ['--any-port'] : []),
     ]
   }
 
