@@ -13,9 +13,9 @@ import type { Output } from '../output.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import { type JoinFile, readJoinFile } from './join-file.ts'
-import { connectToParent, type Parent } from './parent.ts'
+import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
-import { orphanGuard, serveUntil } from './serve-until.ts'
+import { serveUntil, stopped } from './serve-until.ts'
 
 export interface RawChunkServerOptions {
   readonly data: string
@@ -40,33 +40,31 @@ export interface ServerRun {
   readonly output: Output
   /** Aborts on SIGTERM and Ctrl-C. */
   readonly stop: AbortSignal
+  readonly exitWith: (exitCode: number) => void
 }
 
 const leastCapacityBytes = 50
 
 /** Runs until it is told to stop. */
-export async function runChunkServer(raw: RawChunkServerOptions, { env, output, stop }: ServerRun): Promise<void> {
-  const parent = raw.supervised ? connectToParent() : undefined
-  orphanGuard(parent?.gone, env)
-  try {
-    await run(raw, { env, output, stop, parent })
-  } catch (error) {
-    if (parent !== undefined && error instanceof AshlarError) {
-      parent.report({ event: 'failed', code: error.code, message: error.message })
-    }
-    throw error
-  } finally {
-    parent?.end()
-  }
+export async function runChunkServer(
+  raw: RawChunkServerOptions,
+  { env, output, stop, exitWith }: ServerRun,
+): Promise<void> {
+  await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, (parent) =>
+    run(raw, { env, output, stop, parent }),
+  )
 }
 
 async function run(
   raw: RawChunkServerOptions,
-  { env, output, stop, parent }: ServerRun & { readonly parent: Parent | undefined },
+  { env, output, stop, parent }: Omit<ServerRun, 'exitWith'> & { readonly parent: Parent | undefined },
 ): Promise<void> {
-  const masterAddress = await parent?.masterAddress
-  const join = await readJoinFile(env.disk, raw.cluster)
+  const ended = stopped([stop, parent?.gone])
+  const join = await waitForJoinFile(raw, { env, parent, ended })
+  if (join === undefined) return
   const store = await openStore(raw, { env, join })
+  const masterAddress = await Promise.race([parent?.masterAddress, ended])
+  if (stop.aborted || parent?.gone.aborted) return await store.close()
   const server = await listenOnFree(portChoice(raw), (port) =>
     startChunkServer({
       env,
@@ -89,7 +87,7 @@ async function run(
   const { serverId, address, httpAddress } = server
   parent?.report({ event: 'listening', address, httpAddress, serverId })
   try {
-    await Promise.race([server.registered, stopped(stop)])
+    await Promise.race([server.registered, ended])
   } catch (error) {
     await server.close()
     throw error
@@ -109,7 +107,24 @@ async function run(
       `Chunk server ${serverId.slice(0, 8)} is ready on ${address}, ${store.space().capacityBytes} bytes. Ctrl-C stops it.`,
     )
   }
-  await serveUntil([stop, parent?.gone], { env, close: () => server.close() })
+  await serveUntil(ended, { env, close: () => server.close() })
+}
+
+/**
+ * From its second start on, a server of `up` opens its store while the master starts; before the first one there is no cluster to
+ * know of. @returns undefined when it was told to end meanwhile
+ */
+async function waitForJoinFile(
+  raw: RawChunkServerOptions,
+  { env, parent, ended }: { readonly env: Env; readonly parent: Parent | undefined; readonly ended: Promise<void> },
+): Promise<JoinFile | undefined> {
+  try {
+    return await readJoinFile(env.disk, raw.cluster)
+  } catch (error) {
+    if (parent === undefined || !isAshlarError(error, 'not-found')) throw error
+  }
+  const masterAddress = await Promise.race([parent.masterAddress, ended])
+  return masterAddress === undefined ? undefined : await readJoinFile(env.disk, raw.cluster)
 }
 
 async function openStore(
@@ -184,11 +199,4 @@ function portChoice(raw: RawChunkServerOptions): Parameters<typeof listenOnFree>
 function httpPort(raw: RawChunkServerOptions, port: number): number {
   if (raw.httpPort !== undefined && raw.httpPort !== '0') return portOf(raw.httpPort)
   return port === 0 ? 0 : port + 1
-}
-
-function stopped(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -6,7 +6,6 @@
  * @module
  */
 import { join } from 'node:path'
-import { AshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
@@ -20,9 +19,9 @@ import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import type { ServerRun } from './chunkserver-process.ts'
 import { formatJoinFile } from './join-file.ts'
-import { connectToParent, type Parent } from './parent.ts'
+import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
-import { orphanGuard, serveUntil } from './serve-until.ts'
+import { serveUntil, stopped } from './serve-until.ts'
 
 export interface RawMasterOptions {
   readonly data: string
@@ -43,31 +42,21 @@ export interface RawMasterOptions {
   readonly supervised?: boolean
 }
 
-interface MasterRun extends ServerRun {
+interface MasterRun extends Omit<ServerRun, 'exitWith'> {
   readonly parent: Parent | undefined
   readonly folder: MasterFolder
 }
 
 /** Runs until it is told to stop, or the metadata can no longer be trusted. */
-export async function runMaster(raw: RawMasterOptions, serverRun: ServerRun): Promise<void> {
-  const { env } = serverRun
-  const parent = raw.supervised ? connectToParent() : undefined
-  orphanGuard(parent?.gone, env)
-  try {
+export async function runMaster(raw: RawMasterOptions, { env, output, stop, exitWith }: ServerRun): Promise<void> {
+  await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, async (parent) => {
     const folder = await createOrOpenMasterFolder(env, raw.data, { holder: `ashlar master, pid ${process.pid}` })
     try {
-      await serve(raw, { ...serverRun, parent, folder })
+      await serve(raw, { env, output, stop, parent, folder })
     } finally {
       await folder.close()
     }
-  } catch (error) {
-    if (parent !== undefined && error instanceof AshlarError) {
-      parent.report({ event: 'failed', code: error.code, message: error.message })
-    }
-    throw error
-  } finally {
-    parent?.end()
-  }
+  })
 }
 
 async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder }: MasterRun): Promise<void> {
@@ -117,7 +106,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     output.line(`The master is ready on ${address}, its HTTP door on ${clusterFile.http}.`)
     output.line(`Clients use ${cluster}; chunk servers join with ${join(raw.data, 'join.json')}. Ctrl-C stops it.`)
   }
-  await serveUntil([stop, parent?.gone], { env, close: () => cleanup.disposeAsync() })
+  await serveUntil(stopped([stop, parent?.gone]), { env, close: () => cleanup.disposeAsync() })
 }
 
 /** The door is a client like any other: it connects through the front. */

@@ -3,7 +3,11 @@
  * The operating system closes the channel when the parent dies, however it dies.
  * @module
  */
+import { errorTable } from '../../base/error-table.ts'
+import { AshlarError } from '../../base/errors.ts'
+import type { Env } from '../../env/env.ts'
 import type { ChildReport, ParentMessage } from '../up/messages.ts'
+import { orphanGuard } from './serve-until.ts'
 
 export interface Parent {
   report(report: ChildReport): void
@@ -11,26 +15,47 @@ export interface Parent {
   readonly masterAddress: Promise<string>
   /** Aborts when the parent is gone. */
   readonly gone: AbortSignal
-  /** Lets go of the channel, which would keep this process alive. Idempotent. */
-  end(): void
 }
 
-/** @returns undefined when this process was started by hand */
-export function connectToParent(): Parent | undefined {
+/**
+ * Runs a server, under its parent if it has one. Why it cannot go on is told to the parent then, which prints it, once.
+ * @param work is given no parent when this process was started by hand
+ */
+export async function runUnderParent(
+  {
+    env,
+    supervised,
+    exitWith,
+  }: { readonly env: Env; readonly supervised: boolean; readonly exitWith: (exitCode: number) => void },
+  work: (parent: Parent | undefined) => Promise<void>,
+): Promise<void> {
+  const parent = supervised ? connectToParent() : undefined
+  orphanGuard(parent?.gone, env)
+  try {
+    await work(parent)
+  } catch (error) {
+    if (parent === undefined || !(error instanceof AshlarError)) throw error
+    await send({ event: 'failed', code: error.code, message: error.message })
+    exitWith(errorTable[error.code].exit)
+  } finally {
+    // Listened to, the channel would keep the process.
+    if (parent !== undefined && process.connected) process.disconnect?.()
+  }
+}
+
+function connectToParent(): Parent | undefined {
   if (process.send === undefined) return undefined
   const gone = new AbortController()
   const address = Promise.withResolvers<string>()
   process.once('disconnect', () => gone.abort())
   process.on('message', (message) => address.resolve((message as ParentMessage).masterAddress))
-  return {
-    gone: gone.signal,
-    masterAddress: address.promise,
-    end() {
-      if (process.connected) process.disconnect?.()
-    },
-    report(report) {
-      // The parent may have died meanwhile: `gone` says so.
-      if (process.connected) process.send?.(report, undefined, undefined, () => undefined)
-    },
-  }
+  return { gone: gone.signal, masterAddress: address.promise, report: (report) => void send(report) }
+}
+
+/** The parent may have died meanwhile: `gone` says so. */
+function send(report: ChildReport): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected && process.send !== undefined) process.send(report, undefined, undefined, () => resolve())
+    else resolve()
+  })
 }

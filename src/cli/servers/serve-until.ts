@@ -5,19 +5,23 @@ import type { Env } from '../../env/env.ts'
 const closeWithinMs = 8_000
 
 export async function serveUntil(
-  stop: readonly (AbortSignal | undefined)[],
+  ended: Promise<void>,
   { env, close }: { readonly env: Env; readonly close: () => Promise<void> },
 ): Promise<void> {
-  const signals = stop.filter((signal) => signal !== undefined)
-  await new Promise<void>((resolve) => {
-    for (const signal of signals) {
-      if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => resolve(), { once: true })
-    }
-  })
+  await ended
   const overdue = env.clock.after(closeWithinMs, () => process.exit(1), { background: true })
   await close()
   overdue.cancel()
+}
+
+/** Resolves when one of them aborts. */
+export function stopped(signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  return new Promise<void>((resolve) => {
+    for (const signal of signals) {
+      if (signal?.aborted) resolve()
+      else signal?.addEventListener('abort', () => resolve(), { once: true })
+    }
+  })
 }
 
 /** As long as this stays uncalled, the process lives though nothing else keeps it. */

@@ -13,7 +13,7 @@ function internal(flags: string): Option {
   return new Option(flags).hideHelp()
 }
 
-export function registerServerVerbs({ program, host }: VerbRegistry): void {
+export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): void {
   program
     .command('master')
     .summary('run a master of its own')
@@ -41,6 +41,7 @@ export function registerServerVerbs({ program, host }: VerbRegistry): void {
         env: createNodeEnv({ log: logLevel() }),
         output: createOutput({ json: raw.json === true }),
         stop: host.stop,
+        exitWith,
       })
     })
 
@@ -73,6 +74,7 @@ export function registerServerVerbs({ program, host }: VerbRegistry): void {
         env: createNodeEnv({ log: logLevel() }),
         output: createOutput({ json: raw.json === true }),
         stop: host.stop,
+        exitWith,
       })
     })
 

@@ -23,7 +23,8 @@ export interface SupervisedOptions {
   readonly clock: Clock
   /** Verb and options; made anew at each start, since ports become known. */
   readonly args: () => readonly string[]
-  readonly restart: boolean
+  /** Whether one that ends now is started again. */
+  readonly restart: () => boolean
   readonly onReport: (report: ChildReport) => void
   /** `willRestartMs` is absent when it stays down. */
   readonly onExit: (exit: { readonly reason: string; readonly willRestartMs?: number }) => void
@@ -86,7 +87,7 @@ export class SupervisedProcess {
     this.#child = undefined
     if (this.#isStopping) return
     const { clock, restart, onExit } = this.#options
-    if (!restart) {
+    if (!restart()) {
       onExit({ reason })
       return
     }
