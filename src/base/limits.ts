@@ -63,6 +63,8 @@ export const limits = {
   /** A payload up to this size travels on the shared connection; a larger one on a connection of its own. */
   smallTransferBytes: 64 * KiB,
   // Memory.
+  /** Of large payloads that arrived, kept for the next ones. */
+  payloadsKeptBytes: 16 * MiB,
   clientBufferBytes: 64 * MiB,
   /** Transfers of one client that wait for memory. */
   clientWaitersForMemory: 65_536,

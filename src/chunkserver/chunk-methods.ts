@@ -18,6 +18,7 @@ import {
   putChunk,
   readChunk,
 } from '../wire/methods/chunk-methods.ts'
+import { recyclePayload } from '../wire/payload-memory.ts'
 import { signReceipt } from '../wire/receipt.ts'
 import type { Service } from '../wire/service.ts'
 import type { Receipt } from '../wire/types/extent.ts'
@@ -42,6 +43,7 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
   service.handle(putChunk, async ({ chunk, token, epoch, crc }, { peer, payload }) => {
     const grant = await access.checkWrite(peer, token, { chunk, epoch })
     const info = await store.put(chunk, payload, { expectedCrc: crc })
+    recyclePayload(payload)
     return { value: { receipt: receiptOf(info, grant) } }
   })
 
@@ -55,6 +57,7 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
   // The handle's queue keeps the order: nothing is awaited before the call joins it.
   service.handle(appendChunk, async ({ handle, offset }, { peer, payload }) => {
     await handles.get(peer, handle).append(offset, payload)
+    recyclePayload(payload)
     return { value: {} }
   })
 

@@ -9,6 +9,7 @@
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { throwIfCancelled } from '../env/waiting.ts'
 import { openFile } from '../wire/methods/file-methods.ts'
+import { recyclePayload } from '../wire/payload-memory.ts'
 import type { BufferBudget } from './buffer-budget.ts'
 import { type ChunkReader, readWindowBytes } from './chunk-reader.ts'
 import { ExtentList } from './extent-list.ts'
@@ -92,6 +93,7 @@ export class FileReader {
     for await (const piece of this.pieces({ start, end: start + buffer.length, signal, isWanted: true })) {
       buffer.set(piece, at)
       at += piece.length
+      recyclePayload(piece)
     }
   }
 

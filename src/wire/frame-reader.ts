@@ -18,6 +18,7 @@ import {
   frameHeaderBytes,
   verifyFrameCheck,
 } from './frame.ts'
+import { payloadMemory } from './payload-memory.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -117,7 +118,7 @@ export class FrameReader {
     }
     // The piece may go before the payload is complete; then the head must not be a view of it.
     const keptHead = inPieceBytes >= payloadBytes ? head : Buffer.from(head)
-    this.#payload = { header, head: keptHead, bytes: Buffer.allocUnsafe(payloadBytes), filled: 0 }
+    this.#payload = { header, head: keptHead, bytes: payloadMemory(payloadBytes), filled: 0 }
   }
 
   #fillPayload(payload: FillingPayload, piece: Buffer, at: number): number {

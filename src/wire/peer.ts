@@ -49,6 +49,7 @@ export interface Peer {
 
 export interface CallContext {
   readonly peer: Peer
+  /** The handler's own. One that has no more use for it may give it to `recyclePayload`. */
   readonly payload: Buffer
   /** Aborts when the caller cancels, its deadline passes or the connection closes. */
   readonly signal: AbortSignal
