@@ -5,8 +5,8 @@
  * Invariants: at most `writesInFlight` writes are under way, so memory per stream is bounded; a stream that finds the
  * pool short writes what it holds before it waits, so that streams cannot wait for each other; nothing is visible
  * until the caller renames the file.
- * Measured (`bench/store.ts`, 4 streams of 8 MiB chunks, 2 shared cores): 440 to 760 MiB/s, 97 to 133 % of a raw direct
- * writer in the same run.
+ * Measured (`bench/store.ts`, 4 streams of 8 MiB chunks; 3 runs on 2 cores at a load of 8 to 10): 420 to 810 MiB/s, 46 to
+ * 76 % of a raw direct writer in turns with it. Not yet measured on a quiet machine.
  * @module
  */
 import type { Disk, File } from '../env/disk.ts'

@@ -3,7 +3,8 @@
  *
  * A chunk file's footer, and a record's head, must name the id and the put that the index expects: a file under
  * another's name is damage too. What fails is reported to the store, which sets the replica aside.
- * Measured (`bench/store.ts`, 64 in flight): 15,000 to 21,000 4 KiB replicas a second, each one `pread`.
+ * Measured (`bench/store.ts`, 64 in flight; 2 cores at a load of 5 to 10): 6,300 to 21,300 4 KiB replicas a second from the
+ * page cache, each one `pread`.
  * Chunk files and segments are read through the page cache; `verify` asks for direct I/O, so that it tests the medium.
  * @module
  */

@@ -7,8 +7,8 @@
  * - A batch that the disk has no room for leaves nothing behind: the file is cut back to where it began.
  * - Deletes go on when the disk is full: they may use the reserve.
  *
- * Measured (`bench/store.ts`, 4 KiB puts, 64 in flight, 2 shared cores): 12,600/s at 76 µs of CPU each; 6,600/s while others
- * load the machine. A copy into the staging buffer is cheaper than a vector of hundreds of pieces.
+ * Measured (`bench/store.ts`, 4 KiB puts, 64 in flight; 2 cores at a load of 5 to 10): 2,000 to 6,600/s. A profile of puts
+ * alone, once, at a lower load: 12,600/s, 76 µs of CPU each.
  * @module
  */
 import { assert } from '../base/assert.ts'
