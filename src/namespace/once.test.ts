@@ -100,6 +100,17 @@ test('a commit under way runs again when the group changes, and is judged by wha
   await refused(client.namespace.commitFile(request), 'stale-epoch')
 })
 
+test('commitFile() again answers its version after its chunks moved into another file', async () => {
+  const master = await TestMaster.start()
+  const client = await master.client()
+  await client.put('/a', 1)
+  const request = client.commitRequest('/b', await client.write(5))
+  const { attributes } = await client.namespace.commitFile(request)
+  await client.concat('/a', '/b')
+  assert.equal((await client.namespace.commitFile(request)).attributes.version, attributes.version)
+  assert.deepEqual(await client.names('/'), ['a'])
+})
+
 test('rename() sent twice is applied once, also when another file took the name meanwhile', async () => {
   const master = await TestMaster.start()
   const client = await master.client()
