@@ -36,7 +36,11 @@ function testReadsAndWrites(open: () => Promise<KVUnderTest>): void {
   test('transact() stores what the body put, and returns what it returned', async () => {
     await using under = await open()
     const { kv } = under
-    assert.equal(await kv.transact(async (tx) => (tx.put(bytes('k'), bytes('v')), 7)), 7)
+    const result = await kv.transact(async (tx) => {
+      tx.put(bytes('k'), bytes('v'))
+      return 7
+    })
+    assert.equal(result, 7)
     assert.equal(await get(kv, 'k'), 'v')
     assert.equal(await get(kv, 'other'), undefined)
   })
