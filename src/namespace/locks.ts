@@ -31,7 +31,6 @@ export function lock(
           details: { holder: held.holder },
         })
       }
-      tx.del(heldKey(held.session, 'lock', name))
     }
     await hold(tx, session, 'lock', name)
     const fencingToken = change.issue()

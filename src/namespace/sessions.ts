@@ -71,11 +71,10 @@ async function trimRequests(context: NamespaceContext, session: number, acknowle
 export async function trimStep(tx: Transaction, session: number, acknowledged: number): Promise<number> {
   const row = await readRow(tx, sessionRow, sessionKey(session))
   if (row === undefined || row.ended) return 0
-  const mark = Math.max(row.acknowledged, acknowledged)
-  if (mark > row.acknowledged) tx.put(sessionKey(session), sessionRow.encode({ ...row, acknowledged: mark }))
+  if (acknowledged > row.acknowledged) tx.put(sessionKey(session), sessionRow.encode({ ...row, acknowledged }))
   const answers = await tx.range({
     start: requestPrefix(session),
-    end: requestKey(session, mark + 1),
+    end: requestKey(session, acknowledged + 1),
     limit: answersPerStep,
   })
   for (const { key } of answers) tx.del(key)
