@@ -36,7 +36,8 @@ export function undelete(
     if ((await lookup(change.tx, parent, lastName(target))) !== undefined) throw alreadyExists(target.text)
     const { row, trash } = trashed
     takeFromTrash(change, trash, row)
-    if (row.unmeasured !== true) countTrash(change, row, -1)
+    // Of a tree that is not counted yet: nothing.
+    countTrash(change, row, -1)
     placeEntry(change, parent.inode, lastName(target), row.entry)
     return { attributes: attributesOf(row.entry), path: target.text }
   })
