@@ -9,7 +9,7 @@ import type { NamespaceContext } from './context.ts'
 import { notDirectory, notFound } from './failures.ts'
 import { entryKey, noInode, rootInode } from './keys.ts'
 import type { Path } from './paths.ts'
-import { type DirectoryEntryRow, decodeRow, type Entry, entryRow, type FileEntry, readRow } from './rows.ts'
+import { type DirectoryEntryRow, type Entry, entryRow, type FileEntry, readRow } from './rows.ts'
 
 /** A directory as a path led to it. */
 export interface Directory {
@@ -71,13 +71,9 @@ export function resolveParent(tx: Transaction, path: Path, makeMissing?: MakeMis
 
 /** The entry of this name. Where both have it (S3 may make that), `a` is the file, and the directory is `a/`. */
 export async function lookup(tx: Transaction, parent: Directory, name: string): Promise<Found | undefined> {
-  const [fileValue, directoryValue] = await tx.getMany([
-    entryKey(parent.inode, name),
-    entryKey(parent.inode, `${name}/`),
-  ])
-  const file = decodeRow(entryRow, fileValue)
+  const file = await readRow(tx, entryRow, entryKey(parent.inode, name))
   if (file !== undefined) return { parent, keyName: name, entry: file }
-  const directory = decodeRow(entryRow, directoryValue)
+  const directory = await readRow(tx, entryRow, entryKey(parent.inode, `${name}/`))
   return directory && { parent, keyName: `${name}/`, entry: directory }
 }
 

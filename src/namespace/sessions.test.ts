@@ -4,6 +4,7 @@ import { checkRows } from '../../test/namespace/check-rows.ts'
 import { refused } from '../../test/namespace/refused.ts'
 import { servers, TestMaster, testGroup } from '../../test/namespace/test-master.ts'
 import { limits } from '../base/limits.ts'
+import { rising } from '../base/rising.ts'
 
 const lockOf = (client: Awaited<ReturnType<TestMaster['client']>>, name: string) => ({
   request: client.request(),
@@ -174,6 +175,13 @@ test('numbers, cluster time, settings and records are kept', async () => {
   )
   await leader.removeServer(entry.id)
   assert.deepEqual(await namespace.getServers(), [])
+})
+
+test('putGroup() refuses an epoch that falls', async () => {
+  const master = await TestMaster.start()
+  await master.putGroup(3)
+  await refused(master.putGroup(2), 'invalid-argument')
+  assert.equal((await master.namespace.getGroups())[0]?.group.epoch, rising(1, 3))
 })
 
 test('removeGroup() refuses a group that holds live chunks', async () => {
