@@ -37,6 +37,8 @@ export const limits = {
   /** How often a transaction that lost to others is run again. */
   transactionAttempts: 32,
   metadataCacheBytes: 64 * MiB,
+  /** Rows kept verified, beside the pages. */
+  metadataRowCacheBytes: 8 * MiB,
   /** Kept free for deletes on a full disk: twice what the write-ahead log may need to move into the database. */
   metadataReserveBytes: 32 * MiB,
   listPageEntries: 1000,

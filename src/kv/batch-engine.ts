@@ -76,7 +76,7 @@ export class BatchEngine {
     this.#deadline = new BodyDeadline(clock, options.commitTimeoutMs)
     this.#roomCheckedMs = clock.monotonicMs()
     this.#view = {
-      read: (text, key) => this.#batch.over(text, () => table.read(key)),
+      read: (text, key) => this.#batch.over(text, () => table.read(key, text)),
       scan: (range) => this.#batch.mergeOver(table.scan(range), range),
     }
     if (!options.reserved) this.#runOut(undefined)

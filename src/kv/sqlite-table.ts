@@ -2,17 +2,18 @@
  * The one table of the embedded engine: keys, values and checksums in a SQLite database. Synchronous.
  *
  * - A row's checksum is the CRC-32 of key ‖ value, verified on every read. A damaged *key* makes a lookup miss its row,
- *   so "absent" is believed only after both neighbours were verified: the damaged row is one of them. A scan verifies
+ *   so "absent" is believed only after both neighbours were verified: the damaged row is one of them (the lower one comes with the lookup itself). A scan verifies
  *   the rows just outside its ends for the same reason.
  * - Exclusive locking: the lock of the operating system dies with the process, and no shared-memory file is needed.
  * - Checkpoints are run here and their errors heeded; SQLite's automatic ones hide a failed sync.
- * - Memory: SQLite's page cache and nothing else; no memory-mapped I/O, where a disk error would be a signal.
+ * - Memory: SQLite's page cache, and a small one of verified rows; no memory-mapped I/O, where a disk error would be a signal.
  * @see docs/formats/metadata.md
  * @module
  */
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError } from '../base/errors.ts'
+import { RowCache } from './row-cache.ts'
 import { keyText } from './sorted-map.ts'
 import { sqliteFailureOf, translateSqlite } from './sqlite-errors.ts'
 import { applied, type Pair, type TextRange, type WriteSet } from './write-set.ts'
@@ -45,6 +46,8 @@ type Row = [key: Uint8Array, value: Uint8Array, checksum: number]
 
 export class SqliteTable {
   readonly #database: DatabaseSync
+  readonly #rows = new RowCache()
+  readonly #atOrBelow: StatementSync
   readonly #exact: StatementSync
   readonly #below: StatementSync
   readonly #above: StatementSync
@@ -69,6 +72,7 @@ export class SqliteTable {
     try {
       this.#configure(path, { cacheBytes, unsafeNoSync })
       this.#exact = this.#prepare('SELECT k, v, c FROM kv WHERE k = ?')
+      this.#atOrBelow = this.#prepare('SELECT k, v, c FROM kv WHERE k <= ? ORDER BY k DESC LIMIT 1')
       this.#below = this.#prepare('SELECT k, v, c FROM kv WHERE k < ? ORDER BY k DESC LIMIT 1')
       this.#above = this.#prepare('SELECT k, v, c FROM kv WHERE k > ? ORDER BY k LIMIT 1')
       this.#upward = this.#prepare('SELECT k, v, c FROM kv WHERE k >= ? ORDER BY k')
@@ -84,11 +88,19 @@ export class SqliteTable {
   }
 
   /** @throws {AshlarError} `metadata-corrupt`, `disk-failed` */
-  read(key: Uint8Array): Buffer | undefined {
+  read(key: Uint8Array, text: string = keyText(key)): Buffer | undefined {
+    const kept = this.#rows.get(text)
+    if (kept !== undefined) return kept
     try {
-      const row = this.#exact.get(key) as Row | undefined
-      if (row !== undefined) return verified(row)
-      this.#verifyNeighbours(key)
+      // Finds the row, or in the same step the one before its place.
+      const row = this.#atOrBelow.get(key) as Row | undefined
+      const value = row && verified(row)
+      if (row !== undefined && isSameKey(row[0], key)) {
+        this.#rows.keep(text, value as Buffer)
+        return value
+      }
+      const above = this.#above.get(key) as Row | undefined
+      if (above !== undefined) verified(above)
       return undefined
     } catch (error) {
       throw translateSqlite(error, 'read the metadata')
@@ -119,15 +131,18 @@ export class SqliteTable {
 
   /** Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned. */
   commit(batch: WriteSet): CommitFailure | undefined {
+    const written: [text: string, value: Uint8Array | undefined][] = []
     try {
       this.#begin.run()
-      for (const [, write] of batch.writes()) {
-        const base = write.kind === 'add' ? this.read(write.key) : undefined
+      for (const [text, write] of batch.writes()) {
+        const base = write.kind === 'add' ? this.read(write.key, text) : undefined
         const value = applied(write, base)
         if (value === undefined) this.#delete.run(write.key)
         else this.#put.run(write.key, value, checksumOf(write.key, value))
+        written.push([text, value])
       }
       this.#commit.run()
+      for (const [text, value] of written) this.#rows.written(text, value)
       this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
       return undefined
     } catch (error) {
@@ -220,13 +235,6 @@ export class SqliteTable {
     return statement
   }
 
-  #verifyNeighbours(key: Uint8Array): void {
-    const below = this.#below.get(key) as Row | undefined
-    if (below !== undefined) verified(below)
-    const above = this.#above.get(key) as Row | undefined
-    if (above !== undefined) verified(above)
-  }
-
   #atOrAbove(key: Uint8Array): Row | undefined {
     return (this.#exact.get(key) ?? this.#above.get(key)) as Row | undefined
   }
@@ -272,6 +280,10 @@ function outOfOrder(key: Uint8Array): AshlarError {
       details: { key: hex },
     },
   )
+}
+
+function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
 }
 
 /** Signed, since SQLite stores that in four bytes. */
