@@ -91,6 +91,10 @@ class MemoryEngine implements MemoryKV {
     this.#bodyTimeoutMs = commitTimeoutMs ?? limits.metadataCommitTimeoutMs
   }
 
+  get isReadOnly(): boolean {
+    return false
+  }
+
   get statistics(): MemoryKVStatistics {
     return { commits: this.#commits, conflicts: this.#conflicts }
   }

@@ -92,6 +92,10 @@ class SqliteStore implements SqliteKV {
     return this.#engine.life
   }
 
+  get isReadOnly(): boolean {
+    return this.#engine.room === 'none'
+  }
+
   get room(): EngineRoom {
     return this.#engine.room
   }

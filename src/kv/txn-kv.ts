@@ -70,6 +70,8 @@ export interface TxnKV {
    *   `metadata-corrupt` — a record fails its checksum; `read-only` — the disk is full; `commit-unknown`; `closed`
    */
   transact<T>(body: (tx: Transaction) => Promise<T>, options?: TransactOptions): Promise<T>
+  /** The disk is full: until there is room again, only reads and transactions with `freesRoom` go on. */
+  readonly isReadOnly: boolean
   /** Bytes on disk (or in memory) that the engine holds. */
   usedBytes(): Promise<number>
   /** Transactions under way settle first. Idempotent. */

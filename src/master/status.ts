@@ -56,5 +56,6 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     trashKeepMs: settings.values.trashKeepMs,
     uptimeMs: options.uptimeMs(),
     version: options.version,
+    readOnly: options.kv.isReadOnly,
   }
 }

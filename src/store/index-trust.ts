@@ -82,6 +82,9 @@ export function watchIndex(kv: TxnKV, onCorrupt: (error: unknown) => Promise<voi
         throw new AshlarError('disk-failed', what, { cause: error })
       }
     },
+    get isReadOnly() {
+      return kv.isReadOnly
+    },
     usedBytes: () => kv.usedBytes(),
     close: () => kv.close(),
   }
