@@ -3,20 +3,18 @@
  * interrupted upload leaves files that are right and none that are half.
  * @module
  */
-import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { isAshlarError } from '../../base/errors.ts'
-import { limits } from '../../base/limits.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { LocalFile, LocalTree } from './local-tree.ts'
 import type { Progress } from './progress.ts'
+import { readPieces } from './read-pieces.ts'
 import { runAll } from './run-all.ts'
 
-/** Files under way at once; their bytes are bounded by the client's budget. */
 const filesAtOnce = 48
-/** Up to this size a file is read whole: one round of chunk writes, one commit. */
-const wholeFileBytes = limits.chunkFileMinBytes
+/** Up to this size a file is read whole, 12 MiB in all; the bytes of larger ones are bounded by the client's budget. */
+const wholeFileBytes = 256 * 1024
 
 export interface UploadOptions {
   readonly client: AshlarClient
@@ -36,7 +34,10 @@ export async function uploadFile(file: LocalFile, remotePath: string, options: U
   const { client, progress, clobber, signal } = options
   const attributes = { mode: file.mode & 0o777, modifiedMs: file.modifiedMs, makeParents: true, signal }
   const condition = clobber ? {} : { ifAbsent: true }
-  const data = file.sizeBytes <= wholeFileBytes ? await readFile(file.localPath) : counted(file.localPath, progress)
+  const data =
+    file.sizeBytes <= wholeFileBytes
+      ? await readFile(file.localPath)
+      : readPieces(file.localPath, (count) => progress.addBytes(count))
   const stats = await client.writeFile(remotePath, data, { ...attributes, ...condition })
   if (file.sizeBytes <= wholeFileBytes) progress.addBytes(stats.size)
   progress.addFile()
@@ -76,13 +77,6 @@ export async function targetOf(
 function below(root: string, relative: string): string {
   if (relative === '') return root
   return root === '/' || root === '' ? `/${relative}` : `${root}/${relative}`
-}
-
-async function* counted(localPath: string, progress: Progress): AsyncGenerator<Buffer> {
-  for await (const bytes of createReadStream(localPath, { highWaterMark: limits.framePayloadBytes })) {
-    yield bytes as Buffer
-    progress.addBytes((bytes as Buffer).length)
-  }
 }
 
 export function baseName(path: string): string {
