@@ -27,7 +27,9 @@ export function answerJson(response: ServerResponse, statusCode: number, value: 
   response.statusCode = statusCode
   response.setHeader('Content-Type', 'application/json')
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  response.end(`${JSON.stringify(value)}\n`)
+  const body = Buffer.from(`${JSON.stringify(value)}\n`)
+  response.setHeader('Content-Length', body.length)
+  response.end(body)
 }
 
 /** Answers 405: the resource is there, and knows only the methods of `allow`. */

@@ -32,14 +32,22 @@ export function writeCondition({ headers }: IncomingMessage): WriteCondition {
   )
 }
 
-/** What a GET or HEAD under its conditions answers: the file, 304, or 412. */
+/** What a GET or HEAD under its conditions answers: the file, 304, or 412. Dates are not looked at: tags are exact. */
 export function readOutcome({ headers }: IncomingMessage, version: number): 'send' | 'not-modified' | 'failed' {
-  if (headers['if-match'] !== undefined && !listsTag(headers['if-match'], version)) return 'failed'
-  if (headers['if-none-match'] !== undefined && listsTag(headers['if-none-match'], version)) return 'not-modified'
+  const { 'if-match': match, 'if-none-match': none } = headers
+  if (match !== undefined && !listsTag(match, entityTag(version))) return 'failed'
+  // Compared weakly: `W/"7"` is the same content as `"7"`.
+  if (none !== undefined && listsTag(none.replaceAll('W/', ''), entityTag(version))) return 'not-modified'
   return 'send'
 }
 
-function listsTag(header: string, version: number): boolean {
-  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags.includes('*') || tags.includes(entityTag(version))
+/** Whether `Range` holds: under `If-Range` only for the version that it names. */
+export function rangeApplies({ headers }: IncomingMessage, version: number): boolean {
+  const condition = headers['if-range']
+  return condition === undefined || condition === entityTag(version)
+}
+
+function listsTag(header: string, wanted: string): boolean {
+  const tags = header.split(',').map((tag) => tag.trim())
+  return tags.includes('*') || tags.includes(wanted)
 }

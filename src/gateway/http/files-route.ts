@@ -7,13 +7,13 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AshlarError } from '../../base/errors.ts'
+import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import { parseRange } from '../../base/http-range.ts'
 import { limits } from '../../base/limits.ts'
 import type { FileStats } from '../../client/file-stats.ts'
 import type { AshlarClient, FileHandle } from '../../client/filesystem.ts'
-import { answerJson, writeBody } from '../../env/http-answers.ts'
-import { entityTag, readOutcome, writeCondition } from './conditions.ts'
+import { answerJson, answerMethodNotAllowed, writeBody } from '../../env/http-answers.ts'
+import { entityTag, rangeApplies, readOutcome, writeCondition } from './conditions.ts'
 
 export interface FileRequest {
   readonly client: AshlarClient
@@ -33,8 +33,7 @@ export async function serveFile(request: IncomingMessage, response: ServerRespon
     case 'DELETE':
       return await remove(request, response, file)
     default:
-      response.setHeader('Allow', 'GET, HEAD, PUT, DELETE')
-      throw new AshlarError('not-supported', `Cannot ${request.method} a file: use GET, HEAD, PUT or DELETE`)
+      answerMethodNotAllowed(request, response, ['GET', 'HEAD', 'PUT', 'DELETE'])
   }
 }
 
@@ -43,9 +42,8 @@ async function get(
   response: ServerResponse,
   { client, path, query, signal }: FileRequest,
 ): Promise<void> {
-  const stats = await client.stat(path, { signal })
-  if (stats.isDirectory()) return await listPage(response, { client, path, query, signal })
-  await using handle = await client.open(path, { signal })
+  await using handle = await openFile(client, path, signal)
+  if (handle === undefined) return await listPage(response, { client, path, query, signal })
   const { size, version } = handle.stats
   response.setHeader('ETag', entityTag(version))
   switch (readOutcome(request, version)) {
@@ -58,7 +56,8 @@ async function get(
     case 'send':
       break
   }
-  const range = request.method === 'HEAD' ? undefined : parseRange(request.headers.range, size)
+  const mayBePart = request.method === 'GET' && rangeApplies(request, version)
+  const range = mayBePart ? parseRange(request.headers.range, size) : undefined
   describe(response, handle.stats)
   const { start, end } = range ?? { start: 0, end: size }
   if (range !== undefined) {
@@ -68,6 +67,16 @@ async function get(
   response.setHeader('Content-Length', end - start)
   if (request.method === 'GET' && end > start) await sendBytes(response, handle, { start, end, signal })
   response.end()
+}
+
+/** Undefined: the path is a directory. */
+async function openFile(client: AshlarClient, path: string, signal: AbortSignal): Promise<FileHandle | undefined> {
+  try {
+    return await client.open(path, { signal })
+  } catch (error) {
+    if (isAshlarError(error, 'is-a-directory')) return undefined
+    throw error
+  }
 }
 
 async function sendBytes(
@@ -119,13 +128,28 @@ async function put(
   { client, path, query, signal }: FileRequest,
 ): Promise<void> {
   const condition = writeCondition(request)
+  if (request.headers['content-range'] !== undefined) {
+    throw new AshlarError('invalid-argument', 'Cannot write a part of a file: send all of it, without Content-Range')
+  }
   if (query.has('directory')) {
+    if (condition.ifAbsent || condition.ifVersion !== undefined) {
+      throw new AshlarError('invalid-argument', 'Cannot make a directory under a condition: it may exist already')
+    }
     const made = await client.mkdir(path, { recursive: true, signal })
     return answerJson(response, made === undefined ? 200 : 201, { path, kind: 'directory' })
   }
-  const stats = await client.writeFile(path, request, { ...condition, makeParents: true, signal })
+  const stats = await client.writeFile(path, bodyOf(request), { ...condition, makeParents: true, signal })
   response.setHeader('ETag', entityTag(stats.version))
   answerJson(response, 201, { path, kind: 'file', size: stats.size, version: stats.version, crc32: stats.crc32 })
+}
+
+/** The body; one that ends early is the client's doing. */
+async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request
+  } catch (cause) {
+    throw new AshlarError('connection-lost', 'Cannot store the file: the client went away', { cause, applied: 'no' })
+  }
 }
 
 async function remove(
@@ -133,7 +157,8 @@ async function remove(
   response: ServerResponse,
   { client, path, query, signal }: FileRequest,
 ): Promise<void> {
-  const { ifVersion } = writeCondition(request)
+  const { ifAbsent, ifVersion } = writeCondition(request)
+  if (ifAbsent) throw new AshlarError('invalid-argument', 'Cannot delete what is absent: use If-Match')
   const trashId = await client.rm(path, { recursive: query.has('recursive'), ifVersion, signal })
   answerJson(response, 200, { path, trashId })
 }

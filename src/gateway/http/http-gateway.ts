@@ -10,7 +10,7 @@ import { AshlarError, toAshlarError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { Env } from '../../env/env.ts'
-import { answerError, answerJson, requireBearer } from '../../env/http-answers.ts'
+import { answerError, answerJson, answerMethodNotAllowed, requireBearer } from '../../env/http-answers.ts'
 import type { HttpListener } from '../../env/network.ts'
 import { serveFile } from './files-route.ts'
 import { filePath } from './paths.ts'
@@ -47,7 +47,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     const failure = toAshlarError(error, `answer ${request.method}`)
     if (failure.code === 'internal')
       options.env.log.error('A request failed', { method: request.method, error: failure })
-    answerError(request, response, failure)
+    answerError(request, response, failure, conditionFailed(request, failure) ? { statusCode: 412 } : {})
   }
 }
 
@@ -56,13 +56,26 @@ async function route(
   response: ServerResponse,
   { client, signal }: { readonly client: AshlarClient; readonly signal: AbortSignal },
 ): Promise<void> {
-  const [rawPath = '', rawQuery = ''] = (request.url ?? '').split('?', 2)
-  const isRead = request.method === 'GET' || request.method === 'HEAD'
-  if (rawPath === '/nodes' && isRead) return answerJson(response, 200, await client.nodes({ signal }))
-  if (rawPath === '/status' && isRead) return answerJson(response, 200, await client.status({ signal }))
+  const url = request.url ?? ''
+  const queryAt = url.indexOf('?')
+  const rawPath = queryAt < 0 ? url : url.slice(0, queryAt)
+  const rawQuery = queryAt < 0 ? '' : url.slice(queryAt + 1)
+  if (rawPath === '/nodes' || rawPath === '/status') {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      answerMethodNotAllowed(request, response, ['GET', 'HEAD'])
+      return
+    }
+    const what = rawPath === '/nodes' ? client.nodes({ signal }) : client.status({ signal })
+    return answerJson(response, 200, await what)
+  }
   if (rawPath === '/files' || rawPath.startsWith('/files/')) {
     const path = filePath(rawPath.slice('/files'.length))
     return await serveFile(request, response, { client, path, query: new URLSearchParams(rawQuery), signal })
   }
   throw new AshlarError('not-found', 'Cannot answer: there are only /files/PATH, /nodes and /status')
+}
+
+/** `If-None-Match: *` asked for the path to be absent: what it met is a failed condition, not a conflict. */
+function conditionFailed(request: IncomingMessage, { code }: AshlarError): boolean {
+  return code === 'already-exists' && request.headers['if-none-match'] !== undefined
 }
