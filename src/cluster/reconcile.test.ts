@@ -21,6 +21,8 @@ const comparisons: fc.Arbitrary<PageComparison> = fc.record({
   scanEqualsDigest: fc.boolean(),
   isClosed: fc.boolean(),
   mayDelete: fc.boolean(),
+  nextSequence: fc.constant(21),
+  generation: fc.constant(0),
 })
 
 function byId(list: readonly ChunkFacts[]): Map<ChunkId, ChunkFacts> {
@@ -61,9 +63,23 @@ test('planPage() deletes only unknown chunks, only with every proof in hand', ()
 
 test('planPage() copies what is missing even when nothing may be deleted', () => {
   const expected = [{ id: chunkId({ group: 1 as GroupId, generation: 0, sequence: 1 }), length: 1, crc: 1 }]
-  const steps = planPage({ expected, held: [], scanEqualsDigest: false, isClosed: false, mayDelete: false })
+  const doubts = { scanEqualsDigest: false, isClosed: false, mayDelete: false }
+  const steps = planPage({ expected, held: [], ...doubts, nextSequence: 2, generation: 0 })
   assert.deepEqual(
     steps.map(({ kind }) => kind),
     ['copy'],
   )
+})
+
+// Metadata restored from an older copy knows nothing of later chunks, and is whole in itself.
+test('planPage() never deletes a chunk of another generation, nor one whose id was never given out', () => {
+  const proven = { expected: [], scanEqualsDigest: true, isClosed: true, mayDelete: true }
+  const kindOf = (id: { generation: number; sequence: number }, nextSequence: number) => {
+    const held = [{ id: chunkId({ group: 1 as GroupId, ...id }), length: 1, crc: 1 }]
+    return planPage({ ...proven, held, nextSequence, generation: 1 })[0]?.kind
+  }
+  assert.equal(kindOf({ generation: 1, sequence: 7 }, 8), 'delete')
+  assert.equal(kindOf({ generation: 1, sequence: 8 }, 8), 'leave')
+  assert.equal(kindOf({ generation: 0, sequence: 7 }, 8), 'leave')
+  assert.equal(kindOf({ generation: 2, sequence: 7 }, 8), 'leave')
 })

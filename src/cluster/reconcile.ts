@@ -4,10 +4,12 @@
  * Deleting because something is absent from `C` needs positive knowledge: the page's allocations are all closed, the scan
  * of `C` equals the digest `E` that was kept apart from it, and the member's list was taken before the scan (so that a
  * chunk committed between the two is not taken for an orphan). Short of that an unknown chunk is left where it is.
+ * A chunk of another generation, or whose id the metadata never gave out, is no orphan at all: a restore has lost it.
  * Pure: the lists and their circumstances in, steps with reasons out.
  * @module
  */
 import type { ChunkFacts } from '../base/digest.ts'
+import { chunkIdParts } from '../base/ids.ts'
 
 export interface PageComparison {
   /** The live chunks of the page in `C`: a complete scan. */
@@ -16,9 +18,13 @@ export interface PageComparison {
   readonly held: readonly ChunkFacts[]
   /** Whether the digest of `expected` equals the page's `E` row, read in the same transaction. */
   readonly scanEqualsDigest: boolean
+  /** Ids of the group from this sequence on were never given out. Read with `expected`. */
+  readonly nextSequence: number
+  /** Of the cluster now. */
+  readonly generation: number
   /** No open allocation can still write into the page, and gc has nothing to delete there. Known *after* `held` was listed. */
   readonly isClosed: boolean
-  /** Whether deleting is allowed at all now: not in safe mode. */
+  /** Whether deleting is allowed at all now: not in safe mode, nor by metadata that was found older than chunks. */
   readonly mayDelete: boolean
 }
 
@@ -45,7 +51,7 @@ export function planPage(comparison: PageComparison): readonly ReconcileStep[] {
     }
   }
   for (const facts of held.values()) {
-    const doubt = doubtAboutDeleting(comparison)
+    const doubt = doubtAboutDeleting(facts, comparison)
     steps.push(
       doubt === undefined
         ? { kind: 'delete', facts, reason: 'no file names it and its allocation is closed' }
@@ -55,7 +61,19 @@ export function planPage(comparison: PageComparison): readonly ReconcileStep[] {
   return steps
 }
 
-function doubtAboutDeleting({ isClosed, scanEqualsDigest, mayDelete }: PageComparison): string | undefined {
+/** Proof that the metadata is older than a chunk that members hold: ids are given out durably before they are used. */
+export function wasNeverGivenOut(
+  { id }: Pick<ChunkFacts, 'id'>,
+  { nextSequence, generation }: Pick<PageComparison, 'nextSequence' | 'generation'>,
+): boolean {
+  const parts = chunkIdParts(id)
+  return parts.sequence >= nextSequence || parts.generation > generation
+}
+
+function doubtAboutDeleting(facts: ChunkFacts, comparison: PageComparison): string | undefined {
+  const { isClosed, scanEqualsDigest, mayDelete, generation } = comparison
+  if (wasNeverGivenOut(facts, comparison)) return 'the metadata never gave its id out: it is older than the chunk'
+  if (chunkIdParts(facts.id).generation < generation) return 'it is of an older generation: a restore may have lost it'
   if (!isClosed) return 'an open allocation may still bring it into a file'
   if (!scanEqualsDigest) return 'the scan of the metadata does not equal its digest'
   if (!mayDelete) return 'safe mode: nothing is deleted yet'

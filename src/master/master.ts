@@ -31,6 +31,7 @@ import { answerFiles } from './file-handlers.ts'
 import { Gc } from './gc.ts'
 import { GroupChooser } from './group-chooser.ts'
 import type { HandlerContext } from './handlers.ts'
+import { LostFuture } from './lost-future.ts'
 import { NumberSource } from './number-source.ts'
 import { Reconcile } from './reconcile.ts'
 import { Repair } from './repair.ts'
@@ -118,7 +119,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const chooser = new GroupChooser({ env, map, registry, namespace })
   const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
   const orders = new ChunkOrders({ env, map, registry, tokens, leaderEpoch: leader.epoch, receiptKey: keys.receipt })
-  const workers = createWorkers({ env, namespace, leader, map, registry, orders, time, onFatal })
+  const lostFuture = await LostFuture.load({ namespace, leader, log: env.log })
+  const workers = createWorkers({ env, namespace, leader, map, registry, orders, lostFuture, time, onFatal })
 
   const status = () =>
     clusterStatus({
@@ -198,14 +200,16 @@ interface WorkerParts {
   readonly map: CurrentMap
   readonly registry: ServerRegistry
   readonly orders: ChunkOrders
+  readonly lostFuture: LostFuture
   readonly time: ClusterTime
   readonly onFatal: (error: AshlarError) => void
 }
 
-function createWorkers({ env, namespace, leader, map, registry, orders, time, onFatal }: WorkerParts): Workers {
+function createWorkers(parts: WorkerParts): Workers {
+  const { env, namespace, leader, map, registry, orders, lostFuture, time, onFatal } = parts
   const gc = new Gc({ leader, map, registry, orders, log: env.log })
   const repair = new Repair({ leader, map, registry, orders, log: env.log })
-  const reconcile = new Reconcile({ env, namespace, map, registry, orders })
+  const reconcile = new Reconcile({ env, namespace, map, registry, orders, lostFuture })
   const workers = new Workers({
     env,
     onFatal,

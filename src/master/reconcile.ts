@@ -10,12 +10,13 @@
 import { addDigest, type ChunkDigest, digestFromLanes, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
 import { toAshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
-import { planPage, type ReconcileStep } from '../cluster/reconcile.ts'
+import { planPage, type ReconcileStep, wasNeverGivenOut } from '../cluster/reconcile.ts'
 import type { Env } from '../env/env.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
 import type { CurrentMap } from './current-map.ts'
+import type { LostFuture } from './lost-future.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { StepResult } from './worker.ts'
 
@@ -25,6 +26,7 @@ export interface ReconcileOptions {
   readonly map: CurrentMap
   readonly registry: ServerRegistry
   readonly orders: ChunkOrders
+  readonly lostFuture: LostFuture
 }
 
 const groupsPerStep = 16
@@ -80,12 +82,14 @@ export class Reconcile {
 
   /** @returns whether nothing is missing on the member now */
   async #comparePages(server: ServerId, { group, expected, signal }: GroupComparison): Promise<boolean> {
-    const { registry, orders, namespace } = this.#options
+    const { registry, orders, namespace, map, lostFuture } = this.#options
+    const { generation } = map.index.map
     const wasSynced = registry.get(server)?.comparisons.get(group.id)?.isSynced === true
     const found = await orders.pageDigests(server, group.id)
-    const pages = [...new Set([...expected.keys(), ...found.keys()])].filter(
-      (page) => !equalDigests(expected.get(page) ?? emptyDigest, found.get(page) ?? emptyDigest),
-    )
+    // The newest first: what proves that the metadata is too old to delete by lies there.
+    const pages = [...new Set([...expected.keys(), ...found.keys()])]
+      .filter((page) => !equalDigests(expected.get(page) ?? emptyDigest, found.get(page) ?? emptyDigest))
+      .sort((a, b) => b - a)
     let isComplete = true
     for (const page of pages) {
       if (signal.aborted) return false
@@ -93,14 +97,18 @@ export class Reconcile {
       const isClosed = await namespace.pageIsClosed(group.id, page)
       // Writes go on there, and the member was complete when they began: nothing can be said yet.
       if (wasSynced && !isClosed) continue
-      const { chunks, digest } = await namespace.pageChunks(group.id, page)
+      const { chunks, digest, nextSequence } = await namespace.pageChunks(group.id, page)
+      const proof = held.find((facts) => wasNeverGivenOut(facts, { nextSequence, generation }))
+      if (proof !== undefined) await lostFuture.found(proof.id, server)
       const scanEqualsDigest = equalDigests(sumOf(chunks.map(digestOf)), digest)
       const steps = planPage({
         expected: chunks,
         held,
         scanEqualsDigest,
         isClosed,
-        mayDelete: registry.isCompared(group, server),
+        nextSequence,
+        generation,
+        mayDelete: !lostFuture.isFound && registry.isCompared(group, server),
       })
       if (!(await this.#apply(server, steps, { group, signal }))) isComplete = false
     }

@@ -24,12 +24,13 @@ import {
   digestPrefix,
   groupKey,
   groupOfKey,
+  groupSequenceKey,
   pageRange,
   tombstoneKey,
   tombstoneOf,
 } from './keys.ts'
 import type { DeleteConfirmation, DueDelete, PageChunks, PageDigest } from './operations.ts'
-import { chunkRow, decodeRow, deleteRow, groupRow, readRow } from './rows.ts'
+import { chunkRow, decodeRow, deleteRow, groupRow, numberRow, readRow } from './rows.ts'
 
 const noValue = Buffer.alloc(0)
 
@@ -114,12 +115,16 @@ export async function pageDigests(
 
 export async function pageChunks(tx: Transaction, group: GroupId, page: number): Promise<PageChunks> {
   const rows = await tx.range({ ...pageRange('C', group, page), limit: limits.pageIds })
-  const lanes = await tx.get(digestKey(group, page))
+  const [lanes, sequence] = await tx.getMany([digestKey(group, page), groupSequenceKey(group)])
   const chunks = rows.flatMap(({ key, value }) => {
     const { length, crc, tombstonedMs } = chunkRow.decode(value)
     return tombstonedMs === undefined ? [{ id: chunkOf(key), length, crc }] : []
   })
-  return { chunks, digest: lanes === undefined ? emptyDigest : digestFromLanes(lanes) }
+  return {
+    chunks,
+    digest: lanes === undefined ? emptyDigest : digestFromLanes(lanes),
+    nextSequence: decodeRow(numberRow, sequence)?.value ?? 0,
+  }
 }
 
 export async function pageIsClosed(tx: Transaction, group: GroupId, page: number): Promise<boolean> {

@@ -202,6 +202,8 @@ export interface PageDigest {
 export interface PageChunks {
   readonly chunks: readonly ChunkFacts[]
   readonly digest: ChunkDigest
+  /** Of the group: ids from this sequence on were never given out. */
+  readonly nextSequence: number
 }
 
 export interface PurgeProgress {
