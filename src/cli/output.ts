@@ -67,19 +67,23 @@ export function reportFailure(thrown: unknown, { json }: { readonly json: boolea
 
 function describe(error: AshlarError): string {
   const lines = [error.message]
-  for (const reason of reasonsOf(error)) lines.push(`  ${reason}`)
+  for (const { short, line } of reasonsOf(error)) {
+    if (!error.message.includes(short)) lines.push(`  ${line}`)
+  }
   if (error.applied === 'unknown' && error.code !== 'internal') {
     lines.push('It is not known whether it took effect: look before you try again.')
   }
   return lines.join('\n')
 }
 
-/** One line for each server that refused, where the error carries them. */
-function reasonsOf({ details }: AshlarError): string[] {
+/** One line for each server that refused, where the error carries them; `short`: as a message may have it already. */
+function reasonsOf({ details }: AshlarError): { readonly short: string; readonly line: string }[] {
   const { reasons } = details
   if (!Array.isArray(reasons)) return []
   return reasons.map((entry: unknown) => {
     const { server, domain, reason } = entry as Record<string, unknown>
-    return `${String(server).slice(0, 8)}${domain === undefined ? '' : ` (${String(domain)})`}: ${String(reason)}`
+    const id = String(server).slice(0, 8)
+    const line = `${id}${domain === undefined ? '' : ` (${String(domain)})`}: ${String(reason)}`
+    return { short: `${id} is ${String(reason)}`, line }
   })
 }

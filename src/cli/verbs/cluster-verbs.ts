@@ -12,7 +12,7 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
     summary: 'show each chunk server',
     examples: ['nodes', 'nodes --json'],
     run: async ({ client, output, signal }) => {
-      const nodes = await client.nodes({ signal })
+      const nodes = [...(await client.nodes({ signal }))].sort(byDomain)
       output.object(nodes.map(nodeObject))
       const rows = nodes.map((node) => [
         node.id.slice(0, 8),
@@ -124,6 +124,10 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
         output.line(name === undefined ? `${key.padEnd(16)}${text}` : text)
     },
   })
+}
+
+function byDomain(one: NodeStatus, other: NodeStatus): number {
+  return one.domain.localeCompare(other.domain, 'en', { numeric: true }) || (one.id < other.id ? -1 : 1)
 }
 
 function nodeObject(node: NodeStatus): object {
