@@ -23,7 +23,7 @@ export function nodeReadStream(source: PieceSource): Readable {
     },
     destroy(error, callback) {
       stop.abort(abandoned())
-      callback(error)
+      ended(pieces).then(() => callback(error))
     },
   })
 }
@@ -39,8 +39,9 @@ export function webReadStream(source: PieceSource): ReadableStream<Uint8Array> {
         if (done === true) controller.close()
         else controller.enqueue(value)
       },
-      cancel() {
+      async cancel() {
         stop.abort(abandoned())
+        await ended(pieces)
       },
     },
     { highWaterMark: 0 },
@@ -99,6 +100,12 @@ export function webWriteStream(open: () => Promise<FileWriter>): WritableStream<
     },
     abort: (reason) => abortOpened(opening, reason),
   })
+}
+
+/** A source that waits between two pieces does not see the signal: its read-ahead comes back when it is told. Never rejects. */
+async function ended(pieces: ReturnType<PieceSource> | undefined): Promise<void> {
+  // What failed under way was told by the read that met it.
+  await pieces?.return().catch(() => undefined)
 }
 
 /** Never rejects. A writer that could not be opened has nothing to abort, and its error was told already. */

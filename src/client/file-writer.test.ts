@@ -5,6 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FakeCluster, testBytes } from '../../test/client/fake-cluster.ts'
 import { refuse } from '../../test/client/hooked-service.ts'
 import { isAshlarError } from '../base/errors.ts'
+import { BufferBudget } from './buffer-budget.ts'
+import { ChunkPipeline } from './chunk-pipeline.ts'
+import type { ChunkWriter } from './chunk-writer.ts'
+import type { ExtentSink } from './extent-sink.ts'
+import { FileWriter } from './file-writer.ts'
 
 const MiB = 1024 * 1024
 const failsWith = (code: string) => (error: unknown) => isAshlarError(error) && error.code === code
@@ -330,4 +335,22 @@ describe('appendFile()', () => {
     const parts = (await client.readFile('/log', 'utf8')).split(';').filter((part) => part !== '')
     assert.deepEqual(parts.toSorted(), ['0', '1', '2', '3', '4', '5', '6', '7'])
   })
+})
+
+// Two writers that one signal ends: the first gives memory back, which the second gets and is ended with.
+test('FileWriter.write() gives a block back that came in the turn in which it was aborted', async () => {
+  const env = new FakeCluster().env('client')
+  const budget = new BufferBudget(4 * MiB, env.clock)
+  const held = [await budget.takeBlock(MiB), await budget.takeBlock(MiB)]
+  const stop = new AbortController()
+  const sink = { stage: async () => undefined, abandon: async () => undefined } as unknown as ExtentSink
+  const pipeline = new ChunkPipeline({ env, writer: {} as ChunkWriter, sink, path: '/f' })
+  const writer = new FileWriter({ pipeline, budget, chunkSizeBytes: MiB, path: '/f', signal: stop.signal })
+  const writing = writer.write(Buffer.alloc(1))
+  await delay(1)
+  budget.giveBlock(held[0] as Buffer, { isClean: true })
+  stop.abort()
+  await assert.rejects(writing, failsWith('cancelled'))
+  budget.giveBlock(held[1] as Buffer, { isClean: true })
+  assert.equal(budget.bytesOut, 0)
 })

@@ -59,7 +59,7 @@ export class FileWriter {
       let block = this.#blocks.at(-1)
       if (block === undefined || this.#used === block.length) {
         block = await this.#nextBlock()
-        this.#check()
+        this.#checkFor(block)
         this.#blocks.push(block)
         this.#used = 0
       }
@@ -163,6 +163,16 @@ export class FileWriter {
       this.#pipeline.failure ??
       new AshlarError('closed', `Cannot write ${this.#path}: the writer is ${this.#state}`, { applied: 'no' })
     )
+  }
+
+  /** As {@link #check}; a block that came in the turn in which the writer ended would belong to nobody. */
+  #checkFor(block: Buffer): void {
+    try {
+      this.#check()
+    } catch (error) {
+      this.#budget.giveBlock(block, { isClean: true })
+      throw error
+    }
   }
 
   #end(state: 'finished' | 'aborted'): void {
