@@ -101,7 +101,7 @@ function addTo<Lane extends string>(
 
 function addLanes(tx: Transaction, key: Buffer, lanes: readonly number[]): void {
   if (lanes.every((lane) => lane === 0)) return
-  const bytes = Buffer.alloc(lanes.length * 8)
+  const bytes = Buffer.allocUnsafe(lanes.length * 8)
   for (let index = 0; index < lanes.length; index++) bytes.writeBigInt64LE(BigInt(lanes[index] as number), index * 8)
   tx.add(key, bytes)
 }

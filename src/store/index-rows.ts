@@ -36,7 +36,7 @@ export function chunkIdOfKey(key: Buffer): ChunkId {
 
 /** @param page 0 for the first key of a group */
 export function digestKey(group: GroupId, page: number): Buffer {
-  const key = Buffer.alloc(13)
+  const key = Buffer.allocUnsafe(13)
   indexPrefix.digest.copy(key)
   key.writeUInt32BE(group, 1)
   key.writeBigUInt64BE(BigInt(page), 5)
@@ -56,7 +56,7 @@ export function segmentKey(number: number): Buffer {
 
 export function encodeLive(chunk: LiveChunk): Buffer {
   const { location } = chunk
-  const row = Buffer.alloc(36)
+  const row = Buffer.allocUnsafe(36)
   row[0] = version
   row[1] = location.kind === 'file' ? 0 : 1
   row.writeUInt16BE(chunk.slot, 2)

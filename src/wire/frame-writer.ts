@@ -9,7 +9,7 @@ import type { Clock } from '../env/clock.ts'
 import type { Connection } from '../env/network.ts'
 import { type FrameHeader, frameHeaderBytes, writeFrameHeader } from './frame.ts'
 
-const slabBytes = 16 * 1024
+const slabBytes = 64 * 1024
 /** Up to here a copy costs less than a write of its own. */
 const copiedPayloadBytes = 4 * 1024
 const noBytes = Buffer.alloc(0)

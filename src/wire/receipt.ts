@@ -33,7 +33,7 @@ export function verifyReceipt(key: Buffer, receipt: Receipt): void {
 
 /** label ‖ chunk 16 ‖ length u64 ‖ crc u32 ‖ server 16 ‖ epoch u64 ‖ slot u32, big-endian. */
 function macOf(key: Buffer, { chunk, length, crc, server, epoch, slot }: ReceiptFields): Buffer {
-  const message = Buffer.alloc(label.length + 56)
+  const message = Buffer.allocUnsafe(label.length + 56)
   let at = label.copy(message)
   assert(message.write(chunk, at, 'hex') === 16, 'not a chunk id')
   at = message.writeBigUInt64BE(BigInt(length), at + 16)
