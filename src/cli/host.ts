@@ -24,10 +24,18 @@ export function processHost(stop: AbortSignal): Host {
   return {
     stop,
     get stdin() {
+      isStdinUsed = true
       return process.stdin
     },
     ask: canAsk ? askOnTerminal : undefined,
   }
+}
+
+let isStdinUsed = false
+
+/** Lets the process end though whoever writes to its stdin has not ended. */
+export function releaseStdin(): void {
+  if (isStdinUsed) process.stdin.destroy()
 }
 
 async function askOnTerminal(question: string): Promise<string> {

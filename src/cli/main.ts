@@ -6,7 +6,7 @@
  */
 import { registerAllVerbs } from './all-verbs.ts'
 import { refuseBadUtf8 } from './argv.ts'
-import { processHost } from './host.ts'
+import { processHost, releaseStdin } from './host.ts'
 import { reportFailure } from './output.ts'
 import { runProgram } from './program.ts'
 
@@ -31,3 +31,4 @@ try {
 } catch (error) {
   process.exitCode = reportFailure(error, { json: argv.includes('--json') })
 }
+releaseStdin()

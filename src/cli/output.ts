@@ -18,6 +18,8 @@ export interface Output {
   object(value: unknown): void
   /** A message for people, on stderr. */
   note(text: string): void
+  /** Something that was left out or went another way, for people and programs: on stderr, with `--json` as one line of it. */
+  warning(text: string, details: Readonly<Record<string, unknown>>): void
   /** Raw bytes to stdout; resolves when they are taken. */
   bytes(bytes: Uint8Array): Promise<void>
 }
@@ -34,6 +36,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     note: (text) => {
       process.stderr.write(`${text}\n`)
+    },
+    warning: (message, details) => {
+      process.stderr.write(`${json ? JSON.stringify({ event: 'warning', message, ...details }) : message}\n`)
     },
     bytes: (bytes) =>
       new Promise((resolve, reject) => {

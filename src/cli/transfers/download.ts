@@ -8,6 +8,7 @@ import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { ErrorCode } from '../../base/error-table.ts'
 import { AshlarError } from '../../base/errors.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { FileStats } from '../../client/index.ts'
@@ -80,9 +81,30 @@ export async function downloadFile(remotePath: string, localPath: string, option
     await rename(temporary, localPath)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw localFailure(error, { remotePath, localPath })
   }
   progress.addFile()
+}
+
+/** What the local file system refused, in the terms of who asked; other errors as they are. */
+function localFailure(
+  error: unknown,
+  { remotePath, localPath }: { readonly remotePath: string; readonly localPath: string },
+): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (code === undefined || syscall === undefined) return error
+  const [ashlarCode, why] = localRefusals[code] ?? (['forbidden', (error as Error).message] as const)
+  return new AshlarError(ashlarCode, `Cannot get ${remotePath} to ${localPath}: ${why}`, { cause: error })
+}
+
+const localRefusals: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOENT: ['not-found', 'its local folder does not exist'],
+  ENOTDIR: ['not-a-directory', 'a part of the local path is a file'],
+  EISDIR: ['is-a-directory', 'it is a local folder'],
+  ENOSPC: ['no-space', 'the local disk is full'],
+  EROFS: ['forbidden', 'the local disk is read-only'],
+  EACCES: ['forbidden', 'the local folder may not be written'],
+  ENAMETOOLONG: ['invalid-name', 'the name is too long for the local file system'],
 }
 
 function counting(stream: AsyncIterable<Uint8Array>, progress: Progress): Readable {

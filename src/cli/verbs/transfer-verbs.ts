@@ -166,8 +166,9 @@ async function putSource(run: VerbRun<PutOptions>, { source, target, progress, i
   }
   await uploadTree(tree, remote, { ...upload, onFile: (file) => output.object(file) })
   if (tree.skipped.length > 0) {
-    output.note(
+    output.warning(
       `Left out ${tree.skipped.length}: links that lead outside or to folders, sockets and devices, as ${tree.skipped[0]}`,
+      { skipped: tree.skipped.length, first: tree.skipped[0] },
     )
   }
 }
