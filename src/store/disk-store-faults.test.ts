@@ -4,6 +4,7 @@ import { idAt, readWhole, refused, someBytes } from '../../test/contract/chunk-s
 import { cluster, StoreRig } from '../../test/store/store-rig.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
+import { createMemoryKV } from '../kv/memory-kv.ts'
 import { openDiskStore } from './open-disk-store.ts'
 import { StoreLayout } from './store-layout.ts'
 
@@ -307,6 +308,27 @@ suite('openDiskStore()', () => {
     await refused('bad-store', open(rig, { identity: { cluster, server: 'b'.repeat(32) as ServerId } }))
     await rig.flip('/store/identity.json', 60)
     await refused('bad-store', open(rig, {}))
+  })
+
+  test('two that make one store at the same time: one has it, and it keeps the identity it opened with', async () => {
+    const rig = new StoreRig()
+    const common = { create: true, index: async () => createMemoryKV(rig.env) }
+    let first: ReturnType<typeof open> | undefined
+    const slow = rig.disk.mount()
+    const writeSmall = slow.writeSmall.bind(slow)
+    slow.writeSmall = async (path, bytes) => {
+      first ??= open(rig, common)
+      await first.catch(() => undefined)
+      await writeSmall(path, bytes)
+    }
+    const env = { ...rig.env, disk: slow }
+    const second = openDiskStore({ env, path: '/store', identity: { cluster }, ...common })
+    const opened = [...(await Promise.allSettled([second])), ...(await Promise.allSettled([first]))]
+    const stores = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    assert.equal(stores.length, 1)
+    const kept = JSON.parse((await rig.disk.readSmall('/store/identity.json', 4096)).toString())
+    assert.equal(kept.server, stores[0]?.identity.server)
+    await stores[0]?.close()
   })
 
   test('a creation that was cut off can go on', async () => {

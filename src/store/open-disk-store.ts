@@ -35,6 +35,7 @@ import {
   checkIdentity,
   createStoreFolder,
   missingIdentity,
+  prepareStoreFolder,
   readIdentity,
   type StoreIdentity,
 } from './store-identity.ts'
@@ -89,10 +90,10 @@ export async function openDiskStore(options: OpenDiskStoreOptions): Promise<Open
   const { env, path } = options
   const layout = new StoreLayout(path)
   try {
-    await settleIdentity(options, layout)
+    await checkFolder(options, layout)
     const lock = await env.disk.lock(layout.lock, 'chunk store')
     try {
-      const identity = await readIdentity(env.disk, layout)
+      const identity = await settleIdentity(options, layout)
       return await openLocked(options, { layout, identity, unlock: () => lock.release() })
     } catch (error) {
       await lock.release()
@@ -104,15 +105,30 @@ export async function openDiskStore(options: OpenDiskStoreOptions): Promise<Open
   }
 }
 
-async function settleIdentity(options: OpenDiskStoreOptions, layout: StoreLayout): Promise<void> {
-  const { env, path, identity, create = false, capacityBytes } = options
+/** Before the lock, whose file would be the first thing in a bare mount point. */
+async function checkFolder(options: OpenDiskStoreOptions, layout: StoreLayout): Promise<void> {
+  const { env, path, identity, create = false } = options
   try {
     checkIdentity(path, await readIdentity(env.disk, layout), identity)
   } catch (error) {
     if (!isAshlarError(error, 'not-found')) throw error
     if (!create) throw missingIdentity(path, error)
+    await prepareStoreFolder({ env, path })
+  }
+}
+
+/** Under the lock, so that of two that make one store the second finds the identity of the first. */
+async function settleIdentity(options: OpenDiskStoreOptions, layout: StoreLayout): Promise<StoreIdentity> {
+  const { env, path, identity, capacityBytes } = options
+  try {
+    const found = await readIdentity(env.disk, layout)
+    checkIdentity(path, found, identity)
+    return found
+  } catch (error) {
+    if (!isAshlarError(error, 'not-found')) throw error
     const server = identity.server ?? (env.random.bytes(16).toString('hex') as ServerId)
     await createStoreFolder({ env, path, identity: { cluster: identity.cluster, server, capacityBytes } })
+    return await readIdentity(env.disk, layout)
   }
 }
 

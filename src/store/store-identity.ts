@@ -25,8 +25,23 @@ const identityMaxBytes = 4096
 const allowedNames: ReadonlySet<string> = new Set(['lost+found'])
 
 /**
- * Makes a store in an empty or missing folder.
+ * Makes the folder of a store that is to be made, or finds it empty.
  * @throws {AshlarError} `bad-store` — the folder holds something
+ */
+export async function prepareStoreFolder(options: {
+  readonly env: Pick<Env, 'disk'>
+  readonly path: string
+}): Promise<void> {
+  const { env, path } = options
+  await env.disk.makeDirectory(path)
+  const foreign = (await env.disk.list(path)).filter((name) => !allowedNames.has(name) && !isOwnName(path, name))
+  if (foreign.length > 0) {
+    throw badStore(path, `it is not a store, and it is not empty (it holds "${foreign[0]}"): choose an empty folder`)
+  }
+}
+
+/**
+ * Makes a store in a folder that was prepared, and is locked: a second one would overwrite the identity of the first.
  */
 export async function createStoreFolder(options: {
   readonly env: Pick<Env, 'disk'>
@@ -34,11 +49,6 @@ export async function createStoreFolder(options: {
   readonly identity: StoreIdentity
 }): Promise<void> {
   const { env, path, identity } = options
-  await env.disk.makeDirectory(path)
-  const foreign = (await env.disk.list(path)).filter((name) => !allowedNames.has(name) && !isOwnName(path, name))
-  if (foreign.length > 0) {
-    throw badStore(path, `it is not a store, and it is not empty (it holds "${foreign[0]}"): choose an empty folder`)
-  }
   const layout = new StoreLayout(path)
   for (const folder of layout.folders) await env.disk.makeDirectory(folder)
   await writeIdentity(env.disk, layout, identity)
@@ -47,7 +57,8 @@ export async function createStoreFolder(options: {
 /** A creation that was cut off leaves folders without an identity; it may go on. */
 function isOwnName(root: string, name: string): boolean {
   const layout = new StoreLayout(root)
-  return [...layout.folders, layout.lock].includes(`${root}/${name}`) || name.startsWith('identity.json')
+  const isLock = `${root}/${name}`.startsWith(layout.lock)
+  return isLock || layout.folders.includes(`${root}/${name}`) || name.startsWith('identity.json')
 }
 
 /** @throws {AshlarError} `not-found` — there is none; `bad-store` — damaged; `version-unsupported` */
