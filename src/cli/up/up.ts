@@ -150,12 +150,13 @@ class LocalCluster {
   #chunkServerArgs(index: number): string[] {
     const { dataFolder } = this.#options
     const { host, servers } = this.#plan
-    const { port, httpPort, capacityBytes, serverId } = servers[index] as UpPlan['servers'][number]
+    const { port, capacityBytes, serverId } = servers[index] as UpPlan['servers'][number]
     return [
       'chunkserver',
       '--supervised',
       ...['--data', join(dataFolder, `chunkserver-${index + 1}`), '--cluster', join(dataFolder, 'master', 'join.json')],
-      ...['--host', host, '--port', String(port), '--http-port', String(httpPort)],
+      // Its HTTP port is the one after: a pair that is no longer free is left for the next.
+      ...['--host', host, '--port', String(port)],
       // Each is a domain of its own; the ready message says what that is worth on one machine.
       ...['--domain', `chunkserver-${index + 1}`, '--share-of', String(servers.length)],
       ...(capacityBytes === undefined ? [] : ['--capacity', String(capacityBytes)]),

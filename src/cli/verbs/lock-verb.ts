@@ -16,7 +16,7 @@ export function registerLockVerb(registry: VerbRegistry): void {
     summary: 'run a command while holding a named lock',
     description:
       'Runs COMMAND while holding the lock named PATH, and exits with its exit code. ASHLAR_FENCING_TOKEN rises with every holder. ' +
-      'When the lock is lost (this process cut off from the cluster), COMMAND gets SIGTERM.',
+      'When the lock is lost (this process cut off from the cluster), or this process is told to stop, COMMAND gets SIGTERM.',
     flags: [['--wait <duration>', 'wait so long for whoever holds it (default: 10s)']],
     examples: ['lock /backup -- ./nightly-backup.sh', 'lock --wait 1h /deploy -- make deploy'],
     run: async ({ client, env, host, exitWith, output, signal, options }, path = '', ...command) => {
@@ -25,7 +25,12 @@ export function registerLockVerb(registry: VerbRegistry): void {
       const exitCode = await client.withLock(
         path,
         (lock) =>
-          runCommand(command, { lock, clock: env.clock, stdin: host.stdin === undefined ? 'ignore' : 'inherit' }),
+          runCommand(command, {
+            stop: signal,
+            lock,
+            clock: env.clock,
+            stdin: host.stdin === undefined ? 'ignore' : 'inherit',
+          }),
         { waitMs, holder, signal },
       )
       output.object({ path, exitCode })
@@ -36,21 +41,27 @@ export function registerLockVerb(registry: VerbRegistry): void {
 
 function runCommand(
   [program = '', ...args]: readonly string[],
-  { lock, clock, stdin }: { readonly lock: Lock; readonly clock: Clock; readonly stdin: 'inherit' | 'ignore' },
+  {
+    lock,
+    clock,
+    stdin,
+    stop,
+  }: { readonly lock: Lock; readonly clock: Clock; readonly stdin: 'inherit' | 'ignore'; readonly stop: AbortSignal },
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: [stdin, 'inherit', 'inherit'],
       env: { ...process.env, ASHLAR_FENCING_TOKEN: String(lock.fencingToken) },
     })
+    const ending = AbortSignal.any([lock.signal, stop])
     let killing: Timer | undefined
-    const onLost = () => {
+    const onEnding = () => {
       child.kill('SIGTERM')
       killing = clock.after(graceMs, () => child.kill('SIGKILL'))
     }
-    lock.signal.addEventListener('abort', onLost, { once: true })
+    ending.addEventListener('abort', onEnding, { once: true })
     const settle = () => {
-      lock.signal.removeEventListener('abort', onLost)
+      ending.removeEventListener('abort', onEnding)
       killing?.cancel()
     }
     child.once('error', (cause) => {
