@@ -82,6 +82,39 @@ test('a master that is stopped for longer than a server may be silent has all of
   }
 })
 
+test('SIGTERM under load: every acknowledged write is there after the next start', { skip: needs([]) }, async () => {
+  using folder = new TemporaryFolder()
+  const cluster = new RealCluster(folder.at('data'), ['--port', '0', '--capacity', '256MiB'])
+  await cluster.start()
+  const acknowledged: string[] = []
+  try {
+    const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 1_000 })
+    let isStopping = false
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      for (let count = 0; !isStopping; count++) {
+        const name = `/w${writer}-${count}`
+        try {
+          await client.writeFile(name, name.repeat(500))
+          acknowledged.push(name)
+        } catch (error) {
+          assert.ok(isStopping && isAshlarError(error), String(error))
+        }
+      }
+    })
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    isStopping = true
+    await Promise.all([cluster.stop(), ...writers])
+    await client.close()
+    assert.ok(acknowledged.length > 0)
+    await cluster.start()
+    await use(cluster, async (again) => {
+      for (const name of acknowledged) assert.equal(await again.readFile(name, 'utf8'), name.repeat(500))
+    })
+  } finally {
+    await cluster.stop()
+  }
+})
+
 test('servers without a free file descriptor refuse cleanly, stay alive, and take writes again afterwards', {
   skip: needs(['prlimit']) || (!existsSync('/proc/self/fd') && 'needs /proc'),
 }, async (t) => {
