@@ -76,21 +76,26 @@ export class CurrentMap {
    * @throws {AshlarError} `invalid-argument` — its new domain is that of another member of one of its groups
    */
   async putServer(entry: ServerEntry): Promise<void> {
-    await this.#changes.run(async () => {
-      const known = this.#servers.get(entry.id)
-      if (known !== undefined && sameEntry(known, entry)) return
-      if (known !== undefined && known.domain !== entry.domain) this.#requireFreeDomain(entry)
-      await this.#options.leader.putServer({ server: entry })
-      this.#servers.set(entry.id, entry)
-      const isNew = known === undefined || this.#index.groupsOfServer(entry.id).length === 0
-      if (isNew) await this.#formGroups()
-      await this.#refresh()
-    })
+    await this.#changes.run(() => this.#put(entry))
   }
 
   async setState(id: ServerId, state: ServerState): Promise<void> {
-    const known = this.#servers.get(id)
-    if (known !== undefined && known.state !== state) await this.putServer({ ...known, state })
+    await this.#changes.run(async () => {
+      // Looked up in its turn: a registration before it may have brought a new address.
+      const known = this.#servers.get(id)
+      if (known !== undefined) await this.#put({ ...known, state })
+    })
+  }
+
+  async #put(entry: ServerEntry): Promise<void> {
+    const known = this.#servers.get(entry.id)
+    if (known !== undefined && sameEntry(known, entry)) return
+    if (known !== undefined && known.domain !== entry.domain) this.#requireFreeDomain(entry)
+    await this.#options.leader.putServer({ server: entry })
+    this.#servers.set(entry.id, entry)
+    const isNew = known === undefined || this.#index.groupsOfServer(entry.id).length === 0
+    if (isNew) await this.#formGroups()
+    await this.#refresh()
   }
 
   /** Makes the groups of a policy that is used for the first time. */
