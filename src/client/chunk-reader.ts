@@ -100,6 +100,7 @@ export class ChunkReader {
     return await this.#hedger.first(members, {
       ask: (server) => this.#readFrom(server, extent, { ...range, token }),
       hedgeAfterMs: (server) => this.#pool.health(server).hedgeAfterMs,
+      onLate: (server) => this.#pool.health(server).late(),
     })
   }
 

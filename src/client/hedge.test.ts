@@ -94,3 +94,25 @@ test('Hedger.first() hedges a tenth of the requests at most, once its savings ar
   assert.ok(hedges <= 20, `${hedges} hedges`)
   assert.ok(hedges >= 10, `${hedges} hedges`)
 })
+
+test('Hedger.first() tells of each late source, also when no more hedges are allowed', async () => {
+  const hand = handClock()
+  const hedger = new Hedger(hand.clock)
+  const lateSources: string[] = []
+  const results: Promise<string>[] = []
+  const slow = Promise.withResolvers<string>()
+  let hedges = 0
+  for (let count = 0; count < 15; count++) {
+    const ask = async (source: string) => {
+      if (source === 'fast') hedges++
+      return source === 'slow' ? await slow.promise : source
+    }
+    const onLate = (source: string) => lateSources.push(source)
+    results.push(hedger.first(['slow', 'fast'], { ask, hedgeAfterMs, onLate }))
+  }
+  hand.fire()
+  slow.resolve('slow')
+  await Promise.all(results)
+  assert.equal(lateSources.length, 15)
+  assert.equal(hedges, 10)
+})

@@ -42,7 +42,13 @@ export class Hedger {
     {
       ask,
       hedgeAfterMs,
-    }: { readonly ask: (source: Source) => Promise<T>; readonly hedgeAfterMs: (source: Source) => number },
+      onLate,
+    }: {
+      readonly ask: (source: Source) => Promise<T>
+      readonly hedgeAfterMs: (source: Source) => number
+      /** Told of a source that has not answered when the next one was due, also when none may be asked. */
+      readonly onLate?: (source: Source) => void
+    },
   ): Promise<T> {
     this.#allowance = Math.min(hedgesSaved, this.#allowance + hedgesPerRequest)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
@@ -55,11 +61,13 @@ export class Hedger {
       timer?.cancel()
       const source = sources[next++] as Source
       running++
-      if (next < sources.length) timer = this.#clock.after(hedgeAfterMs(source), hedge)
+      if (next < sources.length) timer = this.#clock.after(hedgeAfterMs(source), () => hedge(source))
       ask(source).then(succeeded, (error: unknown) => failed(source, error))
     }
-    const hedge = () => {
-      if (isSettled || this.#allowance < 1) return
+    const hedge = (late: Source) => {
+      if (isSettled) return
+      onLate?.(late)
+      if (this.#allowance < 1) return
       this.#allowance--
       launch()
     }

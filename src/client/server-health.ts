@@ -59,6 +59,11 @@ export class ServerHealth {
     this.#deviationMs += deviationWeight * (Math.abs(error) - this.#deviationMs)
   }
 
+  /** No answer when a hedge was due: it is at least that slow, which its answer may tell only much later. */
+  late(): void {
+    this.#latencyMs = Math.max(this.#latencyMs, this.hedgeAfterMs)
+  }
+
   failed(): void {
     const penaltyMs = Math.min(longestPenaltyMs, firstPenaltyMs * 2 ** Math.min(this.#failures, 10))
     this.#failures++
