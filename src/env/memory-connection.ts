@@ -10,7 +10,7 @@
 import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from './clock.ts'
 import type { Connection, ConnectionHandlers } from './network.ts'
 
 /** What lies between two hosts. */
@@ -59,6 +59,8 @@ export class MemoryConnection implements Connection {
   /** Set once, when the connection is over; `error` undefined is an orderly end. */
   #over: { readonly error: AshlarError | undefined } | undefined
   #closedTold = false
+  /** Of the next delivery over a slow link. */
+  #timer: Timer | undefined
   /** The peer broke the connection, and a cut link hides it. */
   #brokenBehindCut: AshlarError | undefined
 
@@ -146,7 +148,7 @@ export class MemoryConnection implements Connection {
       this.#deliverDue()
       this.deliver()
     }
-    if (waitMs > 0) this.#link.clock.after(waitMs, step)
+    if (waitMs > 0) this.#timer = this.#link.clock.after(waitMs, step)
     else this.#link.clock.soon(step)
   }
 
@@ -228,6 +230,7 @@ export class MemoryConnection implements Connection {
   #finish(error: AshlarError | undefined): void {
     if (this.#over !== undefined) return
     this.#over = { error }
+    this.#timer?.cancel()
     const dropped = this.#queue
     this.#queue = []
     this.#unsentBytes = 0

@@ -3,42 +3,44 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
-import type { ChunkId } from '../base/ids.ts'
+import { type ChunkId, chunkIdToBytes } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { ChunkServer } from '../chunkserver/chunk-server.ts'
 import type { Disk, File } from '../env/disk.ts'
+import { recordHeadBytes, recordMagic } from '../store/segment-format.ts'
 import { StoreLayout } from '../store/store-layout.ts'
 import type { Machine } from './machines.ts'
 
-/** Enough of a replica to be found in a segment, among others. */
-const probeBytes = 4096
-
+/** Flips a bit of the first byte. @throws {AshlarError} `chunk-missing` */
 export function flipStoredByte(machine: Machine): (server: ChunkServer, chunk: ChunkId) => Promise<void> {
   return async ({ store }, chunk) => {
-    const reader = await store.open(chunk)
-    let probe: Buffer
-    try {
-      const slice = await reader.read({ offset: 0, length: Math.min(probeBytes, reader.info.length) })
-      probe = Buffer.from(slice.bytes.subarray(0, Math.min(probeBytes, reader.info.length)))
-      slice.release()
-    } finally {
-      await reader.close()
-    }
     const { disk } = machine.env()
     const layout = new StoreLayout(machine.storePath)
-    if (await flipFirst(disk, layout.chunkFile(chunk), probe)) return
-    for (const name of await disk.list(layout.segments)) {
-      if (await flipFirst(disk, `${layout.segments}/${name}`, probe)) return
+    if ((await store.info(chunk)) !== undefined) {
+      if (await flip(disk, layout.chunkFile(chunk), () => [0])) return
+      for (const name of await disk.list(layout.segments)) {
+        if (await flip(disk, `${layout.segments}/${name}`, (bytes) => payloadsOf(bytes, chunk))) return
+      }
     }
-    throw new AshlarError(
-      'chunk-missing',
-      `Cannot corrupt chunk ${chunk}: it was not found on the disk of ${machine.name}`,
-    )
+    throw new AshlarError('chunk-missing', `Cannot corrupt chunk ${chunk}: it is not on the disk of ${machine.name}`)
   }
 }
 
-/** @returns false when the file is not there, or does not hold `probe` */
-async function flipFirst(disk: Disk, path: string, probe: Buffer): Promise<boolean> {
+/** Where the records of a chunk keep its bytes: after a rewrite there may be several for a while. */
+function payloadsOf(segment: Buffer, chunk: ChunkId): number[] {
+  const payloads: number[] = []
+  const id = chunkIdToBytes(chunk)
+  for (let at = segment.indexOf(id); at >= 0; at = segment.indexOf(id, at + 1)) {
+    const start = at - 16
+    const isRecord = start >= 0 && segment.subarray(start, start + recordMagic.length).equals(recordMagic)
+    if (!isRecord || segment[start + 5] !== 1) continue
+    payloads.push(start + recordHeadBytes({ kind: 'put', storedLength: segment.readUInt32BE(start + 40) }))
+  }
+  return payloads
+}
+
+/** @returns whether something was flipped; not when there is no such file */
+async function flip(disk: Disk, path: string, placesIn: (bytes: Buffer) => readonly number[]): Promise<boolean> {
   let file: File
   try {
     file = await disk.open(path, { mode: 'read-write' })
@@ -49,11 +51,10 @@ async function flipFirst(disk: Disk, path: string, probe: Buffer): Promise<boole
   try {
     const bytes = Buffer.alloc(Math.min(await file.lengthBytes(), limits.chunkSizeMaxBytes))
     await file.read(bytes, 0)
-    const at = bytes.indexOf(probe)
-    if (at < 0) return false
-    await file.write([Buffer.from([(bytes[at] as number) ^ 1])], at)
+    const places = placesIn(bytes).filter((place) => place < bytes.length)
+    for (const place of places) await file.write([Buffer.of((bytes[place] as number) ^ 1)], place)
     await file.sync()
-    return true
+    return places.length > 0
   } finally {
     await file.close()
   }

@@ -3,7 +3,7 @@
  * on a network in memory. Only the doors that a test opens for others (HTTP) use real sockets.
  * @module
  */
-
+import { AshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { startChunkServer } from '../chunkserver/chunk-server.ts'
 import type { AshlarClient, ClusterFile } from '../client/index.ts'
@@ -31,7 +31,15 @@ const version = 'testing'
  * @throws {AshlarError} `invalid-argument` — a policy that the servers do not allow
  */
 export async function startTestCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const base = createNodeEnv({ log: 'silent' })
+  const { chunkServers = 3, policy } = options
+  const copies = Number(policy?.slice('replicated-'.length) ?? 1)
+  if (chunkServers < copies) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot start a cluster: ${policy} needs ${copies} chunk servers, and it would have ${chunkServers}`,
+    )
+  }
+  const base = createNodeEnv({ log: options.log ?? 'silent' })
   const env = options.seed === undefined ? base : { ...base, random: seededRandom(options.seed) }
   const network = createMemoryNetwork({ clock: env.clock, log: env.log })
   const room = options.storage === 'disk' ? await diskRoom(env, network) : memoryRoom(env, network)
@@ -60,6 +68,8 @@ class LocalTestCluster implements TestCluster {
   readonly #secret: Buffer
   readonly #servers: TestChunkServer[] = []
   readonly #clients: AshlarClient[] = []
+  /** Slowed down or cut off at some time. */
+  readonly #faultyHosts = new Set<string>()
   readonly #masterMachine: Machine
   #kv: TxnKV | undefined
   #master: Master | undefined
@@ -142,19 +152,35 @@ class LocalTestCluster implements TestCluster {
   }
 
   async #close(): Promise<void> {
-    await this.#http?.close()
-    await Promise.all(this.#clients.map((client) => client.close()))
-    await Promise.all(this.#servers.map((server) => server.close()))
-    await this.#master?.close()
-    await this.#kv?.close()
-    await this.#room.clear()
+    // Clients first: they give back what they hold. Whatever fails, the rest is closed too.
+    const stages: readonly (() => Promise<unknown>)[] = [
+      async () => this.#undoFaults(),
+      async () => this.#http?.close(),
+      () => Promise.all(this.#clients.map((client) => client.close())),
+      () => Promise.all(this.#servers.map((server) => server.close())),
+      async () => this.#master?.close(),
+      async () => this.#kv?.close(),
+      () => this.#room.clear(),
+    ]
+    const failures: unknown[] = []
+    for (const stage of stages) await stage().catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** What a test slowed down or cut off must not be waited for: what is still on its way there is dropped. */
+  #undoFaults(): void {
+    this.#network.heal()
+    for (const host of this.#faultyHosts) {
+      this.#network.setDelay(host, 0)
+      this.#network.kill(host)
+    }
   }
 
   async #startMaster(listenAddress: string): Promise<void> {
     const { chunkServers = 3, chunkSizeBytes, trashKeepMs, deadAfterMs } = this.#options
     const policy = this.#options.policy ?? (`replicated-${Math.min(3, chunkServers)}` as const)
-    const rethrow = (error: Error) => this.#env.log.error('the test cluster lost its metadata', { error })
-    this.#kv = await this.#masterMachine.openMetadata(rethrow)
+    const onFatal = (error: Error) => this.#env.log.error('the master ended', { error })
+    this.#kv = await this.#masterMachine.openMetadata(onFatal)
     this.#master = await startMaster({
       env: this.#masterMachine.env(),
       kv: this.#kv,
@@ -168,7 +194,7 @@ class LocalTestCluster implements TestCluster {
         ...(trashKeepMs === undefined ? {} : { trashKeepMs }),
         ...(deadAfterMs === undefined ? {} : { deadAfterMs }),
       },
-      onFatal: rethrow,
+      onFatal,
       version,
     })
   }
@@ -208,8 +234,12 @@ class LocalTestCluster implements TestCluster {
           if (!isGone) throw error
         })
       },
-      setDelay: (delayMs: number) => this.#network.setDelay(machine.name, delayMs),
+      setDelay: (delayMs: number) => {
+        this.#faultyHosts.add(machine.name)
+        this.#network.setDelay(machine.name, delayMs)
+      },
       partition: () => {
+        this.#faultyHosts.add(machine.name)
         for (const other of this.#hostsBut(machine.name)) this.#network.partition(machine.name, other)
       },
       heal: () => {
@@ -232,7 +262,7 @@ class LocalTestCluster implements TestCluster {
   async #openHttp(): Promise<void> {
     const { secret } = this.clusterFile
     const door = await startHttpGateway({
-      env: createNodeEnv({ log: 'silent' }),
+      env: createNodeEnv({ log: this.#env.log }),
       client: this.client,
       clientKey: Buffer.from(secret, 'base64'),
       listenAddress: '127.0.0.1:0',

@@ -24,6 +24,8 @@ export interface ServerHost {
 export class TestChunkServer {
   readonly #host: ServerHost
   #server: ChunkServer | undefined
+  /** Before it was filled. */
+  #capacityBytes: number | undefined
   readonly #id: ServerId
 
   constructor(host: ServerHost, server: ChunkServer) {
@@ -74,15 +76,19 @@ export class TestChunkServer {
     await this.#host.flipByte(this.#running('corrupt a chunk of'), chunk)
   }
 
-  /** Declares the server full at what it holds now. */
+  /** Declares the server full at what it holds now; a restart keeps it so. */
   async fill(): Promise<void> {
     const { store } = this.#running('fill')
-    await store.setCapacity(Math.max(1, store.space().usedBytes))
+    const { capacityBytes, usedBytes } = store.space()
+    this.#capacityBytes ??= capacityBytes
+    await store.setCapacity(usedBytes)
   }
 
-  /** Gives it room again. */
-  async unfill(capacityBytes: number): Promise<void> {
-    await this.#running('unfill').store.setCapacity(capacityBytes)
+  /** Gives it room again: as much as it had before {@link fill}, or `capacityBytes`. */
+  async unfill(capacityBytes = this.#capacityBytes): Promise<void> {
+    const { store } = this.#running('unfill')
+    this.#capacityBytes = undefined
+    if (capacityBytes !== undefined) await store.setCapacity(capacityBytes)
   }
 
   /** Delays everything to and from this server, each way. 0: as before. */

@@ -1,5 +1,6 @@
 /** What a test gets, and what it may choose. @module */
 import type { AshlarClient, ClusterFile, ConnectOptions } from '../client/index.ts'
+import type { Log } from '../env/log.ts'
 import type { TestChunkServer } from './test-chunk-server.ts'
 
 export interface TestClusterOptions {
@@ -22,6 +23,8 @@ export interface TestClusterOptions {
   readonly http?: boolean
   /** Makes the same choices each time: ids, placement. Default: random. */
   readonly seed?: number
+  /** Where the servers and clients log. Default: nowhere. */
+  readonly log?: Log
 }
 
 /** A running cluster; `await using` closes it and removes what it stored. */
@@ -35,7 +38,10 @@ export interface TestCluster extends AsyncDisposable {
   connect(options?: Omit<ConnectOptions, 'cluster' | 'env'>): Promise<AshlarClient>
   /** Adds a chunk server while the cluster runs; resolves when the master knows it. */
   addChunkServer(options?: { readonly capacityBytes?: number }): Promise<TestChunkServer>
-  /** Ends the master as SIGKILL would, and starts it on the same metadata. */
+  /**
+   * Ends the master as SIGKILL would, and starts it on the same metadata; what was not synced is lost, where the storage can
+   * lose it. Clients and chunk servers find it again by themselves.
+   */
   restartMaster(): Promise<void>
   /** What a client of another process would need. */
   readonly clusterFile: ClusterFile
