@@ -174,19 +174,21 @@ export class Session {
       await sleepInBackground(this.#env, pauseMs, stop)
       if (isOver()) return
       const sentAtMs = clock.monotonicMs()
+      // Once its life is over the master may count it out: whoever holds a lock under it must have stopped by then.
+      const leftMs = session.keptAtMs + session.lifeMs - sentAtMs
+      if (leftMs <= 0) return this.#abandon(session)
       try {
         const request = { session: session.id, acknowledged: session.acknowledged }
-        const { value } = await this.#link.call(keepSession, request, { timeoutMs: session.lifeMs / 3, signal: stop })
+        const timeoutMs = Math.min(session.lifeMs / 3, leftMs)
+        const { value } = await this.#link.call(keepSession, request, { timeoutMs, signal: stop })
         session.keptAtMs = sentAtMs
         pauseMs = value.lifeMs / 3
         this.#onKept(value.mapVersion)
       } catch (error) {
         if (isOver()) return
         this.noticeEnd(session, error)
-        // The master may have counted it out by now: whoever holds a lock under it must not go on.
-        if (clock.monotonicMs() - session.keptAtMs > session.lifeMs) this.#abandon(session)
         this.#env.log.debug('the session was not kept alive', { code: toAshlarError(error).code })
-        pauseMs = Math.min(pauseMs, 1_000)
+        pauseMs = Math.max(0, Math.min(pauseMs, 1_000, session.keptAtMs + session.lifeMs - clock.monotonicMs()))
       }
     }
   }
