@@ -44,7 +44,7 @@ test('docs/tour.md does what it says', { timeout: 120_000 }, async () => {
 
 function blocksOf(page: string): Block[] {
   const blocks: Block[] = []
-  for (const match of page.matchAll(/^```sh\n([^]*?)^```\n(?:\n```text\n([^]*?)^```\n)?/gm)) {
+  for (const match of page.matchAll(/^```sh\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm)) {
     const [, commands = '', expected] = match
     blocks.push({ line: page.slice(0, match.index).split('\n').length, commands, expected })
   }
@@ -80,7 +80,7 @@ function outputOf(shell: ChildProcess): () => Promise<{ readonly text: string; r
 function compare(text: string, expected: string, line: number): void {
   const pattern = expected
     .split('\n')
-    .map((part) => (part === '…' ? '[^]*?' : part.split('…').map(escapePattern).join('[^\\n]*?')))
+    .map((part) => (part === '…' ? '[\\s\\S]*?' : part.split('…').map(escapePattern).join('[^\\n]*?')))
     .join('\n')
   assert.match(text, new RegExp(`^${pattern}$`), `what the block at line ${line} prints`)
 }

@@ -1,7 +1,7 @@
 /** Where the bytes of `put` and `append` come from: a local file, or stdin. @module */
 import type { Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { addAbortSignal, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { Host } from '../host.ts'
 
@@ -38,9 +38,18 @@ export async function openLocalFile(path: string): Promise<Readable> {
 
 /** @throws {AshlarError} `not-supported` — in the shell, which reads its commands there */
 export function stdinOf({ stdin, stop }: Host): Readable {
-  // Whoever writes to it may keep silent for ever: Ctrl-C must not wait for them.
-  if (stdin !== undefined) return addAbortSignal(stop, stdin)
+  if (stdin !== undefined) {
+    // Whoever writes to it may keep silent for ever: Ctrl-C must not wait for them.
+    stop.addEventListener('abort', () => stdin.destroy(interrupted()), { once: true })
+    return stdin
+  }
   throw new AshlarError('not-supported', 'Cannot read stdin in the shell: commands come from there. Name a local file')
+}
+
+function interrupted(): AshlarError {
+  return new AshlarError('cancelled', 'Cannot store stdin: it was interrupted. Nothing of it is visible', {
+    applied: 'no',
+  })
 }
 
 function localFailure(path: string, cause: unknown): AshlarError {

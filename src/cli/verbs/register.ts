@@ -8,6 +8,7 @@ import { registerLockVerb } from './lock-verb.ts'
 import { registerLookVerbs } from './look-verbs.ts'
 import { registerTransferVerbs } from './transfer-verbs.ts'
 import { registerTrashVerbs } from './trash-verbs.ts'
+import { examplesText } from './verb.ts'
 
 export function registerVerbs(registry: VerbRegistry): void {
   registerTransferVerbs(registry)
@@ -20,7 +21,9 @@ export function registerVerbs(registry: VerbRegistry): void {
   registry.program
     .command('version')
     .summary('print the version')
+    .description('Prints the version of Ashlar and of the Node it runs on.')
     .option('--json', 'as JSON')
+    .addHelpText('after', examplesText(['version', 'version --json']))
     .action(({ json }: { readonly json?: boolean }) => {
       const facts = { version: packageVersion(), node: process.versions.node }
       process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `ashlar ${facts.version} (Node ${facts.node})\n`)
