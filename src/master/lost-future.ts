@@ -21,10 +21,12 @@ export interface LostFutureOptions {
 export class LostFuture {
   readonly #options: LostFutureOptions
   #isFound: boolean
+  #isKept: boolean
 
   private constructor(options: LostFutureOptions, isFound: boolean) {
     this.#options = options
     this.#isFound = isFound
+    this.#isKept = isFound
   }
 
   static async load(options: LostFutureOptions): Promise<LostFuture> {
@@ -39,10 +41,11 @@ export class LostFuture {
 
   /** @param proof a chunk whose id this metadata never gave out */
   async found(chunk: ChunkId, server: ServerId): Promise<void> {
-    if (this.#isFound) return
+    if (this.#isKept) return
+    if (!this.#isFound) tell(this.#options.log, { chunk, server })
     this.#isFound = true
-    tell(this.#options.log, { chunk, server })
     await this.#options.leader.putRecord(recordName, Buffer.from(chunk))
+    this.#isKept = true
   }
 }
 
