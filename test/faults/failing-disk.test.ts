@@ -1,12 +1,13 @@
 /** Real disks that fail or fill beneath real chunk servers. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AshlarClient, connect, isAshlarError } from '../../src/client/index.ts'
-import { buildFailingDisk, needs, TemporaryFolder, withEnvironment } from './preloaded.ts'
-import { RealCluster } from './real-cluster.ts'
+import { bin, buildFailingDisk, needs, TemporaryFolder, withEnvironment } from './preloaded.ts'
+import { type ReadyLine, RealCluster } from './real-cluster.ts'
 
 const MiB = 2 ** 20
 
@@ -47,45 +48,81 @@ test('one failed sync fences a real chunk server for good; nothing is acknowledg
   }
 })
 
-test('three full disks refuse with a reason per server, leave no part of the file, and recover by deletes alone', {
-  skip: needs(['mount', 'umount'], { root: true }),
+for (const { what, mountOptions, sizeBytes } of [
+  { what: 'disks', mountOptions: 'size=48m', sizeBytes: 5 * MiB },
+  { what: 'inode tables', mountOptions: 'size=200m,nr_inodes=24', sizeBytes: 1.5 * MiB },
+]) {
+  test(`three full ${what} refuse with a reason per server, leave no part of the file, and recover by deletes alone`, {
+    skip: needs(['mount', 'umount'], { root: true }),
+  }, async () => {
+    using folder = new TemporaryFolder()
+    const cluster = new RealCluster(folder.at('data'), ['--port', '0'])
+    const disks = [1, 2, 3].map((index) => join(cluster.folder, `chunkserver-${index}`))
+    const mounted: string[] = []
+    const contentOf = (index: number) => Buffer.alloc(sizeBytes, index + 1)
+    try {
+      for (const disk of disks) {
+        mkdirSync(disk, { recursive: true })
+        execFileSync('mount', ['-t', 'tmpfs', '-o', mountOptions, 'none', disk])
+        mounted.push(disk)
+      }
+      await cluster.start()
+      await using client = await connect({ cluster: cluster.clusterPath })
+      const { stored, failure } = await fillUp(client, contentOf)
+      assert.ok(isAshlarError(failure, 'no-space'), String(failure))
+      assert.equal(failure.applied, 'no')
+      assert.equal((failure.details['reasons'] as unknown[]).length, 3)
+      assert.ok(stored >= 2, `${stored} files were stored`)
+      for (let index = 0; index < stored; index++) {
+        assert.ok((await client.readFile(`/f${index}`)).equals(contentOf(index)))
+      }
+      assert.equal(await client.exists(`/f${stored}`), false)
+      for (const disk of disks) assert.deepEqual(readdirSync(join(disk, 'tmp')), [])
+      for (let index = 0; index < stored; index++) await client.rm(`/f${index}`)
+      await client.emptyTrash()
+      await until(async () => (await client.status()).pendingDeletes === 0, 'the deletes')
+      await until(() => writes(client, contentOf(99)), 'room')
+    } finally {
+      await cluster.stop().catch(() => cluster.killAll())
+      for (const disk of mounted) execFileSync('umount', [disk])
+    }
+  })
+}
+
+test('a disk that takes no log line stops nothing', {
+  skip: !existsSync('/dev/full') && 'needs /dev/full',
 }, async () => {
   using folder = new TemporaryFolder()
-  const cluster = new RealCluster(folder.at('data'), ['--port', '0'])
-  const disks = [1, 2, 3].map((index) => join(cluster.folder, `chunkserver-${index}`))
-  const mounted: string[] = []
+  const up = spawn('sh', ['-c', 'exec "$0" "$@" 2> /dev/full', bin, 'up', '--data', folder.at('data'), '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ASHLAR_LOG: 'debug' },
+  })
+  const exited = new Promise<number | null>((resolve) => up.once('exit', resolve))
+  let pids: readonly number[] = []
   try {
-    for (const disk of disks) {
-      mkdirSync(disk, { recursive: true })
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'none', disk])
-      mounted.push(disk)
+    const [line] = await Promise.race([once(up.stdout, 'data'), exited.then(() => assert.fail('ashlar up ended'))])
+    pids = (JSON.parse(String(line)) as ReadyLine).processes.map(({ pid }) => pid)
+    await using client = await connect({ cluster: folder.at('data', 'cluster.json') })
+    for (let index = 0; index < 20; index++) await client.writeFile(`/f${index}`, `content ${index}`)
+    for (let index = 0; index < 20; index++) {
+      assert.equal(await client.readFile(`/f${index}`, 'utf8'), `content ${index}`)
     }
-    await cluster.start()
-    await using client = await connect({ cluster: cluster.clusterPath })
-    const { stored, failure } = await fillUp(client)
-    assert.ok(isAshlarError(failure, 'no-space'), String(failure))
-    assert.equal(failure.applied, 'no')
-    assert.equal((failure.details['reasons'] as unknown[]).length, 3)
-    assert.ok(stored >= 2, `${stored} files were stored`)
-    for (let index = 0; index < stored; index++) {
-      assert.ok((await client.readFile(`/f${index}`)).equals(Buffer.alloc(5 * MiB, index + 1)))
-    }
-    assert.equal(await client.exists(`/f${stored}`), false)
-    for (const disk of disks) assert.deepEqual(readdirSync(join(disk, 'tmp')), [])
-    for (let index = 0; index < stored; index++) await client.rm(`/f${index}`)
-    await client.emptyTrash()
-    await until(async () => (await client.status()).pendingDeletes === 0, 'the deletes')
-    await until(() => writes(client), 'room')
+    assert.equal((await client.status()).serversUp, 3)
   } finally {
-    await cluster.stop().catch(() => cluster.killAll())
-    for (const disk of mounted) execFileSync('umount', [disk])
+    // `up` first, so that it starts none again.
+    up.kill('SIGKILL')
+    await exited
+    for (const pid of pids) process.kill(pid, 'SIGKILL')
   }
 })
 
-async function fillUp(client: AshlarClient): Promise<{ readonly stored: number; readonly failure: unknown }> {
+async function fillUp(
+  client: AshlarClient,
+  contentOf: (index: number) => Buffer,
+): Promise<{ readonly stored: number; readonly failure: unknown }> {
   for (let stored = 0; stored < 20; stored++) {
     try {
-      await client.writeFile(`/f${stored}`, Buffer.alloc(5 * MiB, stored + 1))
+      await client.writeFile(`/f${stored}`, contentOf(stored))
     } catch (failure) {
       return { stored, failure }
     }
@@ -93,9 +130,9 @@ async function fillUp(client: AshlarClient): Promise<{ readonly stored: number; 
   throw new Error('the disks never filled')
 }
 
-async function writes(client: AshlarClient): Promise<boolean> {
+async function writes(client: AshlarClient, content: Buffer): Promise<boolean> {
   try {
-    await client.writeFile('/again', Buffer.alloc(5 * MiB, 99))
+    await client.writeFile('/again', content)
     return true
   } catch (error) {
     // The servers tell their room once a second.
