@@ -71,9 +71,11 @@ export class Reconcile {
     const reported = registry.get(server)?.digests.get(group.id)
     const held = reported === undefined ? emptyDigest : digestFromLanes(reported)
     if (equalDigests(held, sumOf(expected.values()))) return registry.noteComparison(server, group.id, true)
+    const peer = registry.peerOf(server)
     try {
       const isSynced = await this.#comparePages(server, comparison)
-      registry.noteComparison(server, group.id, isSynced)
+      // Registered again meanwhile, perhaps with an older copy of its disk: it is compared anew.
+      if (registry.peerOf(server) === peer) registry.noteComparison(server, group.id, isSynced)
     } catch (error) {
       // Nothing is concluded from a comparison that failed; a later step makes it again.
       env.log.warn('a comparison failed', { server, group: group.id, error: toAshlarError(error).message })

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from '../base/digest.ts'
+import { chunkId, type GroupId, type ServerId } from '../base/ids.ts'
+import { silentLog } from '../env/node-log.ts'
+import { Reconcile, type ReconcileOptions } from './reconcile.ts'
+
+const group = 1 as GroupId
+const server = 'a'.repeat(32) as ServerId
+const facts = { id: chunkId({ group, generation: 0, sequence: 0 }), length: 1, crc: 1 }
+
+/** One member that holds what it should, over the connection `peer()` at the moment of asking. */
+function reconcileOver(peer: () => object, duringScan: () => void) {
+  const noted: boolean[] = []
+  const options = {
+    env: { log: silentLog, clock: { monotonicMs: () => 0 } },
+    map: { index: { map: { generation: 0, groups: [{ id: group, members: [{ server }] }] } } },
+    registry: {
+      peerOf: peer,
+      get: () => ({ digests: new Map(), comparisons: new Map() }),
+      isCompared: () => true,
+      noteComparison: (_server: ServerId, _group: GroupId, isSynced: boolean) => noted.push(isSynced),
+    },
+    orders: { pageDigests: async () => new Map(), listPage: async () => [facts] },
+    namespace: {
+      pageDigests: async () => [{ page: 0, digest: digestOf(facts) }],
+      pageIsClosed: async () => true,
+      pageChunks: async () => {
+        duringScan()
+        return { chunks: [facts], digest: digestOf(facts), nextSequence: 1 }
+      },
+    },
+    lostFuture: { isFound: false },
+  }
+  return { noted, reconcile: new Reconcile(options as unknown as ReconcileOptions) }
+}
+
+// A new start may be of an older copy of the disk: what its former process listed says nothing about it.
+test('Reconcile.step() concludes nothing about a member that registered again meanwhile', async () => {
+  let peer = {}
+  const { noted, reconcile } = reconcileOver(
+    () => peer,
+    () => (peer = {}),
+  )
+  await reconcile.step(new AbortController().signal)
+  assert.deepEqual(noted, [])
+})
+
+test('Reconcile.step() notes a member that holds everything as synced', async () => {
+  const peer = {}
+  const { noted, reconcile } = reconcileOver(
+    () => peer,
+    () => undefined,
+  )
+  await reconcile.step(new AbortController().signal)
+  assert.deepEqual(noted, [true])
+})
