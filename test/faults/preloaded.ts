@@ -52,7 +52,7 @@ export interface Ended {
 }
 
 /** Runs a server that is expected to refuse its start; one that does not is ended after `withinMs`, with exit code null. */
-export function runRefused(args: readonly string[], withinMs = 6_000): Promise<Ended> {
+export function runRefused(args: readonly string[], withinMs = 15_000): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(bin, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
