@@ -11,3 +11,34 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, 
     else signal.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/**
+ * The pieces of a source, until `signal` aborts: also while the source is silent, which then is left behind (and destroyed,
+ * where it can be).
+ */
+export async function* abortablePieces(
+  source: AsyncIterable<unknown> | Iterable<unknown>,
+  signal: AbortSignal | undefined,
+  doing: string,
+): AsyncGenerator<unknown> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  let isAtEnd = false
+  try {
+    for (;;) {
+      const next = await abortable(Promise.resolve(iterator.next()), signal, doing)
+      if (next.done === true) {
+        isAtEnd = true
+        return
+      }
+      yield next.value
+    }
+  } finally {
+    if (!isAtEnd) leave(source, iterator)
+  }
+}
+
+/** Not waited for: a silent source may never answer. */
+function leave(source: object, iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
+  if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
+  Promise.resolve(iterator.return?.()).catch(() => undefined)
+}

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
+import { abortablePieces } from './abortable.ts'
 import { AppendSink } from './append-sink.ts'
 import { ChunkPipeline } from './chunk-pipeline.ts'
 import type { ClientCore } from './client-core.ts'
@@ -49,7 +50,7 @@ export class FileCalls {
 
   async writeFile(path: string, data: FileData, options: WriteOptions = {}): Promise<FileStats> {
     const writer = await this.#writerTo(path, options)
-    return await fill(writer, data, options.encoding)
+    return await fill(writer, data, options)
   }
 
   async appendFile(path: string, data: FileData, options: AppendOptions = {}): Promise<FileStats> {
@@ -58,7 +59,7 @@ export class FileCalls {
       throw new AshlarError('invalid-argument', `Cannot append to ${path}: ${expectedLength} is not a length`)
     }
     const sink = new AppendSink(this.#core, { path: checkPath(path), expectedLength, signal })
-    return await fill(await this.#writer(path, sink, signal), data, options.encoding)
+    return await fill(await this.#writer(path, sink, signal), data, options)
   }
 
   async open(path: string, { signal }: CallOptions = {}): Promise<FileHandle> {
@@ -127,12 +128,16 @@ export class FileCalls {
 }
 
 /** Moves all of `data` into `writer` and finishes it; on any failure the writer is aborted first. */
-async function fill(writer: FileWriter, data: FileData, encoding: BufferEncoding = 'utf8'): Promise<FileStats> {
+async function fill(
+  writer: FileWriter,
+  data: FileData,
+  { encoding = 'utf8', signal }: Pick<WriteOptions, 'encoding' | 'signal'>,
+): Promise<FileStats> {
   try {
     if (typeof data === 'string') await writer.writeWhole(Buffer.from(data, encoding))
     else if (data instanceof Uint8Array) await writer.writeWhole(data)
     else {
-      for await (const piece of data as AsyncIterable<unknown>) {
+      for await (const piece of abortablePieces(data, signal, 'write the file')) {
         if (typeof piece === 'string') await writer.write(Buffer.from(piece, encoding))
         else if (piece instanceof Uint8Array) await writer.write(piece)
         else throw new AshlarError('invalid-argument', `Cannot write a ${typeof piece}: give bytes or text`)

@@ -196,9 +196,8 @@ function portChoice(raw: RawChunkServerOptions): Parameters<typeof listenOnFree>
   return { kept: asked ?? portOf(raw.port), usual: defaultPorts.chunkServer, step: 2, exact, any }
 }
 
-/** The neighbour of the port of frames. One asked for by hand is kept to; one of an earlier start only as long as both are free. */
+/** The neighbour of the port of frames, unless one was asked for. */
 function httpPort(raw: RawChunkServerOptions, port: number): number {
-  const asked = raw.httpPort === undefined ? 0 : portOf(raw.httpPort)
-  if (asked !== 0 && (raw.supervised !== true || port === portOf(raw.port))) return asked
+  if (raw.httpPort !== undefined && raw.httpPort !== '0') return portOf(raw.httpPort)
   return port === 0 ? 0 : port + 1
 }

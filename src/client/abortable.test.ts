@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startCluster } from '../testing/index.ts'
+import { abortablePieces } from './abortable.ts'
+
+// A pipe that nobody writes to: an abort once waited for its next byte, for ever.
+test('writeFile() from a silent source ends when it is aborted, and leaves nothing', async () => {
+  await using cluster = await startCluster()
+  const stop = new AbortController()
+  async function* silent() {
+    yield Buffer.from('begun')
+    stop.abort()
+    await new Promise(() => undefined)
+  }
+  await assert.rejects(cluster.client.writeFile('/silent', silent(), { signal: stop.signal }), { code: 'cancelled' })
+  assert.equal(await cluster.client.exists('/silent'), false)
+})
+
+test('abortablePieces() passes all pieces of either kind of source on, and lets one that is left early clean up', async () => {
+  const seen: unknown[] = []
+  for await (const piece of abortablePieces(['a', 'b'], undefined, 'read')) seen.push(piece)
+  assert.deepEqual(seen, ['a', 'b'])
+  let isCleaned = false
+  async function* source() {
+    try {
+      yield 1
+      yield 2
+    } finally {
+      isCleaned = true
+    }
+  }
+  for await (const piece of abortablePieces(source(), undefined, 'read')) {
+    assert.equal(piece, 1)
+    break
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(isCleaned)
+})
