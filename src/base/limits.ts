@@ -112,6 +112,8 @@ export const limits = {
   deadAfterMs: 30_000,
   allocationLifeMs: 600_000,
   sessionLifeMs: 60_000,
+  /** Cluster time leaps forward by so much at most when a master becomes the leader. */
+  clusterTimeAheadMs: 10_000,
   tokenLifeMs: 900_000,
   tombstoneKeepMs: 3_600_000,
   trashKeepMs: 7 * 24 * 3_600_000,

@@ -6,10 +6,11 @@
  * When the store does not take the next mark in time the clock stands still: nothing expires that should not.
  * @module
  */
+import { limits } from '../base/limits.ts'
 import { type Rising, rising } from '../base/rising.ts'
 import type { Clock } from '../env/clock.ts'
 
-const aheadMs = 10_000
+const aheadMs = limits.clusterTimeAheadMs
 
 export interface ClusterTimeOptions {
   readonly clock: Clock

@@ -24,7 +24,7 @@ test('expireSessions() ends sessions that were not kept: allocations, locks and 
   await lost.namespace.addExtents({ request: lost.request(), inode, expectedLength: 0, ...written })
   master.timeMs += limits.sessionLifeMs / 2
   await kept.namespace.keepSession({ session: kept.session, acknowledged: 0 })
-  master.timeMs += limits.sessionLifeMs / 2
+  master.timeMs += limits.sessionLifeMs / 2 + limits.clusterTimeAheadMs
   // One step at a time: what is held stays consistent between any two.
   while ((await master.leader.expireSessions(1)) === 1) await checkRows(master.context.kv)
   await refused(lost.namespace.keepSession({ session: lost.session, acknowledged: 0 }), 'session-ended')
@@ -43,6 +43,17 @@ test('expireSessions() ends sessions that were not kept: allocations, locks and 
   const totals = await master.namespace.totals()
   assert.deepEqual([totals.sessions, totals.openAllocations, totals.files], [1, 0, 0])
   assert.equal((await checkRows(master.context.kv)).liveChunks, 0)
+})
+
+// Cluster time leaps with a new leader, and the client's own clock does not.
+test('expireSessions() ends a session only when its client has counted its life out, also after a new leader', async () => {
+  const master = await TestMaster.start()
+  const client = await master.client()
+  const { lifeMs } = await client.namespace.keepSession({ session: client.session, acknowledged: 0 })
+  master.timeMs += limits.clusterTimeAheadMs + lifeMs - 1
+  assert.equal(await master.leader.expireSessions(1), 0)
+  master.timeMs += 1
+  assert.equal(await master.leader.expireSessions(1), 1)
 })
 
 test('endSession() of a session that holds much is finished by the leader', async () => {

@@ -27,6 +27,8 @@ import {
 import { dropHidden } from './reclaim.ts'
 import { decodeRow, lockRow, numberRow, readRow, type Session, sessionRow } from './rows.ts'
 
+/** Longer than the client is told, so that a leap of cluster time gives no lock away that its holder still counts on. */
+const keptForMs = limits.sessionLifeMs + limits.clusterTimeAheadMs
 /** What one step of ending a session, or of dropping its answers, takes. */
 const heldPerStep = 64
 const answersPerStep = 512
@@ -36,7 +38,7 @@ const ownSteps = 8
 export function openSession(context: NamespaceContext): Promise<Infer<typeof methods.openSession.response>> {
   return transactChange(context, async (change) => {
     const session = change.issue()
-    writeSession(change, session, { expiresAtMs: change.nowMs + limits.sessionLifeMs, acknowledged: 0, ended: false })
+    writeSession(change, session, { expiresAtMs: change.nowMs + keptForMs, acknowledged: 0, ended: false })
     change.tally.totals({ sessions: 1 })
     return { session, lifeMs: limits.sessionLifeMs }
   })
@@ -52,7 +54,7 @@ export async function keepSession(
     const row = decodeRow(sessionRow, sessionValue)
     if (row === undefined || row.ended) throw sessionEnded(session)
     tx.del(expiryKey('session', row.expiresAtMs, session))
-    writeSession(change, session, { ...row, expiresAtMs: change.nowMs + limits.sessionLifeMs })
+    writeSession(change, session, { ...row, expiresAtMs: change.nowMs + keptForMs })
     const mapVersion = (decodeRow(numberRow, versionValue)?.value ?? 0) as Rising
     return { lifeMs: limits.sessionLifeMs, mapVersion }
   })
