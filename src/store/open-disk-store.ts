@@ -56,6 +56,8 @@ export interface OpenDiskStoreOptions {
   readonly path: string
   /** Whose store is expected. With `create`, what a new one becomes; a server id is drawn if there is none. */
   readonly identity: { readonly cluster: ClusterId; readonly server?: ServerId | undefined }
+  /** How whoever is refused meanwhile gets to know this process. */
+  readonly holder?: string
   /** The first time: makes the store if the folder is empty or missing. Without it an empty folder is refused. */
   readonly create?: boolean
   /** Declared for a new store: chunk bytes. Undefined: a share of what the disk has free. */
@@ -91,7 +93,7 @@ export async function openDiskStore(options: OpenDiskStoreOptions): Promise<Open
   const layout = new StoreLayout(path)
   try {
     await checkFolder(options, layout)
-    const lock = await env.disk.lock(layout.lock, 'chunk store')
+    const lock = await env.disk.lock(layout.lock, options.holder ?? 'a chunk server')
     try {
       const identity = await settleIdentity(options, layout)
       return await openLocked(options, { layout, identity, unlock: () => lock.release() })

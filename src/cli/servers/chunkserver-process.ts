@@ -143,6 +143,7 @@ async function openStore(
     env,
     path: raw.data,
     identity: { cluster: join.clusterId, server: known as ServerId | undefined },
+    holder: `ashlar chunkserver, pid ${process.pid}`,
     create: known === undefined,
     capacityBytes,
     shareOf: Number(raw.shareOf),

@@ -38,7 +38,7 @@ export function printReady(output: Output, state: ReadyState): void {
       : [`  capacity      ${plan.servers.map((server) => formatSize(server.capacityBytes ?? 0)).join(', ')}`]),
     '',
     'One machine is one machine: each chunk server counts as a failure domain here, so a crashed process',
-    'or a bad disk loses nothing, but the loss of this machine loses everything.',
+    'loses nothing, but the loss of this machine, or of a disk that all folders share, loses everything.',
     ...(state.isTemporary ? ['The data is deleted when this ends (--temp).'] : []),
     '',
     'In a second terminal:',

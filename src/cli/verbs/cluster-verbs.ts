@@ -1,7 +1,7 @@
 /** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
-import type { NodeStatus } from '../../client/index.ts'
+import type { ClusterStatus, NodeStatus } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { addVerb } from './verb.ts'
@@ -56,14 +56,13 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
     run: async ({ client, output, signal }) => {
       const status = await client.status({ signal })
       output.object(status)
-      const underReplicated = status.underReplicatedChunks
       for (const line of [
         `cluster    ${status.clusterId}, up for ${formatDuration(status.uptimeMs)}, version ${status.version}`,
         `servers    ${status.serversUp} of ${status.servers} up, ${status.groups} groups, policy ${status.defaultPolicy}`,
         `files      ${status.files}, ${formatSize(status.lengthBytes)}`,
         `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
         `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
-        `health     ${underReplicated === 0 ? 'every chunk has all its replicas' : `${underReplicated} chunks lack a replica; repair is queued`}`,
+        `health     ${healthOf(status)}`,
         ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
         ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
         ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
@@ -137,4 +136,14 @@ function nodeObject(node: NodeStatus): object {
     ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
     ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal },
   }
+}
+
+/** What is known of redundancy: commits that went short are counted; what an absent server holds is not. */
+function healthOf({ servers, serversUp, underReplicatedChunks, safeMode }: ClusterStatus): string {
+  const parts: string[] = []
+  if (underReplicatedChunks > 0) parts.push(`${underReplicatedChunks} chunks lack a replica; repair is queued`)
+  if (serversUp < servers)
+    parts.push(`${servers - serversUp} of ${servers} servers are away, and with them a replica of what they hold`)
+  if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
+  return parts.join('; ')
 }
