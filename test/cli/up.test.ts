@@ -1,8 +1,9 @@
 /** `ashlar up`: one data folder over many starts, and the servers by hand. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { dataFolderOf, eventually, isAlive, run, ServerProcess, TemporaryFolder, upTemp } from './cli-process.ts'
 
@@ -26,6 +27,10 @@ test('up keeps its options and ports, grows, and refuses what would lose data', 
   const first = await ServerProcess.start(up('--capacity', '100'))
   const cluster = first.cluster
   assert.equal((await run(['put', '--text', 'kept', '/k'], { cluster })).exitCode, 0)
+  for (const entry of await readdir(folder.in('kept'), { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    assert.equal((await stat(path)).mode & 0o077, 0, `${path} is for its owner alone`)
+  }
   const second = await run(up())
   assert.equal(second.exitCode, 1)
   assert.match(second.stderr, new RegExp(`pid ${first.child.pid}\\b`))

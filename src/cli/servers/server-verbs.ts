@@ -13,6 +13,9 @@ function internal(flags: string): Option {
   return new Option(flags).hideHelp()
 }
 
+/** Nothing that a server stores is for other users, the files that SQLite makes included. */
+const ownerOnly = 0o077
+
 export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): void {
   program
     .command('master')
@@ -35,6 +38,7 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .addOption(internal('--supervised'))
     .addHelpText('after', '\nExample:\n  ashlar master --data /srv/ashlar-master --listen 10.0.0.1:7600')
     .action(async (raw: RawMasterOptions) => {
+      process.umask(ownerOnly)
       const { runMaster } = await import('./master-process.ts')
       const options = { ...raw, data: resolve(raw.data) }
       await runMaster(options, {
@@ -68,6 +72,7 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
       '\nExample:\n  ashlar chunkserver --data /disk1/ashlar --capacity 4TiB --listen 10.0.0.2:7610 --cluster join.json --domain host2/rack1',
     )
     .action(async (raw: RawChunkServerOptions) => {
+      process.umask(ownerOnly)
       const { runChunkServer } = await import('./chunkserver-process.ts')
       const options = { ...raw, data: resolve(raw.data) }
       await runChunkServer(options, {
