@@ -60,6 +60,7 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
   }
   if (mode === 'power') for (const role of roles) power('make', join(folder, role), '--size', '3G')
   try {
+    let told = 0
     for (let round = 1; round <= rounds; round++) {
       result.slowestStartMs = Math.max(result.slowestStartMs, await cluster.start())
       const { faultMs, operations } = await oneRound(cluster, {
@@ -75,6 +76,8 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
       const books = await readBooks(cluster)
       await cluster.stop()
       await checkDisks(cluster, { books, round, violations: result.violations })
+      for (const violation of result.violations.slice(told)) say(violation)
+      told = result.violations.length
       result.rounds = round
       result.acknowledgements = history.acknowledgements
       say(
