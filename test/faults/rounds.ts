@@ -197,17 +197,18 @@ interface Books {
   readonly chunks: number
 }
 
-/** What each server says, once two looks agree: nothing moves any more. */
+/** What each server says, once the trash is purged, gc has nothing left to delete, and two looks agree. */
 async function readBooks(cluster: RealCluster): Promise<readonly Books[]> {
   const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 20_000 })
   try {
     let last = ''
     for (let look = 0; look < 40; look++) {
       const nodes = (await client.nodes()).map(({ id, usedBytes, chunks }) => ({ id, usedBytes, chunks }))
-      const text = JSON.stringify(nodes)
-      if (text === last) return nodes
+      const { trashEntries, pendingDeletes } = await client.status()
+      const text = trashEntries + pendingDeletes > 0 ? '' : JSON.stringify(nodes)
+      if (text !== '' && text === last) return nodes
       last = text
-      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      await new Promise((resolve) => setTimeout(resolve, 1_200))
     }
     throw new Error('the servers never came to rest')
   } finally {
