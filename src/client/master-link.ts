@@ -168,9 +168,9 @@ export class MasterLink {
   ): AshlarError {
     return new AshlarError(
       'unavailable',
-      `Cannot finish ${name}: no answer from the master at ${this.#address} within ${state.timeoutMs} ms ` +
+      `Cannot reach the master at ${this.#address}: no answer within ${state.timeoutMs} ms ` +
         `(${state.attempt} attempts, the last: ${state.failure.message}). Check that the cluster is running`,
-      { cause: state.failure, applied: state.mayBeApplied ? 'unknown' : 'no' },
+      { cause: state.failure, applied: state.mayBeApplied ? 'unknown' : 'no', details: { method: name } },
     )
   }
 }
