@@ -167,14 +167,15 @@ export class AllocationPool {
   }
 
   #fillAhead(shelf: Shelf, request: SlotRequest): void {
-    if (shelf.filling !== undefined) return
-    const left = shelf.held.reduce((sum, held) => sum + held.left, 0)
-    const isLow = shelf.isLarge
-      ? shelf.held.length < largeGroupsInHand && left < largeCount
-      : left < shelf.givenCount / 4
-    if (!isLow) return
+    if (shelf.filling !== undefined || !this.#isLow(shelf)) return
     shelf.filling = this.#fill(shelf, { path: request.path, chunkBytes: request.chunkBytes })
     this.#background.run('take chunk ids ahead of need', shelf.filling)
+  }
+
+  #isLow(shelf: Shelf): boolean {
+    const left = shelf.held.reduce((sum, held) => sum + held.left, 0)
+    if (shelf.isLarge) return shelf.held.length < largeGroupsInHand && left < largeCount
+    return left < Math.max(1, shelf.givenCount / 4)
   }
 
   async #fill(shelf: Shelf, { path, chunkBytes }: SlotRequest): Promise<void> {
@@ -183,7 +184,7 @@ export class AllocationPool {
       const held = await this.#allocate({ path, chunkBytes, count, avoid: [] })
       if (!shelf.isLarge) shelf.nextCount = Math.min(limits.allocationIds, shelf.nextCount * 2)
       shelf.givenCount = held.allocation.count
-      this.#keep(held, shelf.isLarge)
+      shelf.held.push(held)
     } finally {
       shelf.filling = undefined
     }
@@ -200,13 +201,11 @@ export class AllocationPool {
     })
     const slot = held.take(this.#onSettled)
     this.#policies.learn(parentOf(path), held.allocation.policy)
-    if (avoid?.has(held.allocation.group)) held.discard()
-    else this.#keep(held, isLarge)
+    const shelf = this.#shelf(held.allocation.policy, isLarge)
+    // A tree of many directories asks once for each, to learn its policy: keeping what all of them bring would pile up.
+    if (avoid?.has(held.allocation.group) || !this.#isLow(shelf)) held.discard()
+    else shelf.held.push(held)
     return slot
-  }
-
-  #keep(held: HeldAllocation, isLarge: boolean): void {
-    this.#shelf(held.allocation.policy, isLarge).held.push(held)
   }
 
   async #allocate(options: {
