@@ -7,7 +7,16 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
@@ -184,10 +193,18 @@ async function compareTrees(one: string, other: string): Promise<string[]> {
   return differing
 }
 
-function filesOf(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+/** What `put -r` stores: files, and links to files inside the tree. */
+function filesOf(folder: string, root = realpathSync(folder)): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return filesOf(path, root)
+    if (entry.isSymbolicLink()) return isFileBelow(path, root) ? [path] : []
+    return entry.isFile() ? [path] : []
+  })
+}
+
+function isFileBelow(link: string, root: string): boolean {
+  return statSync(link, { throwIfNoEntry: false })?.isFile() === true && realpathSync(link).startsWith(`${root}/`)
 }
 
 async function sha256(path: string): Promise<string> {
