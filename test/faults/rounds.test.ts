@@ -20,7 +20,7 @@ test('two rounds of SIGKILL for every process under a mixed load lose no acknowl
     say: (line) => t.diagnostic(line),
   })
   assert.deepEqual(result.violations, [])
-  assert.ok(result.acknowledgements > 5, `the load did something: ${result.acknowledgements}`)
+  assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
 })
 
 test('a power cut of every disk under a mixed load loses no acknowledged byte', {
@@ -34,7 +34,7 @@ test('a power cut of every disk under a mixed load loses no acknowledged byte', 
     say: (line) => t.diagnostic(line),
   })
   assert.deepEqual(result.violations, [])
-  assert.ok(result.acknowledgements > 5, `the load did something: ${result.acknowledgements}`)
+  assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
 })
 
 // The judge itself: a round that could not fail would prove nothing.
