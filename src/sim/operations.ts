@@ -1,0 +1,96 @@
+/**
+ * What simulated clients do: plain data, so that a script is JSON and a failing one can lose any of its operations.
+ *
+ * Invariant: no operation depends on the outcome of another one. What it needs to know (the version to replace, the
+ * length to append to) it asks for itself when it runs, so every subset of a script is again a legal script.
+ * @module
+ */
+
+/** Bytes that are made from two numbers; see contents.ts. */
+export interface ContentSpec {
+  /** Unique per operation, so that bytes tell who wrote them. */
+  readonly seed: number
+  /** Bytes. */
+  readonly length: number
+}
+
+/** A write under a condition: the path is absent; the file is as a look just before said; it is as that look denies. */
+export type WriteCondition = 'absent' | 'current' | 'stale'
+
+export type Action =
+  | {
+      readonly kind: 'write'
+      readonly path: string
+      readonly content: ContentSpec
+      readonly condition?: WriteCondition
+    }
+  | {
+      readonly kind: 'append'
+      readonly path: string
+      /** At least one byte. */
+      readonly content: ContentSpec
+      readonly condition?: 'current' | 'stale'
+    }
+  | { readonly kind: 'read'; readonly path: string }
+  | { readonly kind: 'stat'; readonly path: string }
+  | { readonly kind: 'list'; readonly path: string; readonly pageEntries: number }
+  | { readonly kind: 'make-directory'; readonly path: string; readonly recursive: boolean }
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly replace: boolean }
+  | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
+  | { readonly kind: 'copy'; readonly from: string; readonly to: string }
+  | { readonly kind: 'truncate'; readonly path: string; readonly length: number }
+  | { readonly kind: 'concat'; readonly path: string; readonly sources: readonly string[] }
+  | { readonly kind: 'undelete'; readonly path: string }
+  | { readonly kind: 'empty-trash'; readonly path: string }
+  | { readonly kind: 'list-trash'; readonly path: string }
+
+export type Operation = Action & {
+  /** Unique in its script. */
+  readonly id: number
+  /** Which client, from 0. */
+  readonly client: number
+  /** When it begins, in virtual milliseconds from the start of the run. */
+  readonly atMs: number
+}
+
+/** The operation in a few words: `renames /t/a to /t/b`. */
+export function actionText(action: Action): string {
+  switch (action.kind) {
+    case 'write': {
+      const when = {
+        absent: ' if nothing is there',
+        current: ' over the version it sees',
+        stale: ' over an older version',
+      }
+      return `writes ${action.content.length} bytes to ${action.path}${action.condition ? when[action.condition] : ''}`
+    }
+    case 'append': {
+      const when = { current: ' at the length it sees', stale: ' at a wrong length' }
+      return `appends ${action.content.length} bytes to ${action.path}${action.condition ? when[action.condition] : ''}`
+    }
+    case 'read':
+      return `reads ${action.path}`
+    case 'stat':
+      return `looks at ${action.path}`
+    case 'list':
+      return `lists ${action.path}, ${action.pageEntries} entries a page`
+    case 'make-directory':
+      return `makes the directory ${action.path}`
+    case 'rename':
+      return `renames ${action.from} to ${action.to}${action.replace ? '' : ' unless something is there'}`
+    case 'remove':
+      return `removes ${action.path}${action.recursive ? ' with all in it' : ''}`
+    case 'copy':
+      return `copies ${action.from} to ${action.to}`
+    case 'truncate':
+      return `cuts ${action.path} to ${action.length} bytes`
+    case 'concat':
+      return `joins ${action.sources.join(' and ')} to the end of ${action.path}`
+    case 'undelete':
+      return `brings ${action.path} back from trash`
+    case 'empty-trash':
+      return `empties the trash below ${action.path}`
+    case 'list-trash':
+      return `lists the trash below ${action.path}`
+  }
+}
