@@ -5,6 +5,7 @@ import { type AshlarError, isAshlarError } from '../base/errors.ts'
 import { sleep } from '../env/waiting.ts'
 import {
   endSession,
+  fenceRequest,
   getMap,
   getReadTokens,
   keepSession,
@@ -22,6 +23,7 @@ export function answerSessions(context: HandlerContext): void {
   passThrough(service, openSession, (request) => namespace.openSession(request))
   passThrough(service, keepSession, (request) => namespace.keepSession(request))
   passThrough(service, unlock, (request) => namespace.unlock(request))
+  passThrough(service, fenceRequest, (request) => namespace.fenceRequest(request))
   service.handle(endSession, async (request) => {
     const value = await namespace.endSession(request)
     workers.wake('expiry', 'purge')

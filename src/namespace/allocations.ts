@@ -90,16 +90,19 @@ export async function releaseAllocations(
   { session, allocations }: Infer<typeof releaseMethod.request>,
 ): Promise<void> {
   const ids = allocations.map(({ allocation }) => allocation)
-  await transactChange(
-    context,
-    async (change) => {
-      const rows = await change.tx.getMany(ids.map(allocationKey))
-      new Map(ids.map((id, index) => [id, decodeRow(allocationRow, rows[index])])).forEach((row, id) => {
-        if (row?.session === session) deleteAllocation(change, id, row)
-      })
-    },
-    { freesRoom: true },
-  )
+  await transactChange(context, (change) => closeHeldAllocations(change, session, ids), { freesRoom: true })
+}
+
+/** Closes those that the session holds. */
+export async function closeHeldAllocations(
+  change: Change,
+  session: number,
+  ids: readonly AllocationId[],
+): Promise<void> {
+  const rows = await change.tx.getMany(ids.map(allocationKey))
+  new Map(ids.map((id, index) => [id, decodeRow(allocationRow, rows[index])])).forEach((row, id) => {
+    if (row?.session === session) deleteAllocation(change, id, row)
+  })
 }
 
 /** Closes allocations whose time is over, at most `limit`. @returns how many */

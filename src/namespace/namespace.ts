@@ -18,6 +18,7 @@ import { concat } from './concat.ts'
 import type { NamespaceContext } from './context.ts'
 import { copyFile } from './copy.ts'
 import { initialize, makeDirectory } from './directories.ts'
+import { fenceRequest } from './fence.ts'
 import * as gc from './gc.ts'
 import { abandonFile, addExtents, beginFile, linkFile } from './hidden-files.ts'
 import { recordKey } from './keys.ts'
@@ -53,6 +54,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
     },
     lock: async (request) => lock(context, request),
     unlock: async (request) => unlock(context, request),
+    fenceRequest: async (request) => fenceRequest(context, request),
 
     releaseAllocations: async (request) => {
       await releaseAllocations(context, request)

@@ -24,6 +24,7 @@ export interface ClientOperations {
   /** Tries once, whatever `waitMs`: `locked` (with `details.holder`) when someone holds it. The master waits and calls again. */
   readonly lock: Operation<typeof sessionMethods.lock>
   readonly unlock: Operation<typeof sessionMethods.unlock>
+  readonly fenceRequest: Operation<typeof sessionMethods.fenceRequest>
 
   readonly releaseAllocations: Operation<typeof writeMethods.releaseAllocations>
   /** The MACs of the receipts were verified before; everything else about them is judged here. So for all that carry receipts. */

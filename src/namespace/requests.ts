@@ -5,7 +5,7 @@
  *
  * `Y` rows go only with the client's acknowledged mark or with the session; below the mark and after the session's end,
  * requests are refused, so none is applied twice. `applied: no` of a refusal is about this sending: whoever sent the
- * request before, without an answer, does not learn from it what became of that.
+ * request before, without an answer, learns what became of that only behind a fence (`fence.ts`).
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
@@ -40,10 +40,8 @@ export async function applyOnce<Request extends { readonly request: RequestId },
     async (change) => {
       const [answered, sessionValue] = await change.tx.getMany([key, sessionKey(session)])
       const answer = decodeRow(requestRow, answered)
-      if (answer?.response !== undefined) {
-        checkMethod(answer.method, method.number, request.request)
-        return method.response.decode(answer.response)
-      }
+      if (answer !== undefined) checkMethod(answer.method, method.number, request.request)
+      if (answer?.response !== undefined) return method.response.decode(answer.response)
       const known = checkSession(decodeRow(sessionRow, sessionValue), request.request)
       checkWindow(known, request.request)
       if (acknowledged >= known.acknowledged + trimEvery) await trimStep(change.tx, session, acknowledged)
@@ -51,7 +49,7 @@ export async function applyOnce<Request extends { readonly request: RequestId },
       change.tx.put(key, requestRow.encode({ method: method.number, response: method.response.encode(result) }))
       return result
     },
-    { freesRoom, witness: async (tx) => (await tx.get(key)) !== undefined },
+    { freesRoom, witness: async (tx) => decodeRow(requestRow, await tx.get(key))?.response !== undefined },
   )
 }
 
@@ -66,8 +64,11 @@ export function checkSession(session: Session | undefined, request: RequestId): 
   return session
 }
 
+/** The method of a `Y` row that stands for a request which is not to be applied any more. */
+export const fencedMethod = 0
+
 /** So that the answers kept for a client that acknowledges none are bounded. */
-function checkWindow(session: Session, { sequence, acknowledged }: RequestId): void {
+export function checkWindow(session: Session, { sequence, acknowledged }: RequestId): void {
   if (sequence - Math.max(session.acknowledged, acknowledged) > limits.unacknowledgedRequests) {
     throw new AshlarError(
       'busy',
@@ -77,6 +78,12 @@ function checkWindow(session: Session, { sequence, acknowledged }: RequestId): v
 }
 
 export function checkMethod(found: number, expected: number, request: RequestId): void {
+  if (found === fencedMethod) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot apply request ${request.sequence} of session ${request.session}: the client gave it up before`,
+    )
+  }
   if (found !== expected) {
     throw new AshlarError(
       'invalid-argument',

@@ -113,7 +113,10 @@ export const sessionRow = struct('session', 1, {
 })
 export type Session = Infer<typeof sessionRow>
 
-/** `Y`: a mutation that was applied (`response`), or is being applied in steps (`inode`: what the steps fill). */
+/**
+ * `Y`: a mutation that was applied (`response`), is being applied in steps (`inode`: what the steps fill), or must never be
+ * (`method` 0: fenced).
+ */
 export const requestRow = struct('request', 1, {
   method: field(1, uint),
   response: optional(2, bytes(limits.valueBytes)),

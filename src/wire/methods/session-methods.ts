@@ -1,6 +1,6 @@
 /** Client to master: sessions, the map, tokens and locks. Numbers 1–19. @module */
 import { bool, field, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
-import type { GroupId } from '../../base/ids.ts'
+import type { AllocationId, GroupId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
@@ -80,6 +80,22 @@ export const unlock = method({
     fencingToken: field(3, id<Rising>()),
   }),
   response: struct('unlock response', 1, { released: field(1, bool) }),
+  callers: ['client'],
+})
+
+/**
+ * Ends the doubt about a request whose earlier sending may still be under way: from now on no sending of it is applied, and
+ * who sends it once more learns what became of it. The allocations it names are closed, so that its chunks can be committed
+ * by nobody else either. Idempotent.
+ */
+export const fenceRequest = method({
+  number: 8,
+  name: 'fenceRequest',
+  request: struct('fenceRequest', 1, {
+    request: field(1, requestId),
+    allocations: field(2, list(id<AllocationId>(), limits.extentsPerCommit)),
+  }),
+  response: nothing,
   callers: ['client'],
 })
 
