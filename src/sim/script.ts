@@ -6,6 +6,8 @@
  * nothing to act on (its host is dead already, nothing is stored) does nothing, and ends as silently.
  * @module
  */
+import type { Operation } from './operations.ts'
+
 /** `master`, `chunkserver-1` … `chunkserver-N`, `client-1` … `client-N`. Each is a machine of its own. */
 export type HostName = string
 
@@ -158,3 +160,14 @@ export type Fault =
   | MetadataSlowFault
 
 export type FaultKind = Fault['kind']
+
+/** Everything that a run depends on. */
+export interface Script {
+  /** Unsigned, 32 bits. Of all that the lists below leave open: delays, what a crash keeps, ids. */
+  readonly seed: number
+  readonly cluster: SimCluster
+  /** How long operations and faults go on, in virtual time; then all is healed, and checked. */
+  readonly durationMs: number
+  readonly operations: readonly Operation[]
+  readonly faults: readonly Fault[]
+}

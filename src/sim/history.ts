@@ -1,0 +1,110 @@
+/**
+ * What clients asked and were told, in the order in which it happened: the evidence that the oracles judge.
+ *
+ * Order is kept by counting, not by time: two things of one virtual moment still have an order, since one thread does all.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { Answer, Outcome, RefusalCode, Step } from './steps.ts'
+import { refusalCodes } from './steps.ts'
+
+export interface Call {
+  readonly operation: number
+  readonly client: number
+  readonly step: Step
+  readonly invokedMs: number
+  /** Place in the order of all beginnings and ends. */
+  readonly invokedAt: number
+  /** Infinity until it is known. */
+  readonly settledMs: number
+  readonly settledAt: number
+  readonly outcome: Outcome
+}
+
+/** A failure that no fault explains. */
+export interface Surprise {
+  readonly operation: number
+  readonly atMs: number
+  readonly error: unknown
+}
+
+/** Failures that faults explain. They say nothing about the files. */
+const explained: ReadonlySet<string> = new Set([
+  'unavailable',
+  'timeout',
+  'connection-lost',
+  'busy',
+  'no-space',
+  'read-only',
+  'stale-epoch',
+  'allocation-closed',
+  'receipts-rejected',
+  'session-ended',
+  'transaction-conflict',
+  'commit-unknown',
+  'token-expired',
+  'chunk-missing',
+  'disk-failed',
+  'corrupt',
+  'cancelled',
+])
+
+export class History {
+  readonly calls: Call[] = []
+  readonly surprises: Surprise[] = []
+  readonly #nowMs: () => number
+  #order = 0
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  /**
+   * Makes one call and notes it. Never rejects: what it rejected with is in the outcome.
+   * @param said from what the call resolves with to what is compared
+   */
+  async record<T>(
+    { operation, client, step }: { readonly operation: number; readonly client: number; readonly step: Step },
+    call: () => Promise<T>,
+    said: (result: T) => Answer,
+  ): Promise<{ readonly outcome: Outcome; readonly result?: T }> {
+    const index = this.calls.length
+    const begun: Call = {
+      operation,
+      client,
+      step,
+      invokedMs: this.#nowMs(),
+      invokedAt: this.#order++,
+      settledMs: Number.POSITIVE_INFINITY,
+      settledAt: Number.POSITIVE_INFINITY,
+      outcome: { kind: 'unknown', code: 'pending' },
+    }
+    this.calls.push(begun)
+    let outcome: Outcome
+    let result: T | undefined
+    try {
+      result = await call()
+      outcome = { kind: 'ok', answer: said(result) }
+    } catch (error) {
+      outcome = this.#judged(operation, error)
+    }
+    const settled = { ...begun, settledMs: this.#nowMs(), settledAt: this.#order++, outcome }
+    this.calls[index] = settled
+    return result === undefined ? { outcome } : { outcome, result }
+  }
+
+  #judged(operation: number, error: unknown): Outcome {
+    if (!(error instanceof AshlarError)) {
+      this.surprises.push({ operation, atMs: this.#nowMs(), error })
+      return { kind: 'unknown', code: 'internal' }
+    }
+    const { code, applied } = error
+    const isRefusal = (refusalCodes as readonly string[]).includes(code)
+    // A client whose machine died is closed under its calls.
+    if (!isRefusal && !explained.has(code) && code !== 'closed') {
+      this.surprises.push({ operation, atMs: this.#nowMs(), error })
+    }
+    if (applied === 'unknown') return { kind: 'unknown', code }
+    return isRefusal ? { kind: 'refused', code: code as RefusalCode } : { kind: 'void', code }
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Strict serializability: looks for one order of all steps that keeps real time (what ended before another began comes
+ * first) and in which the model gives every answer that was given. A step of unknown outcome may stand anywhere after its
+ * beginning, or nowhere.
+ *
+ * The search is that of Wing and Gong with Lowe's memory of configurations seen. Two things keep it short: a step that
+ * changes nothing and is explained by the tree as it is can be placed at once, and steps of unknown outcome are tried
+ * last. It is bounded; past the bound the history is undecided, which is said and is no success.
+ * @module
+ */
+import type { Call } from './history.ts'
+import { type Foreseen, ModelTree, type StepContext } from './model-tree.ts'
+import { type Answer, isReading } from './steps.ts'
+
+export interface LinearizeOptions {
+  /** Trash may be gone so long after a removal at the earliest. */
+  readonly trashLastsMs: number
+  /** Configurations to look at. Default 200,000. */
+  readonly mostConfigurations?: number
+}
+
+export type Verdict =
+  | { readonly kind: 'explained'; readonly tree: ModelTree; readonly configurations: number }
+  | { readonly kind: 'undecided'; readonly configurations: number }
+  | {
+      readonly kind: 'impossible'
+      /** How many steps the best order explains. */
+      readonly placed: number
+      readonly calls: number
+      /** Those that had to come next and could not, with what the model would have answered. */
+      readonly stuck: readonly { readonly call: Call; readonly foreseen: string }[]
+    }
+
+export function linearize(history: readonly Call[], options: LinearizeOptions): Verdict {
+  return new Search(history, options).run()
+}
+
+interface Frame {
+  readonly tree: ModelTree
+  /** Placed by this frame: undone when it is left. */
+  readonly placed: readonly number[]
+  readonly choices: Iterator<{ readonly index: number; readonly tree: ModelTree }>
+}
+
+class Search {
+  readonly #calls: readonly Call[]
+  readonly #contexts: readonly StepContext[]
+  readonly #isPlaced: Uint8Array
+  readonly #seen = new Set<string>()
+  readonly #most: number
+  #placed = 0
+  #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
+
+  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 200_000 }: LinearizeOptions) {
+    // What had no effect and says nothing, and reads without an answer, constrain nothing.
+    this.#calls = history.filter(
+      ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
+    )
+    this.#contexts = this.#calls.map(({ invokedMs, settledMs, outcome }) => ({
+      invokedMs,
+      settledMs,
+      version: outcome.kind === 'ok' ? outcome.answer.version : undefined,
+      trashLastsMs,
+    }))
+    this.#isPlaced = new Uint8Array(this.#calls.length)
+    this.#most = mostConfigurations
+    this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
+  }
+
+  run(): Verdict {
+    const stack: Frame[] = []
+    let entered = this.#enter(ModelTree.empty, [])
+    for (;;) {
+      if (entered === 'done') {
+        return { kind: 'explained', tree: this.#best.tree, configurations: this.#seen.size }
+      }
+      if (entered !== undefined) stack.push(entered)
+      if (this.#seen.size > this.#most) return { kind: 'undecided', configurations: this.#seen.size }
+      const frame = stack.at(-1)
+      if (frame === undefined) return this.#impossible()
+      const next = frame.choices.next()
+      if (next.done === true) {
+        stack.pop()
+        this.#unplace(frame.placed)
+        entered = undefined
+        continue
+      }
+      this.#place(next.value.index)
+      entered = this.#enter(next.value.tree, [next.value.index])
+    }
+  }
+
+  /** @returns the frame to choose from; `done`; or undefined, with all undone: this configuration was seen before */
+  #enter(tree: ModelTree, before: readonly number[]): Frame | 'done' | undefined {
+    const placed = [...before, ...this.#placeReads(tree)]
+    if (this.#placed > this.#best.placed) {
+      this.#best = { placed: this.#placed, tree, isPlaced: this.#isPlaced.slice() }
+    }
+    const candidates = this.#candidates()
+    if (candidates.every((index) => this.#call(index).outcome.kind === 'unknown') && this.#isOnlyUnknownLeft()) {
+      return 'done'
+    }
+    const key = `${Buffer.from(this.#isPlaced).toString('latin1')}\n${tree.key}`
+    if (this.#seen.has(key)) {
+      this.#unplace(placed)
+      return undefined
+    }
+    this.#seen.add(key)
+    return { tree, placed, choices: this.#choices(tree, candidates) }
+  }
+
+  *#choices(tree: ModelTree, candidates: readonly number[]): Generator<{ index: number; tree: ModelTree }, void> {
+    for (const index of candidates) {
+      for (const foreseen of this.#explaining(tree, index)) yield { index, tree: foreseen.tree }
+    }
+  }
+
+  /** Places every step that is possible now, is explained, and changes nothing. */
+  #placeReads(tree: ModelTree): number[] {
+    const placed: number[] = []
+    for (let isFound = true; isFound; ) {
+      isFound = false
+      for (const index of this.#candidates()) {
+        if (this.#call(index).outcome.kind === 'unknown') continue
+        if (!this.#explaining(tree, index).some((foreseen) => foreseen.tree === tree)) continue
+        this.#place(index)
+        placed.push(index)
+        isFound = true
+      }
+    }
+    return placed
+  }
+
+  /** Steps that may come next: none of the others ended before they began. Known ones first, the soonest to end first. */
+  #candidates(): number[] {
+    let soonestEnd = Number.POSITIVE_INFINITY
+    const open: number[] = []
+    for (let index = 0; index < this.#calls.length; index++) {
+      if (this.#isPlaced[index] === 1) continue
+      const { invokedAt, settledAt, outcome } = this.#call(index)
+      if (invokedAt > soonestEnd) break
+      open.push(index)
+      if (outcome.kind !== 'unknown') soonestEnd = Math.min(soonestEnd, settledAt)
+    }
+    const endOf = (index: number) => {
+      const { outcome, settledAt, invokedAt } = this.#call(index)
+      return outcome.kind === 'unknown' ? 1e12 + invokedAt : settledAt
+    }
+    return open.filter((index) => this.#call(index).invokedAt < soonestEnd).sort((a, b) => endOf(a) - endOf(b))
+  }
+
+  /** The outcomes that the model allows, and that agree with what was answered. */
+  #explaining(tree: ModelTree, index: number): readonly Foreseen[] {
+    const { step, outcome } = this.#call(index)
+    const all = tree.after(step, this.#contexts[index] as StepContext)
+    switch (outcome.kind) {
+      case 'ok':
+        return all.filter((foreseen) => foreseen.kind === 'ok' && agrees(foreseen.answer, outcome.answer))
+      case 'refused':
+        return all.filter((foreseen) => foreseen.kind === 'refused' && foreseen.code === outcome.code)
+      default:
+        // To be refused unseen is the same as not to have happened.
+        return all.filter((foreseen) => foreseen.kind === 'ok')
+    }
+  }
+
+  #isOnlyUnknownLeft(): boolean {
+    return this.#calls.every((call, index) => this.#isPlaced[index] === 1 || call.outcome.kind === 'unknown')
+  }
+
+  #impossible(): Verdict {
+    const { placed, tree, isPlaced } = this.#best
+    this.#isPlaced.set(isPlaced)
+    const stuck = this.#candidates()
+      .filter((index) => this.#call(index).outcome.kind !== 'unknown')
+      .map((index) => ({
+        call: this.#call(index),
+        foreseen: tree
+          .after(this.#call(index).step, this.#contexts[index] as StepContext)
+          .map((foreseen) => (foreseen.kind === 'ok' ? JSON.stringify(foreseen.answer) : foreseen.code))
+          .join(' or '),
+      }))
+    return { kind: 'impossible', placed, calls: this.#calls.length, stuck }
+  }
+
+  #place(index: number): void {
+    this.#isPlaced[index] = 1
+    this.#placed++
+  }
+
+  #unplace(indexes: readonly number[]): void {
+    for (const index of indexes) this.#isPlaced[index] = 0
+    this.#placed -= indexes.length
+  }
+
+  #call(index: number): Call {
+    return this.#calls[index] as Call
+  }
+}
+
+/** Whether an answer is what was foreseen, in all that could be foreseen and was said. */
+export function agrees(foreseen: Answer, actual: Answer): boolean {
+  return (Object.keys(foreseen) as (keyof Answer)[]).every((field) => {
+    const [expected, found] = [foreseen[field], actual[field]]
+    if (expected === undefined || found === undefined) return true
+    if (Array.isArray(expected) && Array.isArray(found)) {
+      return expected.length === found.length && expected.every((item, index) => item === found[index])
+    }
+    return expected === found
+  })
+}
