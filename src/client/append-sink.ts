@@ -56,7 +56,7 @@ export class AppendSink implements ExtentSink {
       } catch (error) {
         const isLost = isAshlarError(error, 'changed', 'already-exists', 'not-found')
         const isFirst = this.#stats === undefined
-        if (!isLost || !isFirst || this.#isLengthGiven || race === maxRaces) throw this.#explained(error)
+        if (!isLost || !isFirst || this.#isLengthGiven || race === maxRaces) throw error
         this.#length = undefined
       }
     }
@@ -65,6 +65,15 @@ export class AppendSink implements ExtentSink {
   async finish(chunks: readonly ProvenChunk[]): Promise<FileStats> {
     if (chunks.length > 0 || this.#stats === undefined) await this.add(chunks)
     return this.#stats as FileStats
+  }
+
+  explained(error: unknown): unknown {
+    if (this.#stats === undefined || !isAshlarError(error)) return error
+    return new AshlarError(
+      error.code,
+      `Cannot append to ${this.#path}: ${this.#stats.size} bytes are there, with the first steps, and then: ${error.message}`,
+      { cause: error, applied: 'unknown', details: { ...error.details, length: this.#stats.size } },
+    )
   }
 
   async abandon(): Promise<void> {
@@ -104,14 +113,5 @@ export class AppendSink implements ExtentSink {
       return undefined
     }
     throw new AshlarError('is-a-directory', `Cannot append to ${this.#path}: it is a directory`)
-  }
-
-  #explained(error: unknown): unknown {
-    if (this.#stats === undefined || !isAshlarError(error)) return error
-    return new AshlarError(
-      error.code,
-      `Cannot append to ${this.#path}: ${this.#stats.size} bytes are there, with the first steps, and then: ${error.message}`,
-      { cause: error, applied: 'unknown', details: { ...error.details, length: this.#stats.size } },
-    )
   }
 }

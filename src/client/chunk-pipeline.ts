@@ -2,7 +2,7 @@
  * The chunks of one file on their way: several are written at once, and committed in order.
  *
  * Each chunk's bytes are kept until its commit is acknowledged; a commit that is refused because its allocation was
- * closed or its receipts prove too little writes them again under new ids. With few chunks nothing is committed
+ * closed or its receipts prove too little writes them again under new ids (never while it may still be applied). With few chunks nothing is committed
  * before the end; with more, or under memory pressure, the sink is staged and commits run beside the writes.
  * Invariants: chunks are committed in file order, each once; after the first failure nothing more is begun.
  * @module
@@ -176,7 +176,7 @@ export class ChunkPipeline {
         return await send(batch.map(({ proven }) => proven as ProvenChunk))
       } catch (error) {
         const isRefused = isAshlarError(error, 'allocation-closed', 'receipts-rejected', 'stale-epoch')
-        if (!isRefused || attempt === maxRewrites) throw error
+        if (!isRefused || error.applied !== 'no' || attempt === maxRewrites) throw this.#sink.explained(error)
         if (attempt > 0) {
           await sleep(this.#env.clock, pauseMs, this.#stop.signal)
           pauseMs = Math.min(longestPauseMs, pauseMs * 2)

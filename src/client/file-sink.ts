@@ -62,6 +62,10 @@ export class FileSink implements ExtentSink {
     return new FileStats(value.attributes)
   }
 
+  explained(error: unknown): unknown {
+    return error
+  }
+
   async abandon(): Promise<void> {
     const staging = this.#staging
     if (staging === undefined || this.#isLinked) return

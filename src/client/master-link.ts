@@ -2,7 +2,8 @@
  * The connection to the master: made again when it breaks, and calls repeated on it until their deadline.
  *
  * A repeated call is the same bytes: a mutation carries its request id, so it is applied once however often it is sent.
- * Invariant: a call whose outcome was unknown once never ends with `applied: 'no'` unless the master itself answered.
+ * Invariant: a mutation whose outcome was unknown once never ends with `applied: 'no'`: a refusal is about the sending
+ * that it answers, and an earlier one may still be under way. See `doubt.ts` for the way out.
  * Measured with `Peer.call` beneath: the link adds one promise and no timer to a call that succeeds at once.
  * @module
  */
@@ -32,6 +33,8 @@ export interface MasterLinkOptions {
 export interface MasterCallOptions {
   readonly signal?: AbortSignal | undefined
   readonly timeoutMs?: number | undefined
+  /** It changes something: when an earlier sending had no answer, a refusal says `applied: 'unknown'`. */
+  readonly isMutation?: boolean | undefined
 }
 
 /** The same call again can help, and the master keeps it from being applied twice. */
@@ -105,7 +108,7 @@ export class MasterLink {
       if (this.#isClosed) throw closedError(method.name, mayBeApplied || failure.applied === 'unknown')
       if (!transient.has(failure.code)) {
         const isAnswer = failure.code !== 'cancelled' && failure.code !== 'session-ended'
-        throw isAnswer ? failure : inDoubt(failure, mayBeApplied)
+        throw isAnswer && options.isMutation !== true ? failure : inDoubt(failure, mayBeApplied)
       }
       mayBeApplied ||= failure.applied === 'unknown'
       // A peer that let a deadline pass may be half-open: the next attempt goes over a new connection.

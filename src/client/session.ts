@@ -15,6 +15,7 @@ import type { RequestId } from '../wire/types/attributes.ts'
 import { abortable } from './abortable.ts'
 import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
+import { isRefusal, settleDoubt } from './doubt.ts'
 import type { MasterCallOptions, MasterLink } from './master-link.ts'
 
 /** One session, from its beginning to its end. */
@@ -94,6 +95,7 @@ export class Session {
 
   /**
    * Sends a mutation under a request id of its own, repeated with the same id until it is answered.
+   * A refusal says `applied: 'no'` only when no earlier sending can be applied any more.
    * @throws {AshlarError} what the master answered; `session-ended` — `applied` says whether it may have happened before
    */
   async mutate<Request extends { readonly request: RequestId }, Response>(
@@ -104,7 +106,7 @@ export class Session {
     const session = this.#current ?? (await this.opened(options))
     const request = session.nextRequest()
     try {
-      return await this.#link.call(method, { ...body, request } as Request, options)
+      return await this.#send(method, { ...body, request } as Request, options)
     } catch (error) {
       this.noticeEnd(session, error)
       throw error
@@ -123,7 +125,7 @@ export class Session {
     const request = session.nextRequest()
     try {
       for (;;) {
-        const { value } = await this.#link.call(method, { ...body, request } as Request, options)
+        const { value } = await this.#send(method, { ...body, request } as Request, options)
         if (value.done) return value
       }
     } catch (error) {
@@ -131,6 +133,21 @@ export class Session {
       throw error
     } finally {
       session.settle(request)
+    }
+  }
+
+  /** Sends a mutation until it is answered; a refusal in doubt is settled before anybody acts on it. */
+  async #send<Request extends { readonly request: RequestId }, Response>(
+    method: Method<Request, Response>,
+    message: Request,
+    options: MasterCallOptions,
+  ): Promise<Reply<Response>> {
+    try {
+      return await this.#link.call(method, message, { ...options, isMutation: true })
+    } catch (error) {
+      if (!isRefusal(error) || error.applied === 'no') throw error
+      const services = { link: this.#link, log: this.#env.log }
+      return await settleDoubt(services, { method, message, refusal: error }, options)
     }
   }
 

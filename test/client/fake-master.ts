@@ -13,6 +13,7 @@ import {
 } from '../../src/wire/methods/file-methods.ts'
 import {
   endSession,
+  fenceRequest,
   getMap,
   getReadTokens,
   keepSession,
@@ -57,6 +58,8 @@ export class FakeMaster extends HookedService {
   /** Chunks of commits that were applied: a repeated commit finds them. */
   readonly committed = new Map<ChunkId, Attributes>()
   readonly answered = new Map<string, unknown>()
+  /** Requests that are not to be applied any more. */
+  readonly fenced = new Set<string>()
   readonly locks = new Map<string, number>()
   sessionLifeMs = 60_000
   allocationLifeMs = 600_000
@@ -97,16 +100,23 @@ export class FakeMaster extends HookedService {
     this.handle(getReadTokens, async ({ groups }) => ({
       value: { tokens: groups.map((group) => ({ group, token: Buffer.alloc(8), lifeMs: 60_000 })) },
     }))
-    this.handle(lock, async ({ request, name }) => {
-      this.#checkSession(request.session)
-      const holder = this.locks.get(name)
-      if (holder !== undefined && this.sessions.has(holder)) refuse('locked')
-      this.locks.set(name, request.session)
-      return { value: { fencingToken: this.#issue() } }
-    })
+    this.handle(lock, async ({ request, name }) => ({
+      value: this.#once(request, 'lock', () => {
+        const holder = this.locks.get(name)
+        if (holder !== undefined && this.sessions.has(holder)) refuse('locked')
+        this.locks.set(name, request.session)
+        return { fencingToken: this.#issue() }
+      }),
+    }))
     this.handle(unlock, async ({ request, name }) => ({
       value: { released: this.locks.get(name) === request.session && this.locks.delete(name) },
     }))
+    this.handle(fenceRequest, async ({ request, allocations }) => {
+      this.#checkSession(request.session)
+      this.fenced.add(keyOf(request))
+      for (const allocation of allocations) this.allocations.delete(allocation)
+      return { value: {} }
+    })
   }
 
   #handleReads(): void {
@@ -254,8 +264,9 @@ export class FakeMaster extends HookedService {
   /** Applies a mutation once; repeated, it answers as before. */
   #once<T>(request: RequestId, name: string, apply: () => T): T {
     this.#checkSession(request.session)
-    const key = `${request.session} ${request.sequence}`
+    const key = keyOf(request)
     if (this.answered.has(key)) return this.answered.get(key) as T
+    if (this.fenced.has(key)) refuse('invalid-argument', 'the request was given up')
     const result = apply()
     this.applied.push(name)
     this.answered.set(key, result)
@@ -311,6 +322,10 @@ export class FakeMaster extends HookedService {
   #file(path: string): FakeFile {
     return this.files.get(path) ?? refuse('not-found')
   }
+}
+
+function keyOf({ session, sequence }: RequestId): string {
+  return `${session} ${sequence}`
 }
 
 function lengthOf(extents: readonly Extent[]): number {
