@@ -138,3 +138,20 @@ test('judgeReceipts() asks a filling member to sign, and a leaving one never', (
   const twoIn = groupOf([{}, {}, { state: 'leaving' }])
   assert.equal(outcome([a, c], { group: twoIn, states: { b: 'down' } }), 'receipts-rejected')
 })
+
+// A change of members must not throw away what writers have under way; it must not lose the debt either.
+test('judgeReceipts() takes what a leaving member signed before it began to leave, and has the filling one owe it', () => {
+  const filling: Member = { server: stranger, slot: 2, state: 'filling' }
+  const changing: Group = { ...groupOf([{}, {}, { state: 'leaving' }]), epoch: 6 as Rising }
+  const group: Group = { ...changing, members: [...changing.members, filling] }
+  const before = ids.map((server) => receiptOf(server))
+  assert.equal(outcome(before, { group }), 'owing:d')
+  assert.equal(outcome(before, { group, fullHanded: true }), 'owing:d')
+  const now = before.map((receipt) => ({ ...receipt, epoch: 6 as Rising }))
+  assert.equal(outcome(now, { group }), 'receipts-rejected', 'a leaving member takes nothing at this epoch')
+  assert.equal(outcome([...now.slice(0, 2), receiptOf(stranger, { epoch: 6 as Rising, slot: 2 })], { group }), 'owing:')
+  assert.equal(outcome(before, { group, states: { c: 'dead' } }), 'stale-epoch')
+  assert.equal(outcome(before, { group, states: { c: 'dead', d: 'down' } }), 'owing:d')
+  const gone: Group = { ...group, members: group.members.filter(({ state }) => state !== 'leaving') }
+  assert.equal(outcome(before, { group: gone }), 'stale-epoch')
+})

@@ -4,7 +4,11 @@
  * Every writing member must have signed. Fewer (but `minReplicas`) pass only when the master itself holds each missing
  * member for down *and* no full-handed group has room: a member that is merely slow, or merely full, is no excuse, since
  * the writer can go to another group. A receipt of a member that has died since counts as missing.
- * Pure. The MACs were verified before: here a receipt is the word of the server it names.
+ *
+ * Receipts are judged by the epoch they name: what a *leaving* member signed at an older one counts while it is there, so
+ * that a change of members does not throw away what is under way. The member that fills its slot owes the replica then, by a
+ * row of the same transaction, and the leaving one stays until that is paid. Once it is gone its receipts count no more.
+ The MACs were verified before: here a receipt is the word of the server it names.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
@@ -38,30 +42,40 @@ export function judgeReceipts({ group, policy, receipts }: ReceiptCase, witness:
   if (first === undefined) throw rejected('there is none')
   const members = new Map(writingMembers(group).map((member) => [member.server, member]))
   const signed = new Set<ServerId>()
+  /** Slots that a leaving member signed for while it still took writes. */
+  const signedBefore = new Set<number>()
   for (const receipt of receipts) {
     requireAgreement(receipt, first, group)
-    if (counts(receipt, members.get(receipt.server), group) && witness.stateOf(receipt.server) !== 'dead') {
-      signed.add(receipt.server)
-    }
+    if (witness.stateOf(receipt.server) === 'dead') continue
+    if (counts(receipt, members.get(receipt.server), group)) signed.add(receipt.server)
+    else if (isOfLeaving(receipt, group)) signedBefore.add(receipt.slot)
   }
 
-  const missing = [...members.keys()].filter((server) => !signed.has(server))
-  if (missing.length === 0) return []
+  const unsigned = [...members.values()].filter(({ server }) => !signed.has(server))
+  const missing = unsigned.filter(({ slot }) => !signedBefore.has(slot)).map(({ server }) => server)
+  if (missing.length === 0) return unsigned.map(({ server }) => server)
   const excused = missing.filter((server) => witness.stateOf(server) !== 'up')
   if (excused.length < missing.length) {
     if (receipts.some((receipt) => receipt.epoch < group.epoch)) throw staleEpoch(group)
     const slow = missing.find((server) => witness.stateOf(server) === 'up')
     throw rejected(`member ${slow} is up and has not signed`)
   }
-  if (signed.size < policy.minReplicas) {
-    throw rejected(
-      `${signed.size} of ${members.size} members have signed, and ${policy.name} needs ${policy.minReplicas}`,
-    )
+  const replicas = members.size - missing.length
+  if (replicas < policy.minReplicas) {
+    throw rejected(`${replicas} of ${members.size} members have signed, and ${policy.name} needs ${policy.minReplicas}`)
   }
   if (witness.hasFullHandedGroup(policy, first.length)) {
     throw rejected(`${missing.length} of ${members.size} members are down, and another group has all of its members`)
   }
-  return missing
+  return unsigned.map(({ server }) => server)
+}
+
+/** It was signed before the member began to leave. A leaving member is asked for nothing, so at this epoch it signs nothing. */
+function isOfLeaving({ server, slot, epoch }: Receipt, group: Group): boolean {
+  return (
+    epoch < group.epoch &&
+    group.members.some((member) => member.server === server && member.slot === slot && member.state === 'leaving')
+  )
 }
 
 function requireAgreement(receipt: Receipt, first: Receipt, group: Group): void {

@@ -29,8 +29,9 @@ import {
   tombstoneKey,
   tombstoneOf,
 } from './keys.ts'
-import type { DeleteConfirmation, DueDelete, PageChunks, PageDigest } from './operations.ts'
+import type { DeleteConfirmation, DueDelete, PageChunks, PageDigest, PagePosition } from './operations.ts'
 import { chunkRow, decodeRow, deleteRow, groupRow, numberRow, readRow } from './rows.ts'
+import { readPageBytes } from './tally.ts'
 
 const noValue = Buffer.alloc(0)
 
@@ -110,7 +111,20 @@ export async function pageDigests(
     end: prefixEnd(digestPrefix(group)),
     limit: Math.min(limit, 1024),
   })
-  return rows.map(({ key, value }) => ({ page: digestPageOf(key), digest: digestFromLanes(value) }))
+  return rows.map(({ key, value }) => pageDigestOf(key, value))
+}
+
+export async function allPageDigests(
+  tx: Transaction,
+  { after, limit }: { readonly after?: PagePosition; readonly limit: number },
+): Promise<readonly (PageDigest & PagePosition)[]> {
+  const start = after === undefined ? Buffer.from('E') : digestKey(after.group, after.page + 1)
+  const rows = await tx.range({ start, end: prefixEnd(Buffer.from('E')), limit })
+  return rows.map(({ key, value }) => ({ group: groupOfKey(key), ...pageDigestOf(key, value) }))
+}
+
+function pageDigestOf(key: Buffer, value: Buffer): PageDigest {
+  return { page: digestPageOf(key), digest: digestFromLanes(value), sizeBytes: readPageBytes(value) }
 }
 
 export async function pageChunks(tx: Transaction, group: GroupId, page: number): Promise<PageChunks> {

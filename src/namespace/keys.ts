@@ -144,6 +144,8 @@ export const jobKey = (queue: 'purge' | 'measure', id: number): Buffer =>
 export const jobIdOf = (key: Buffer): number => readNumber(key, 2)
 export const repairsOfChunkPrefix = (chunk: ChunkId): Buffer =>
   Buffer.concat([queuePrefix('repair'), chunkBytes(chunk)])
+export const repairsOfGroupPrefix = (group: GroupId): Buffer =>
+  Buffer.concat([queuePrefix('repair'), groupPrefix('P', group).subarray(1)])
 export const repairKey = (chunk: ChunkId, server: ServerId): Buffer =>
   Buffer.concat([repairsOfChunkPrefix(chunk), Buffer.from(server, 'hex')])
 export function repairOf(key: Buffer): { readonly chunk: ChunkId; readonly server: ServerId } {

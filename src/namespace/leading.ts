@@ -11,6 +11,7 @@ import type { NamespaceContext } from './context.ts'
 import * as gc from './gc.ts'
 import { expiryIdOf, expiryKey, recordKey } from './keys.ts'
 import * as mapRows from './map-rows.ts'
+import { replaceInGroup, settleInGroup } from './member-changes.ts'
 import { checkLeader, persistClusterTime } from './numbers.ts'
 import type { Leader, PurgeProgress } from './operations.ts'
 import { purgeStep } from './purge.ts'
@@ -37,6 +38,8 @@ export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
   return {
     epoch,
     putGroup: (record) => change((changing) => mapRows.putGroup(changing, record)),
+    replaceMember: (replacement) => change((changing) => replaceInGroup(changing, replacement)),
+    settleMember: (settlement) => change((changing) => settleInGroup(changing, settlement)),
     removeGroup: (group) => change((changing) => mapRows.removeGroup(changing, group)),
     putServer: (record) => change((changing) => mapRows.putServer(changing, record)),
     removeServer: (server) => change((changing) => mapRows.removeServer(changing, server)),

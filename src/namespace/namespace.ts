@@ -99,6 +99,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
     getRecord: (name) => kv.transact((tx) => tx.get(recordKey('record', name))),
     describeExtents: async (request) => describeExtents(context, request),
     pageDigests: (group, page) => kv.transact((tx) => gc.pageDigests(tx, group, page)),
+    allPageDigests: (page) => kv.transact((tx) => gc.allPageDigests(tx, page)),
     pageChunks: (group, page) => kv.transact((tx) => gc.pageChunks(tx, group, page)),
     pageIsClosed: (group, page) => kv.transact((tx) => gc.pageIsClosed(tx, group, page)),
     totals: async () => readTotals(await kv.transact((tx) => tx.get(totalsKey))),

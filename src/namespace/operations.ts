@@ -6,6 +6,7 @@
 import type { ChunkDigest, ChunkFacts } from '../base/digest.ts'
 import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
+import type { Replacement, Settlement } from '../cluster/member-change.ts'
 import type { Method } from '../wire/method.ts'
 import type * as fileMethods from '../wire/methods/file-methods.ts'
 import type * as sessionMethods from '../wire/methods/session-methods.ts'
@@ -102,6 +103,11 @@ export interface Namespace extends ClientOperations {
     group: GroupId,
     page?: { readonly fromPage?: number; readonly limit?: number },
   ): Promise<readonly PageDigest[]>
+  /** The pages of all groups, by group and page, after the one given: at most `limit`, and complete up to the last one. */
+  allPageDigests(page: {
+    readonly after?: PagePosition
+    readonly limit: number
+  }): Promise<readonly (PageDigest & PagePosition)[]>
   /** Every live chunk of a page, by id, in one transaction, and the digest that `E` holds: whoever deletes by absence compares the two. */
   pageChunks(group: GroupId, page: number): Promise<PageChunks>
   /** No open allocation in the page, and no pending delete: only then may its digest be compared. */
@@ -116,6 +122,10 @@ export interface Leader {
   readonly epoch: Rising
 
   putGroup(record: GroupRecord): Promise<void>
+  /** One member gives its slot to another server: see cluster/member-change.ts. @throws {AshlarError} `stale-epoch`, `invalid-argument` */
+  replaceMember(replacement: Replacement): Promise<Group>
+  /** A filling member was seen to hold everything; it counts from now on. @returns undefined while it owes a replica */
+  settleMember(settlement: Settlement): Promise<Group | undefined>
   /** @throws {AshlarError} `invalid-argument` — chunks of the group are still live */
   removeGroup(group: GroupId): Promise<void>
   putServer(record: ServerRecord): Promise<void>
@@ -179,7 +189,18 @@ export interface GroupRecord {
 
 export interface ServerRecord {
   readonly server: ServerEntry
+  readonly duty?: ServerDuty | undefined
   readonly extra?: Buffer | undefined
+}
+
+/** What an operator asked of a server. Times are cluster time in ms. Nothing set: it serves. */
+export interface ServerDuty {
+  /** Since when it gives its groups to others. */
+  readonly drainingMs?: number | undefined
+  /** Until then its absence is expected, and nothing is repaired for it. */
+  readonly maintenanceUntilMs?: number | undefined
+  /** Since when nothing depends on it. */
+  readonly leftMs?: number | undefined
 }
 
 export interface ExtentDescriptions {
@@ -198,6 +219,14 @@ export interface ExtentDescription {
 export interface PageDigest {
   readonly page: number
   readonly digest: ChunkDigest
+  /** Of its live chunks. */
+  readonly sizeBytes: number
+}
+
+/** Where a walk over all pages goes on. */
+export interface PagePosition {
+  readonly group: GroupId
+  readonly page: number
 }
 
 export interface PageChunks {

@@ -175,9 +175,15 @@ export const groupRow = struct('group record', 1, {
   group: field(1, group),
   extra: optional(2, bytes(limits.valueBytes)),
 })
+export const serverDutyRow = struct('server duty', 1, {
+  drainingMs: optional(1, uint),
+  maintenanceUntilMs: optional(2, uint),
+  leftMs: optional(3, uint),
+})
 export const serverRow = struct('server record', 1, {
   server: field(1, serverEntry),
   extra: optional(2, bytes(limits.valueBytes)),
+  duty: optional(3, serverDutyRow),
 })
 /** One rising number: the leader's epoch, the map's version, the next number to issue, a group's next sequence. */
 export const numberRow = struct('number', 1, { value: field(1, uint) })

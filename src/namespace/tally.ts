@@ -34,7 +34,7 @@ export const totalsKey: Buffer = recordKey('counter', 'totals')
 export class Tally {
   readonly #directories = new Map<InodeId, number[]>()
   #totals: number[] | undefined
-  readonly #digests = new Map<string, { readonly group: GroupId; readonly page: number; digest: ChunkDigest }>()
+  readonly #pages = new Map<string, PageChange>()
 
   /** Something directly inside `directory` changed. */
   directory(directory: InodeId, change: Partial<DirectoryCounters>): void {
@@ -57,28 +57,51 @@ export class Tally {
   }
 
   chunkAdded(facts: ChunkFacts): void {
-    this.#digest(facts, digestOf(facts))
+    this.#page(facts, digestOf(facts), facts.length)
   }
 
   chunkRemoved(facts: ChunkFacts): void {
-    this.#digest(facts, negateDigest(digestOf(facts)))
+    this.#page(facts, negateDigest(digestOf(facts)), -facts.length)
   }
 
   /** Writes all that was gathered. Call it last in the transaction. */
   flush(tx: Transaction): void {
     for (const [directory, lanes] of this.#directories) addLanes(tx, directoryCountersKey(directory), lanes)
     if (this.#totals !== undefined) addLanes(tx, totalsKey, this.#totals)
-    for (const { group, page, digest } of this.#digests.values()) tx.add(digestKey(group, page), digestToLanes(digest))
+    for (const change of this.#pages.values()) tx.add(digestKey(change.group, change.page), pageLanes(change))
   }
 
-  #digest({ id }: ChunkFacts, digest: ChunkDigest): void {
+  #page({ id }: ChunkFacts, digest: ChunkDigest, sizeBytes: number): void {
     const group = groupOf(id)
     const page = pageOf(id)
     const name = `${group}/${page}`
-    const known = this.#digests.get(name)
-    if (known === undefined) this.#digests.set(name, { group, page, digest })
-    else known.digest = addDigest(known.digest, digest)
+    const known = this.#pages.get(name)
+    if (known === undefined) {
+      this.#pages.set(name, { group, page, digest, sizeBytes })
+      return
+    }
+    known.digest = addDigest(known.digest, digest)
+    known.sizeBytes += sizeBytes
   }
+}
+
+interface PageChange {
+  readonly group: GroupId
+  readonly page: number
+  digest: ChunkDigest
+  sizeBytes: number
+}
+
+/** A row `E`: the lanes of the digest, then the bytes of the page's live chunks. */
+function pageLanes({ digest, sizeBytes }: PageChange): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigInt64LE(BigInt(sizeBytes))
+  return Buffer.concat([digestToLanes(digest), bytes])
+}
+
+/** Of a row `E`; 0 where chunks were written before bytes were counted. */
+export function readPageBytes(value: Buffer): number {
+  return value.length < 32 ? 0 : Math.max(0, Number(value.readBigInt64LE(24)))
 }
 
 export function readDirectoryCounters(value: Buffer | undefined): DirectoryCounters {

@@ -10,7 +10,7 @@ import { limits } from '../../src/base/limits.ts'
 import { type KeyValue, prefixEnd, type TxnKV } from '../../src/kv/txn-kv.ts'
 import * as keys from '../../src/namespace/keys.ts'
 import * as rows from '../../src/namespace/rows.ts'
-import { readDirectoryCounters, readTotals, totalsKey } from '../../src/namespace/tally.ts'
+import { readDirectoryCounters, readPageBytes, readTotals, totalsKey } from '../../src/namespace/tally.ts'
 
 /** What the rows say, for further checks. */
 export interface RowFacts {
@@ -121,6 +121,7 @@ class RowCheck {
 
   chunks(): void {
     const digests = new Map<string, ChunkDigest>()
+    const pageBytes = new Map<string, number>()
     for (const { key, value } of this.#family('C')) {
       const chunk = keys.chunkOf(key)
       const row = rows.chunkRow.decode(value)
@@ -135,6 +136,7 @@ class RowCheck {
       const page = keys.digestKey(groupOf(chunk), pageOf(chunk)).toString('hex')
       const digest = digestOf({ id: chunk, length: row.length, crc: row.crc })
       digests.set(page, addDigest(digests.get(page) ?? emptyDigest, digest))
+      pageBytes.set(page, (pageBytes.get(page) ?? 0) + row.length)
       assert.equal(this.#get(keys.deleteKey(chunk)), undefined, `live chunk ${chunk} is to be deleted`)
     }
     for (const chunk of this.#references.keys()) {
@@ -142,6 +144,8 @@ class RowCheck {
     }
     const kept = new Map(this.#family('E').map(({ key, value }) => [key.toString('hex'), digestFromLanes(value)]))
     assert.deepEqual(kept, digests, 'digests equal those of the chunks')
+    const keptBytes = new Map(this.#family('E').map(({ key, value }) => [key.toString('hex'), readPageBytes(value)]))
+    assert.deepEqual(keptBytes, pageBytes, 'bytes of pages equal those of the chunks')
     for (const { key } of this.#family('R'))
       assert.ok((this.#references.get(keys.chunkOf(key)) ?? 0) > 1, 'R without sharing')
     for (const { key } of this.#family('G')) {
