@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts'
 import { pageBytes } from './disk.ts'
 import { diskError } from './errno.ts'
 import type { FileOperation } from './memory-file.ts'
-import { errno, type FileNode, MemoryTree, type UnsyncedChange } from './memory-tree.ts'
+import { type DirectoryNode, errno, type FileNode, MemoryTree, type UnsyncedChange } from './memory-tree.ts'
 
 export type DiskOperation =
   | FileOperation
@@ -25,6 +25,9 @@ export type DiskOperation =
 /** Returns the error with which an operation is to fail, before it has any effect. `readSmall` and `writeSmall` consist of others. */
 export type DiskFault = (operation: DiskOperation, path: string) => AshlarError | undefined
 
+/** Decides when an operation takes effect: calls `go`, in a later turn than it was called itself, or never. */
+export type DiskPace = (operation: DiskOperation, sizeBytes: number, go: () => void) => void
+
 export interface MemoryDiskOptions {
   readonly clock: Clock
   /** Default: 1 TiB. */
@@ -32,6 +35,14 @@ export interface MemoryDiskOptions {
   /** The number of the device: disks with the same number count as one disk. Default 1. */
   readonly device?: number
   readonly fault?: DiskFault
+}
+
+export interface OperateOptions<T> {
+  readonly life: number
+  readonly pace: DiskPace | undefined
+  /** Read or written; 0 for the others. */
+  readonly sizeBytes: number
+  readonly work: () => T
 }
 
 export class MemoryDiskCore {
@@ -45,6 +56,10 @@ export class MemoryDiskCore {
   usedBytes = 0
   fault: DiskFault | undefined
   delayMs = 0
+  /** Syncs answer, and make nothing durable. */
+  liesOnSync = false
+  /** Where a write really goes; undefined: where it should. */
+  misplace: ((path: string, position: number) => number) | undefined
   /** Rises with every crash: what began before it is dead. */
   life = 0
 
@@ -59,10 +74,11 @@ export class MemoryDiskCore {
   async operate<T>(
     operation: DiskOperation,
     path: string,
-    { life, work }: { life: number; work: () => T },
+    { life, pace, sizeBytes, work }: OperateOptions<T>,
   ): Promise<T> {
     await new Promise<void>((resolve) => {
-      if (this.delayMs > 0) this.clock.after(this.delayMs, resolve)
+      if (pace !== undefined) pace(operation, sizeBytes, resolve)
+      else if (this.delayMs > 0) this.clock.after(this.delayMs, resolve)
       else this.clock.soon(resolve)
     })
     if (life !== this.life) throw new AshlarError('closed', `Cannot ${operation} ${path}: the power was cut`)
@@ -82,6 +98,21 @@ export class MemoryDiskCore {
     if (moreBytes > 0 && this.usedBytes + moreBytes > this.capacityBytes) throw errno('ENOSPC')
     this.#allocated.set(file, allocatedBytes)
     this.usedBytes += moreBytes
+  }
+
+  syncFile(file: FileNode): void {
+    if (!this.liesOnSync) file.image.sync()
+  }
+
+  syncDirectory(directory: DirectoryNode): void {
+    if (!this.liesOnSync) this.tree.sync(directory)
+  }
+
+  /** Ends the processes alone: what the disk was told stays as it is, synced or not. */
+  endProcesses(): void {
+    this.life++
+    this.holders.clear()
+    this.tree.closeHandles()
   }
 
   crash(keeps: (change: UnsyncedChange) => boolean): void {

@@ -7,12 +7,17 @@
  * @module
  */
 import type { Disk } from './disk.ts'
-import { type DiskFault, MemoryDiskCore, type MemoryDiskOptions } from './memory-disk-core.ts'
+import { type DiskFault, type DiskPace, MemoryDiskCore, type MemoryDiskOptions } from './memory-disk-core.ts'
 import { MemoryMount } from './memory-mount.ts'
 import type { UnsyncedChange } from './memory-tree.ts'
 
-export type { DiskFault, DiskOperation, MemoryDiskOptions } from './memory-disk-core.ts'
+export type { DiskFault, DiskOperation, DiskPace, MemoryDiskOptions } from './memory-disk-core.ts'
 export type { UnsyncedChange } from './memory-tree.ts'
+
+export interface StoredFile {
+  readonly path: string
+  readonly lengthBytes: number
+}
 
 /** A {@link Disk} that always works on the present state, with controls. */
 export interface MemoryDisk extends Disk {
@@ -24,7 +29,17 @@ export interface MemoryDisk extends Disk {
    */
   crash(keeps?: (change: UnsyncedChange) => boolean): void
   /** The same disk for one process: it is dead after the next crash, so that nothing of a dead process writes on. */
-  mount(): Disk
+  mount(options?: { readonly pace?: DiskPace }): Disk
+  /** Ends the processes alone, as SIGKILL does: all that the disk was told stays, synced or not; mounts, files and locks are dead. */
+  endProcesses(): void
+  /** Whether syncs answer without making anything durable. */
+  setLying(lies: boolean): void
+  /** Sends writes elsewhere: @param misplace returns the position at which a write really lands */
+  setMisplacing(misplace: ((path: string, position: number) => number) | undefined): void
+  /** Every file, in the order of its path. */
+  files(): readonly StoredFile[]
+  /** Flips a stored bit behind everyone's back, durably. */
+  flipBit(path: string, position: number, bit: number): void
   setFault(fault: DiskFault | undefined): void
   /** Makes every operation take so long. */
   setDelay(delayMs: number): void
@@ -49,8 +64,29 @@ class ControlledDisk extends MemoryMount implements MemoryDisk {
     this.#core.crash(keeps)
   }
 
-  mount(): Disk {
-    return new MemoryMount(this.#core, this.#core.life)
+  mount({ pace }: { readonly pace?: DiskPace } = {}): Disk {
+    return new MemoryMount(this.#core, { life: this.#core.life, pace })
+  }
+
+  endProcesses(): void {
+    this.#core.endProcesses()
+  }
+
+  setLying(lies: boolean): void {
+    this.#core.liesOnSync = lies
+  }
+
+  setMisplacing(misplace: ((path: string, position: number) => number) | undefined): void {
+    this.#core.misplace = misplace
+  }
+
+  files(): readonly StoredFile[] {
+    return this.#core.tree.files()
+  }
+
+  flipBit(path: string, position: number, bit: number): void {
+    const node = this.#core.tree.find(path)
+    if (node.kind === 'file') node.image.flipBit(position, bit)
   }
 
   setFault(fault: DiskFault | undefined): void {

@@ -8,7 +8,11 @@
 const blockBytes = 64 * 1024
 
 /** A part of a file that was written and not synced. */
-export type UnsyncedPart = { readonly kind: 'block'; readonly index: number } | { readonly kind: 'length' }
+export type UnsyncedPart = { readonly kind: 'sector'; readonly index: number } | { readonly kind: 'length' }
+
+/** What a disk writes whole or not at all. */
+export const sectorBytes = 512
+const sectorsPerBlock = blockBytes / sectorBytes
 
 export class FileImage {
   /** A block may be shorter than `blockBytes`, or missing: the rest reads as zeros. */
@@ -75,7 +79,7 @@ export class FileImage {
   /** Keeps what was synced, and of the rest what `keeps` chooses. */
   crash(keeps: (part: UnsyncedPart) => boolean): void {
     for (const index of this.#unsynced) {
-      if (keeps({ kind: 'block', index })) this.#makeDurable(index)
+      this.#keepSectors(index, (sector) => keeps({ kind: 'sector', index: sector }))
     }
     this.#unsynced.clear()
     if (this.#durableLengthBytes !== this.#lengthBytes && keeps({ kind: 'length' })) {
@@ -85,6 +89,32 @@ export class FileImage {
     this.#lengthBytes = Number.MAX_SAFE_INTEGER
     this.truncate(this.#durableLengthBytes)
     this.sync()
+  }
+
+  flipBit(position: number, bit: number): void {
+    const { index, offset } = placeOf(position)
+    const current = this.#blocks.get(index)
+    const durable = this.#durableBlocks.get(index)
+    for (const block of new Set([current, durable])) {
+      if (block !== undefined && offset < block.length) block[offset] = (block[offset] as number) ^ (1 << bit)
+    }
+  }
+
+  /** Makes durable the sectors of a block that `keeps` chooses. */
+  #keepSectors(index: number, keeps: (sector: number) => boolean): void {
+    const written = this.#blocks.get(index)
+    const durable = this.#durableBlocks.get(index)
+    const sizeBytes = Math.max(written?.length ?? 0, durable?.length ?? 0)
+    if (sizeBytes === 0) return
+    const merged = Buffer.alloc(sizeBytes)
+    durable?.copy(merged)
+    for (let at = 0; at < sizeBytes; at += sectorBytes) {
+      if (!keeps(index * sectorsPerBlock + at / sectorBytes)) continue
+      const sector = merged.subarray(at, at + sectorBytes)
+      sector.fill(0)
+      sector.set(written?.subarray(at, at + sectorBytes) ?? [])
+    }
+    this.#durableBlocks.set(index, merged)
   }
 
   /** A block that may be changed, at least `sizeBytes` long. */

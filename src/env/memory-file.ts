@@ -14,7 +14,10 @@ export type FileOperation = 'read' | 'write' | 'sync' | 'truncate' | 'length'
 /** What a file asks of its disk. */
 export interface FileHost {
   /** Runs `work` in a later turn, unless a fault or a crash comes before it. */
-  operate<T>(operation: FileOperation, work: () => T): Promise<T>
+  operate<T>(operation: FileOperation, sizeBytes: number, work: () => T): Promise<T>
+  sync(file: FileNode): void
+  /** Where a write at `position` really goes. */
+  placeOf(position: number): number
   /** Changes the room that the file takes, @throws no-space as an errno error */
   resize(file: FileNode, lengthBytes: number): void
   wallMs(): number
@@ -47,15 +50,15 @@ export class MemoryFile implements File {
 
   async read(buffer: Uint8Array, position: number): Promise<number> {
     this.#check(buffer, position)
-    return await this.#run('read', () => this.#node.image.read(buffer, position))
+    return await this.#run('read', buffer.byteLength, () => this.#node.image.read(buffer, position))
   }
 
   async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
     for (const buffer of buffers) this.#check(buffer, position)
-    await this.#run('write', () => {
-      const sizeBytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)
-      if (sizeBytes > 0) this.#host.resize(this.#node, Math.max(this.#node.image.lengthBytes, position + sizeBytes))
-      let at = position
+    const sizeBytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)
+    await this.#run('write', sizeBytes, () => {
+      let at = this.#host.placeOf(position)
+      if (sizeBytes > 0) this.#host.resize(this.#node, Math.max(this.#node.image.lengthBytes, at + sizeBytes))
       for (const buffer of buffers) {
         this.#node.image.write(buffer, at)
         at += buffer.byteLength
@@ -66,7 +69,7 @@ export class MemoryFile implements File {
 
   async sync(): Promise<void> {
     try {
-      await this.#run('sync', () => this.#node.image.sync())
+      await this.#run('sync', 0, () => this.#host.sync(this.#node))
     } catch (error) {
       this.#node.image.failSync()
       this.#syncFailure ??= error
@@ -75,7 +78,7 @@ export class MemoryFile implements File {
   }
 
   async truncate(lengthBytes: number): Promise<void> {
-    await this.#run('truncate', () => {
+    await this.#run('truncate', 0, () => {
       this.#host.resize(this.#node, lengthBytes)
       this.#node.image.truncate(lengthBytes)
       this.#node.modifiedMs = this.#host.wallMs()
@@ -83,7 +86,7 @@ export class MemoryFile implements File {
   }
 
   async lengthBytes(): Promise<number> {
-    return await this.#run('length', () => this.#node.image.lengthBytes)
+    return await this.#run('length', 0, () => this.#node.image.lengthBytes)
   }
 
   close(): Promise<void> {
@@ -91,13 +94,13 @@ export class MemoryFile implements File {
     return this.#closing
   }
 
-  async #run<T>(operation: FileOperation, work: () => T): Promise<T> {
+  async #run<T>(operation: FileOperation, sizeBytes: number, work: () => T): Promise<T> {
     if (this.#closing !== undefined) {
       throw new AshlarError('closed', `Cannot ${operation} ${this.path}: the file was closed`)
     }
     if (this.#syncFailure !== undefined && operation !== 'read') throw this.#syncFailure
     assert(this.#writable || operation === 'read' || operation === 'length', `${this.path} is open for reading only`)
-    const running = this.#host.operate(operation, work)
+    const running = this.#host.operate(operation, sizeBytes, work)
     this.#underWay.add(running)
     try {
       return await running

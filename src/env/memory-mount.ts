@@ -5,7 +5,7 @@
 import { AshlarError } from '../base/errors.ts'
 import { allocateAligned } from './aligned-memory.ts'
 import type { AlignedBuffer, Disk, DiskLock, DiskSpace, File, FileInfo, OpenOptions } from './disk.ts'
-import { type DiskOperation, type MemoryDiskCore, wholePages } from './memory-disk-core.ts'
+import { type DiskOperation, type DiskPace, type MemoryDiskCore, wholePages } from './memory-disk-core.ts'
 import { MemoryFile } from './memory-file.ts'
 import { type DirectoryNode, errno, type FileNode, type Node } from './memory-tree.ts'
 import { readSmallFile, SmallFileWriter } from './small-files.ts'
@@ -15,26 +15,33 @@ export class MemoryMount implements Disk {
   readonly #smallFiles = new SmallFileWriter(this)
   readonly #boundLife: number | undefined
 
-  /** @param life the life it belongs to, and dies with; undefined: whichever is the present one */
-  constructor(core: MemoryDiskCore, life?: number) {
+  readonly #pace: DiskPace | undefined
+
+  /** @param binding the life it belongs to, and dies with (undefined: whichever is the present one), and its pace */
+  constructor(
+    core: MemoryDiskCore,
+    { life, pace }: { readonly life?: number; readonly pace?: DiskPace | undefined } = {},
+  ) {
     this.#core = core
     this.#boundLife = life
+    this.#pace = pace
   }
 
   async open(path: string, { mode, direct = false }: OpenOptions): Promise<File> {
     return await this.#run('open', path, () => {
       const node = this.#openNode(path, mode)
-      node.handles++
+      this.#core.tree.opened(node)
       const life = this.#life()
       return new MemoryFile(
         {
-          operate: (operation, work) => this.#core.operate(operation, path, { life, work }),
+          operate: (operation, sizeBytes, work) =>
+            this.#core.operate(operation, path, { life, pace: this.#pace, sizeBytes, work }),
+          sync: (file) => this.#core.syncFile(file),
+          placeOf: (position) => this.#core.misplace?.(path, position) ?? position,
           resize: (file, lengthBytes) => this.#core.resize(file, lengthBytes),
           wallMs: () => this.#core.clock.wallMs(),
           closed: (file) => {
-            if (life !== this.#core.life) return
-            file.handles--
-            this.#core.tree.releaseIfUnused(file)
+            if (life === this.#core.life) this.#core.tree.closed(file)
           },
         },
         path,
@@ -80,7 +87,7 @@ export class MemoryMount implements Disk {
         if (node?.kind === 'file') throw errno(at.length < path.length ? 'ENOTDIR' : 'EEXIST')
         if (node !== undefined) continue
         this.#core.tree.change([{ directory, name, node: this.#core.tree.newDirectory(this.#core.clock.wallMs()) }])
-        this.#core.tree.sync(directory)
+        this.#core.syncDirectory(directory)
       }
     })
   }
@@ -129,7 +136,7 @@ export class MemoryMount implements Disk {
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.#run('sync-directory', path, () => this.#core.tree.sync(this.#core.tree.findDirectory(path)))
+    return this.#run('sync-directory', path, () => this.#core.syncDirectory(this.#core.tree.findDirectory(path)))
   }
 
   space(path: string): Promise<DiskSpace> {
@@ -194,7 +201,7 @@ export class MemoryMount implements Disk {
   }
 
   #run<T>(operation: DiskOperation, path: string, work: () => T): Promise<T> {
-    return this.#core.operate(operation, path, { life: this.#life(), work })
+    return this.#core.operate(operation, path, { life: this.#life(), pace: this.#pace, sizeBytes: 0, work })
   }
 }
 

@@ -10,12 +10,12 @@
 import { AshlarError } from '../base/errors.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import type { Clock } from './clock.ts'
-import { ConnectionStream } from './connection-stream.ts'
 import { noAnswer } from './errno.ts'
 import type { Log } from './log.ts'
 import { type Link, MemoryConnection } from './memory-connection.ts'
 import type { Connection, HttpListener, HttpOptions, Listener, Network } from './network.ts'
-import { createHttpServer, type HttpHandler } from './node-http.ts'
+import type { HttpHandler } from './node-http.ts'
+import { serveHttpOver } from './serve-http-over.ts'
 import { cancelled } from './waiting.ts'
 
 export interface MemoryNetwork {
@@ -127,22 +127,9 @@ class Hub implements Link {
     }
   }
 
-  async serveHttp(host: string, options: HttpOptions, handle: HttpHandler): Promise<HttpListener> {
-    const server = createHttpServer(options, { handle, log: this.#log })
-    const streams = new Set<ConnectionStream>()
-    const listener = await this.listen(host, options, (connection) => {
-      const stream = new ConnectionStream(connection, this.clock)
-      streams.add(stream)
-      stream.once('close', () => streams.delete(stream))
-      server.emit('connection', stream)
-    })
-    return {
-      address: listener.address,
-      close: async () => {
-        await listener.close()
-        for (const stream of streams) stream.destroy()
-      },
-    }
+  serveHttp(host: string, options: HttpOptions, handle: HttpHandler): Promise<HttpListener> {
+    const listen: Network['listen'] = (listenOptions, onConnection) => this.listen(host, listenOptions, onConnection)
+    return serveHttpOver({ listen, clock: this.clock, log: this.#log }, options, handle)
   }
 
   connect(

@@ -46,6 +46,8 @@ export class MemoryTree {
   #nextInode = 1
   /** Steps that no sync has made durable, in order. */
   #unsynced: (readonly NameChange[])[] = []
+  /** Files with open handles. */
+  readonly #opened = new Set<FileNode>()
   readonly #released: (file: FileNode) => void
 
   /** @param released called when a file has lost its last name and handle */
@@ -108,33 +110,76 @@ export class MemoryTree {
     this.#unsynced.push(changes)
   }
 
+  opened(file: FileNode): void {
+    file.handles++
+    this.#opened.add(file)
+  }
+
+  closed(file: FileNode): void {
+    file.handles--
+    if (file.handles === 0) this.#opened.delete(file)
+    this.releaseIfUnused(file)
+  }
+
   releaseIfUnused(file: FileNode): void {
     if (file.links === 0 && file.handles === 0) this.#released(file)
   }
 
-  sync(directory: DirectoryNode): void {
-    const touched = new Set([directory])
-    const kept: (readonly NameChange[])[] = []
-    const durable: (readonly NameChange[])[] = []
-    for (const step of this.#unsynced.toReversed()) {
-      if (!step.some((change) => touched.has(change.directory))) {
-        kept.push(step)
-        continue
-      }
-      durable.push(step)
-      for (const change of step) touched.add(change.directory)
+  /** As the end of all processes does. */
+  closeHandles(): void {
+    for (const file of this.#opened) {
+      file.handles = 0
+      this.releaseIfUnused(file)
     }
-    for (const step of durable.toReversed()) makeDurable(step)
-    this.#unsynced = kept.toReversed()
+    this.#opened.clear()
+  }
+
+  sync(directory: DirectoryNode): void {
+    this.#settle(new Set([directory]), () => false)
+  }
+
+  /** Every file, in the order of its path. */
+  files(): { readonly path: string; readonly lengthBytes: number }[] {
+    const found: { path: string; lengthBytes: number }[] = []
+    const visit = (directory: DirectoryNode, prefix: string) => {
+      for (const name of [...directory.names.keys()].sort()) {
+        const node = directory.names.get(name) as Node
+        if (node.kind === 'directory') visit(node, `${prefix}${name}/`)
+        else found.push({ path: `${prefix}${name}`, lengthBytes: node.image.lengthBytes })
+      }
+    }
+    visit(this.#root, '/')
+    return found
   }
 
   /**
-   * Keeps what was synced, and of the rest what `keeps` chooses.
+   * Makes durable the steps that touch one of `directories`, and those that `keeps` chooses; with each, the earlier
+   * steps of the directories that it touches.
+   */
+  #settle(directories: Set<DirectoryNode>, keeps: (changes: readonly NameChange[]) => boolean): void {
+    const rest: (readonly NameChange[])[] = []
+    const durable: (readonly NameChange[])[] = []
+    for (const step of this.#unsynced.toReversed()) {
+      if (!step.some((change) => directories.has(change.directory)) && !keeps(step)) {
+        rest.push(step)
+        continue
+      }
+      durable.push(step)
+      for (const change of step) directories.add(change.directory)
+    }
+    for (const step of durable.toReversed()) makeDurable(step)
+    this.#unsynced = rest.toReversed()
+  }
+
+  /**
+   * Keeps what was synced, and of the rest what `keeps` chooses; with a step of names the earlier ones of the same
+   * directories, as journals do.
    * @returns the files that are left
    */
   crash(keeps: (change: UnsyncedChange) => boolean): FileNode[] {
-    for (const changes of this.#unsynced) if (keeps({ kind: 'names', changes })) makeDurable(changes)
+    this.#settle(new Set(), (changes) => keeps({ kind: 'names', changes }))
     this.#unsynced = []
+    this.#opened.clear()
     const files = new Set<FileNode>()
     const directories: DirectoryNode[] = [this.#root]
     for (const directory of directories) {
