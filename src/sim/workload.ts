@@ -20,22 +20,51 @@ export interface Clients {
 /** Pages of one list: more than any simulated directory has. */
 const mostPages = 64
 
+/** Where an operation is. */
+export interface OperationEnd {
+  readonly operation: Operation
+  /** Of whom it was asked; undefined: not begun, or its machine was dead. */
+  readonly client: AshlarClient | undefined
+  readonly isEnded: boolean
+  /** What should never be: a failure of the operation as a whole. */
+  readonly failure: unknown
+}
+
 /**
  * Begins every operation at its time, counted from now.
- * @returns resolves when all have ended; one whose client died may never end
+ * @returns where each is: it goes on changing while they run
  */
-export function runWorkload(operations: readonly Operation[], clients: Clients, history: History): Promise<void> {
-  const running = operations.map(
-    (operation) =>
-      new Promise<void>((resolve, reject) => {
-        clients.after(operation.atMs, () => {
-          const client = clients.client(operation.client)
-          if (client === undefined) resolve()
-          else new OperationRun(client, operation, history).run().then(resolve, reject)
-        })
-      }),
-  )
-  return Promise.all(running).then(() => undefined)
+export function runWorkload(
+  operations: readonly Operation[],
+  clients: Clients,
+  history: History,
+): readonly OperationEnd[] {
+  return operations.map((operation) => {
+    const end = {
+      operation,
+      client: undefined as AshlarClient | undefined,
+      isEnded: false,
+      failure: undefined as unknown,
+    }
+    clients.after(operation.atMs, () => {
+      const client = clients.client(operation.client)
+      end.client = client
+      if (client === undefined) {
+        end.isEnded = true
+        return
+      }
+      new OperationRun(client, operation, history).run().then(
+        () => {
+          end.isEnded = true
+        },
+        (error: unknown) => {
+          end.failure = error
+          end.isEnded = true
+        },
+      )
+    })
+    return end
+  })
 }
 
 /** One operation under way. */

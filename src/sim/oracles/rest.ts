@@ -1,0 +1,88 @@
+/**
+ * The promise that all is made good again: once the faults are gone, every server is up and compared, no replica is owed,
+ * no delete, purge or allocation is left, and the books agree, within a bound of virtual time.
+ * @module
+ */
+import { AshlarError, isAshlarError } from '../../base/errors.ts'
+import type { AshlarClient } from '../../client/index.ts'
+import type { TxnKV } from '../../kv/txn-kv.ts'
+import type { Script } from '../script.ts'
+import type { World } from '../world.ts'
+import { compareBooks, type ServerBooks } from './books.ts'
+import type { Violation } from './violation.ts'
+
+/** Sessions of clients that died end after a minute; members are compared every ten seconds. */
+const boundMs = 240_000
+const lookIntervalMs = 2_000
+const callBoundMs = 60_000
+
+export class Rest {
+  readonly #world: World
+  readonly #script: Script
+
+  constructor(world: World, script: Script) {
+    this.#world = world
+    this.#script = script
+  }
+
+  /** Runs until the cluster is at rest and its books agree. @returns what still is not so at the bound */
+  async reach(client: AshlarClient): Promise<readonly Violation[]> {
+    const endMs = this.#world.clock.monotonicMs() + boundMs
+    for (;;) {
+      const unrest = await this.#unrest(client)
+      const differences = unrest === undefined ? await this.#differences(client, false) : []
+      if (unrest === undefined && differences.length === 0) return []
+      if (this.#world.clock.monotonicMs() >= endMs) {
+        if (unrest !== undefined) return [{ oracle: 'rest', text: `no rest after ${boundMs / 1000} s: ${unrest}` }]
+        return differences.map((text) => ({ oracle: 'books', text }))
+      }
+      await this.#world.runFor(lookIntervalMs)
+    }
+  }
+
+  /** Everything once more, every stored byte verified. */
+  async compare(client: AshlarClient): Promise<readonly Violation[]> {
+    const differences = await this.#differences(client, true)
+    return differences.map((text) => ({ oracle: 'books', text }))
+  }
+
+  /** @returns why the cluster is not at rest, if so */
+  async #unrest(client: AshlarClient): Promise<string | undefined> {
+    try {
+      const [status, nodes] = await this.#world.runWhile(Promise.all([client.status(), client.nodes()]), callBoundMs)
+      const away = nodes.find(({ state, synced }) => state !== 'up' || !synced)
+      if (away !== undefined) return `server ${away.id} is ${away.state}${away.synced ? '' : ', not compared'}`
+      if (nodes.length < this.#script.cluster.servers.length) return `only ${nodes.length} servers are known`
+      const left = {
+        'replicas owed': status.underReplicatedChunks,
+        'deletes pending': status.pendingDeletes,
+        'allocations open': status.openAllocations,
+        'entries of trash past their time': this.#script.cluster.trashKeepMs < boundMs / 4 ? status.trashEntries : 0,
+      }
+      const found = Object.entries(left).find(([, count]) => count > 0)
+      return found === undefined ? undefined : `${found[1]} ${found[0]}`
+    } catch (error) {
+      if (!isAshlarError(error)) throw error
+      return `no answer: ${error.message}`
+    }
+  }
+
+  async #differences(client: AshlarClient, verify: boolean): Promise<readonly string[]> {
+    const { master, servers } = this.#world.facts()
+    if (master.kv === undefined) throw new AshlarError('unavailable', 'Cannot read the books: the master is dead')
+    const books = servers.map(({ name, serverId, store, state }): ServerBooks => {
+      if (store === undefined || serverId === undefined) {
+        throw new AshlarError('unavailable', `Cannot read the books: ${name} is ${state}`)
+      }
+      return { name, serverId, store }
+    })
+    return await this.#world.runWhile(this.#compare(client, { kv: master.kv, books, verify }), callBoundMs)
+  }
+
+  async #compare(
+    client: AshlarClient,
+    { kv, books, verify }: { readonly kv: TxnKV; readonly books: readonly ServerBooks[]; readonly verify: boolean },
+  ): Promise<readonly string[]> {
+    return compareBooks(kv, { map: await client.map(), servers: books, verify })
+  }
+}

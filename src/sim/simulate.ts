@@ -1,0 +1,208 @@
+/**
+ * One run: a world, the script's operations and faults in it, and every oracle's judgement.
+ *
+ * The order is that of a bad day: work under faults; all faults end and every machine runs again; what is under way
+ * ends; clients close; the cluster comes to rest within a bound; then everything is read back, and the books compared.
+ * A run is a pure function of its script: the same script gives the same trace hash.
+ * @module
+ */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
+import type { AshlarClient } from '../client/index.ts'
+import { History } from './history.ts'
+import { errorText, judgeAnswers } from './oracles/answers.ts'
+import { Rest } from './oracles/rest.ts'
+import type { Violation } from './oracles/violation.ts'
+import { Watch } from './oracles/watch.ts'
+import { readBack } from './read-back.ts'
+import type { Script } from './script.ts'
+import { type OperationEnd, runWorkload } from './workload.ts'
+import { createWorld, type LogLine, type StoryLine, type World } from './world.ts'
+
+export interface Outcome {
+  readonly ok: boolean
+  readonly violations: readonly Violation[]
+  /** Over everything that happened, in order. */
+  readonly traceHash: string
+  readonly virtualMs: number
+  readonly events: number
+  /** Operations that ran, and how their calls ended. */
+  readonly operations: number
+  readonly calls: Readonly<Record<'ok' | 'refused' | 'unknown' | 'void', number>>
+  readonly faults: number
+  /** The search for an order was given up: no judgement about it. */
+  readonly isUndecided: boolean
+  readonly history: History
+  readonly story: readonly StoryLine[]
+}
+
+export interface SimulateOptions {
+  readonly onLog?: (line: LogLine) => void
+}
+
+const watchIntervalMs = 5_000
+/** What is under way when all is well again must end in this time: a client waits half a minute, with a few retries in a row. */
+const endBoundMs = 180_000
+const closeBoundMs = 60_000
+/** Of reading everything back. */
+const readBackBoundMs = 120_000
+
+export async function simulate(script: Script, { onLog }: SimulateOptions = {}): Promise<Outcome> {
+  const story: StoryLine[] = []
+  const { cluster, seed } = script
+  const world = await createWorld({
+    cluster,
+    seed,
+    onStory: (line) => story.push(line),
+    ...(onLog === undefined ? {} : { onLog }),
+  })
+  try {
+    return await new Run(script, world, story).run()
+  } finally {
+    await world.close()
+  }
+}
+
+class Run {
+  readonly #script: Script
+  readonly #world: World
+  readonly #story: readonly StoryLine[]
+  readonly #history: History
+  readonly #watch = new Watch()
+  readonly #violations: Violation[] = []
+
+  constructor(script: Script, world: World, story: readonly StoryLine[]) {
+    this.#script = script
+    this.#world = world
+    this.#story = story
+    this.#history = new History(() => world.clock.monotonicMs())
+  }
+
+  async run(): Promise<Outcome> {
+    const { faults, operations, durationMs } = this.#script
+    for (const fault of faults) this.#world.clock.after(fault.atMs, () => this.#world.apply(fault))
+    const ends = runWorkload(operations, this.#clients(), this.#history)
+    const stopWatching = this.#keepWatching()
+    await this.#world.runFor(durationMs)
+    const isHealed = await this.#stage('heal', () => this.#world.healAll())
+    if (isHealed) {
+      await this.#awaitEnds(ends)
+      stopWatching()
+      await this.#stage('come to rest', () => this.#settle())
+    }
+    const { cluster } = this.#script
+    const verdict = judgeAnswers(this.#history, { trashLastsMs: trashLastsMs(cluster.trashKeepMs) })
+    const violations = [...this.#violations, ...this.#watch.violations, ...verdict.violations]
+    return {
+      ok: violations.length === 0,
+      violations,
+      traceHash: this.#world.traceHash(),
+      virtualMs: this.#world.clock.monotonicMs(),
+      events: this.#world.events,
+      operations: operations.length,
+      calls: this.#counts(),
+      faults: faults.length,
+      isUndecided: verdict.isUndecided,
+      history: this.#history,
+      story: this.#story,
+    }
+  }
+
+  #clients() {
+    const { clock } = this.#world
+    return {
+      client: (index: number) => this.#world.client(index),
+      nowMs: () => clock.monotonicMs(),
+      after: (delayMs: number, callback: () => void) => void clock.after(delayMs, callback),
+    }
+  }
+
+  /** @returns what ends it */
+  #keepWatching(): () => void {
+    let isStopped = false
+    const look = () => {
+      if (isStopped) return
+      const client = this.#world.client(0)
+      if (client !== undefined) {
+        this.#watch
+          .look(client)
+          .catch((error: unknown) => this.#break('surprise', `a look failed: ${errorText(error)}`))
+      }
+      this.#world.clock.after(watchIntervalMs, look)
+    }
+    look()
+    return () => {
+      isStopped = true
+    }
+  }
+
+  /** One whose client died meanwhile may stay without an end; any other must have one. */
+  async #awaitEnds(ends: readonly OperationEnd[]): Promise<void> {
+    const isOpen = ({ isEnded, client, operation }: OperationEnd) =>
+      !isEnded && client !== undefined && this.#world.client(operation.client) === client
+    await this.#world.runUntil(() => !ends.some(isOpen), endBoundMs)
+    for (const end of ends) {
+      if (end.failure !== undefined) this.#break('surprise', `operation ${end.operation.id}: ${errorText(end.failure)}`)
+      if (isOpen(end)) {
+        this.#break(
+          'ended',
+          `operation ${end.operation.id} never ended, ${endBoundMs / 1000} s after all faults were gone`,
+        )
+      }
+    }
+  }
+
+  /** The scripted clients go, with all that they hold; another one sees the cluster come to rest, and reads everything. */
+  async #settle(): Promise<void> {
+    const { clients } = this.#script.cluster
+    const old = Array.from({ length: clients }, (_, index) => this.#world.client(index))
+    const closed = Promise.all(old.map((client) => client?.close()))
+    await this.#world.runWhile(closed, closeBoundMs)
+    const observer = await this.#freshClient()
+    const rest = new Rest(this.#world, this.#script)
+    this.#violations.push(...(await rest.reach(observer)))
+    const readAll = readBack(observer, this.#history, this.#script)
+    this.#violations.push(...(await this.#world.runWhile(readAll, readBackBoundMs)))
+    this.#violations.push(...(await rest.compare(observer)))
+    await this.#world.runWhile(this.#watch.look(observer), closeBoundMs)
+  }
+
+  /** After a client closed itself, only a new process gives another one. */
+  async #freshClient(): Promise<AshlarClient> {
+    const old = this.#world.client(0)
+    this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: 'client-1', durationMs: 1 })
+    await this.#world.runFor(10)
+    await this.#world.healAll()
+    const client = this.#world.client(0)
+    if (client === undefined || client === old) {
+      throw new AshlarError('internal', 'Cannot look at the cluster: no new client came up')
+    }
+    return client
+  }
+
+  /** @returns whether it succeeded; a failure is a violation */
+  async #stage(what: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work()
+      return true
+    } catch (error) {
+      const oracle = isAshlarError(error) ? 'rest' : 'world'
+      this.#break(oracle, `the cluster did not ${what}: ${errorText(error)}`)
+      return false
+    }
+  }
+
+  #break(oracle: Violation['oracle'], text: string): void {
+    this.#violations.push({ oracle, text })
+  }
+
+  #counts(): Outcome['calls'] {
+    const counts = { ok: 0, refused: 0, unknown: 0, void: 0 }
+    for (const { outcome } of this.#history.calls) counts[outcome.kind]++
+    return counts
+  }
+}
+
+/** Cluster time may leap at each change of the leader, and a clock may be fast: only a long keep time is sure to last. */
+function trashLastsMs(trashKeepMs: number): number {
+  return trashKeepMs > 86_400_000 ? trashKeepMs / 2 : 0
+}

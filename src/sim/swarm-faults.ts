@@ -1,0 +1,159 @@
+/**
+ * The faults of a simulated minute: a few kinds per seed, at random moments, on random hosts.
+ *
+ * What breaks a promise of the hardware (a sync that lies, a bit that flips, a write beside its place) strikes one server
+ * at most, and only where the policy keeps every acknowledged byte on another one too.
+ * @module
+ */
+import type { Random } from '../env/random.ts'
+import type { SeededRandom } from '../env/seeded-random.ts'
+import type { Fault, FaultKind, HostName, SimCluster } from './script.ts'
+
+interface Draw {
+  readonly id: number
+  readonly atMs: number
+  readonly durationMs: number
+  readonly random: Random
+  readonly master: HostName
+  readonly servers: readonly HostName[]
+  readonly clients: readonly HostName[]
+  /** The one server whose hardware may break its promises; undefined: none may. */
+  readonly rotten: HostName | undefined
+}
+
+const lastFaultFraction = 0.85
+const mostFaults = 8
+
+export function drawFaults(
+  random: SeededRandom,
+  { cluster, durationMs }: { readonly cluster: SimCluster; readonly durationMs: number },
+): readonly Fault[] {
+  const servers = cluster.servers.map((_, index) => `chunkserver-${index + 1}`)
+  const rotten = cluster.policy === 'replicated-1' ? undefined : servers[random.below(servers.length)]
+  const kinds = (Object.keys(drawers) as FaultKind[]).filter(
+    (kind) => random.fraction() < 0.3 && (rotten !== undefined || !isRot(kind)),
+  )
+  // One seed in ten has none: what fails there fails by itself.
+  const count = kinds.length === 0 || random.fraction() < 0.1 ? 0 : 1 + random.below(mostFaults)
+  const faults: Fault[] = []
+  for (let id = 0; id < count; id++) {
+    const kind = kinds[random.below(kinds.length)] as FaultKind
+    const draw: Draw = {
+      id,
+      atMs: Math.round(random.fraction() * durationMs * lastFaultFraction),
+      durationMs: drawDuration(random),
+      random,
+      master: 'master',
+      servers,
+      clients: Array.from({ length: cluster.clients }, (_, index) => `client-${index + 1}`),
+      rotten,
+    }
+    faults.push(drawers[kind](draw))
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs || a.id - b.id)
+}
+
+function isRot(kind: FaultKind): boolean {
+  return kind === 'bit-flip' || kind === 'lying-sync' || kind === 'misdirected-write'
+}
+
+const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
+  kill: (draw) => ({ kind: 'kill', ...lasting(draw), host: anyHost(draw) }),
+  'power-loss': (draw) => ({
+    kind: 'power-loss',
+    ...lasting(draw),
+    host: draw.random.fraction() < 0.3 ? 'all' : draw.random.fraction() < 0.3 ? draw.master : anyServer(draw),
+  }),
+  pause: (draw) => ({ kind: 'pause', ...lasting(draw), host: anyHost(draw) }),
+  partition: (draw) => ({
+    kind: 'partition',
+    ...lasting(draw),
+    from: anyHost(draw),
+    to: draw.random.fraction() < 0.4 ? 'others' : anyHost(draw),
+    oneWay: draw.random.fraction() < 0.4,
+  }),
+  'slow-link': (draw) => ({
+    kind: 'slow-link',
+    ...lasting(draw),
+    host: anyHost(draw),
+    delayMs: Math.round(10 ** (1 + 2.5 * draw.random.fraction())),
+  }),
+  'drop-connections': (draw) => ({ kind: 'drop-connections', ...beginning(draw), host: anyHost(draw) }),
+  'clock-jump': (draw) => ({
+    kind: 'clock-jump',
+    ...beginning(draw),
+    host: anyHost(draw),
+    jumpMs: draw.random.weighted([3_600_000, -3_600_000, 31_536_000_000, -31_536_000_000], () => 1),
+  }),
+  'clock-rate': (draw) => ({
+    kind: 'clock-rate',
+    ...lasting(draw),
+    host: anyHost(draw),
+    rate: draw.random.weighted([0.2, 0.9, 1.1, 10], () => 1),
+  }),
+  'disk-error': (draw) => ({
+    kind: 'disk-error',
+    ...lasting(draw),
+    host: anyServer(draw),
+    operations: draw.random.weighted([['read'], ['write'], ['sync'], ['read', 'write', 'sync']] as const, () => 1),
+    chance: draw.random.weighted([0.02, 0.2, 1], () => 1),
+  }),
+  'disk-full': (draw) => ({ kind: 'disk-full', ...lasting(draw), host: anyServer(draw) }),
+  'disk-stall': (draw) => ({ kind: 'disk-stall', ...lasting(draw), host: anyServer(draw) }),
+  'disk-slow': (draw) => ({
+    kind: 'disk-slow',
+    ...lasting(draw),
+    host: anyServer(draw),
+    factor: draw.random.weighted([10, 100, 1000], () => 1),
+  }),
+  'lying-sync': (draw) => ({ kind: 'lying-sync', ...lasting(draw), host: draw.rotten as HostName }),
+  'bit-flip': (draw) => ({
+    kind: 'bit-flip',
+    ...beginning(draw),
+    host: draw.rotten as HostName,
+    flips: 1 + draw.random.below(8),
+  }),
+  'misdirected-write': (draw) => ({ kind: 'misdirected-write', ...beginning(draw), host: draw.rotten as HostName }),
+  'metadata-conflicts': (draw) => ({
+    kind: 'metadata-conflicts',
+    ...lasting(draw),
+    chance: draw.random.weighted([0.05, 0.3], () => 1),
+  }),
+  'metadata-unknown': (draw) => ({
+    kind: 'metadata-unknown',
+    ...lasting(draw),
+    chance: draw.random.weighted([0.02, 0.2], () => 1),
+  }),
+  'metadata-slow': (draw) => ({
+    kind: 'metadata-slow',
+    ...lasting(draw),
+    delayMs: draw.random.weighted([20, 500, 3000], () => 1),
+  }),
+}
+
+function beginning({ id, atMs }: Draw): { readonly id: number; readonly atMs: number } {
+  return { id, atMs }
+}
+
+function lasting({ id, atMs, durationMs }: Draw): {
+  readonly id: number
+  readonly atMs: number
+  readonly durationMs: number
+} {
+  return { id, atMs, durationMs }
+}
+
+/** From a tenth of a second to half a minute, each length as likely. */
+function drawDuration(random: Random): number {
+  return Math.round(100 * 300 ** random.fraction())
+}
+
+/** Chunk servers mostly. */
+function anyHost({ random, master, servers, clients }: Draw): HostName {
+  const pool = random.weighted([[master], servers, clients], (hosts) => (hosts === servers ? 3 : 1))
+  return pool[random.below(pool.length)] as HostName
+}
+
+function anyServer({ random, servers }: Draw): HostName {
+  return servers[random.below(servers.length)] as HostName
+}
