@@ -56,20 +56,20 @@ test('ByteWriter refuses numbers that are not unsigned safe integers', () => {
   }
 })
 
-test('ByteWriter.delimited() puts the length before what is written, whatever its length, nested too', () => {
+test('ByteWriter.endDelimited() puts the length before what is written, whatever its length, nested too', () => {
   for (const length of [0, 1, 126, 127, 128, 129, 16_383, 16_384, 70_000]) {
     const content = Buffer.alloc(length, 7)
     const bytes = written((writer) => {
-      writer.delimited(() => {
+      delimited(writer, () => {
         writer.u8(1)
-        writer.delimited(() => writer.bytes(content))
+        delimited(writer, () => writer.bytes(content))
       })
       writer.u8(9)
     })
     const reader = new ByteReader(bytes)
-    const read = reader.within(reader.varint(), () => {
+    const read = within(reader, reader.varint(), () => {
       assert.equal(reader.u8(), 1)
-      return reader.within(reader.varint(), () => reader.bytes(reader.remaining))
+      return within(reader, reader.varint(), () => reader.bytes(reader.remaining))
     })
     assert.deepEqual(read, content)
     assert.equal(reader.u8(), 9)
@@ -91,14 +91,14 @@ test('ByteReader refuses to read past the end, and to leave over what it was tol
   assert.throws(() => reader.u32(), protocol)
   assert.throws(() => reader.bytes(4), protocol)
   assert.throws(() => reader.bytes(2 ** 52), protocol)
-  assert.throws(() => reader.within(4, () => reader.u8()), protocol)
+  assert.throws(() => within(reader, 4, () => reader.u8()), protocol)
   assert.equal(reader.remaining, 3)
-  assert.throws(() => new ByteReader(Buffer.alloc(3)).within(2, () => 0), protocol)
+  assert.throws(() => within(new ByteReader(Buffer.alloc(3)), 2, () => 0), protocol)
 })
 
-test('ByteReader.within() bounds what is read inside', () => {
+test('ByteReader.enter() bounds what is read inside', () => {
   const reader = new ByteReader(Buffer.from([1, 2, 3, 4]))
-  assert.throws(() => reader.within(2, () => reader.u32()), protocol)
+  assert.throws(() => within(reader, 2, () => reader.u32()), protocol)
 })
 
 test('ByteReader.text() takes strict UTF-8 only, and keeps a byte order mark', () => {
@@ -116,3 +116,16 @@ test('ByteReader reads within a view, not within the memory beneath it', () => {
   assert.equal(reader.u16(), 0x0102)
   assert.throws(() => reader.u8(), protocol)
 })
+
+function delimited(writer: ByteWriter, write: () => void): void {
+  const start = writer.beginDelimited()
+  write()
+  writer.endDelimited(start)
+}
+
+function within<T>(reader: ByteReader, length: number, read: () => T): T {
+  const outerEnd = reader.enter(length)
+  const value = read()
+  reader.leave(outerEnd)
+  return value
+}

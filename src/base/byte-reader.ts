@@ -66,6 +66,20 @@ export class ByteReader {
     return this.#buffer.subarray(at, at + length)
   }
 
+  /** A copy of the next `length` bytes. */
+  copy(length: number): Buffer {
+    const at = this.#take(length)
+    const copied = Buffer.allocUnsafe(length)
+    this.#buffer.copy(copied, 0, at, at + length)
+    return copied
+  }
+
+  /** The next `length` bytes as lower-case hex digits. */
+  hex(length: number): string {
+    const at = this.#take(length)
+    return this.#buffer.toString('hex', at, at + length)
+  }
+
   /** @throws {AshlarError} `protocol` — not UTF-8 */
   text(length: number): string {
     const bytes = this.bytes(length)
@@ -76,15 +90,21 @@ export class ByteReader {
     }
   }
 
-  /** Runs `read` on the next `length` bytes alone; what it leaves over is an error. */
-  within<T>(length: number, read: () => T): T {
+  /** Bounds the reader to the next `length` bytes, until {@link leave}. @returns for that */
+  enter(length: number): number {
     if (length > this.remaining) throw malformed(`a length of ${length} with ${this.remaining} bytes left`)
     const outerEnd = this.#end
     this.#end = this.#at + length
-    const result = read()
+    return outerEnd
+  }
+
+  /**
+   * @param outerEnd what {@link enter} gave
+   * @throws {AshlarError} `protocol` — something was left over
+   */
+  leave(outerEnd: number): void {
     if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes too many`)
     this.#end = outerEnd
-    return result
   }
 
   /** A view of what lies between two positions. */

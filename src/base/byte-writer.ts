@@ -61,6 +61,14 @@ export class ByteWriter {
     this.#length += value.length
   }
 
+  /** The bytes that hex digits spell. @returns how many they are: fewer than half the digits where one is none */
+  hex(digits: string): number {
+    this.#room(digits.length / 2)
+    const written = this.#buffer.write(digits, this.#length, 'hex')
+    this.#length += written
+    return written
+  }
+
   /** As UTF-8. A lone surrogate becomes U+FFFD: where that would alias two names, refuse it before. */
   text(value: string): void {
     const length = Buffer.byteLength(value)
@@ -69,23 +77,26 @@ export class ByteWriter {
     this.#length += length
   }
 
-  /** Writes what `write` writes, with its length in bytes as a varint before it. */
-  delimited(write: () => void): void {
-    const at = this.#length
+  /** What is written up to {@link endDelimited} gets its length in bytes as a varint before it. @returns for that */
+  beginDelimited(): number {
     this.u8(0)
-    write()
-    const length = this.#length - at - 1
+    return this.#length
+  }
+
+  /** @param start what {@link beginDelimited} gave */
+  endDelimited(start: number): void {
+    const length = this.#length - start
     if (length < 0x80) {
-      this.#buffer[at] = length
+      this.#buffer[start - 1] = length
       return
     }
     let prefixBytes = 1
     for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) prefixBytes++
     this.#room(prefixBytes - 1)
-    this.#buffer.copyWithin(at + prefixBytes, at + 1, this.#length)
-    this.#length = at
+    this.#buffer.copyWithin(start - 1 + prefixBytes, start, this.#length)
+    this.#length = start - 1
     this.varint(length)
-    this.#length = at + prefixBytes + length
+    this.#length = start - 1 + prefixBytes + length
   }
 
   #room(bytes: number): void {

@@ -107,14 +107,14 @@ test('struct() keeps unknown fields that lie between known ones, and in nested s
     writer.varint(1 * 2)
     writer.varint(8)
     writer.varint(51 * 2 + 1)
-    writer.delimited(() => writer.text('abc'))
+    delimited(writer, () => writer.text('abc'))
   })
   const back = point.encode(point.decode(encoded))
   assert.equal(back.toString('hex'), '010208640167' + '03616263')
   const outer = struct('outer', 1, { inner: field(1, point) })
   const nested = raw(1, (writer) => {
     writer.varint(1 * 2 + 1)
-    writer.delimited(() => writer.bytes(encoded))
+    delimited(writer, () => writer.bytes(encoded))
   })
   assert.deepEqual(outer.encode(outer.decode(nested)).subarray(3), back)
 })
@@ -209,7 +209,7 @@ test('list() refuses a count past its limit or past the input, before it allocat
     for (const count of [2 ** 40, 2 ** 31, 4]) {
       const encoded = raw(1, (writer) => {
         writer.varint(1 * 2 + 1)
-        writer.delimited(() => {
+        delimited(writer, () => {
           writer.varint(count)
           writer.bytes(Buffer.alloc(3))
         })
@@ -265,3 +265,9 @@ test('float, hex() and choice() refuse what is not theirs', () => {
   assert.throws(() => mixed.decode(Buffer.from('010501aa', 'hex')), protocol)
   assert.throws(() => mixed.decode(Buffer.from('010602', 'hex')), protocol)
 })
+
+function delimited(writer: ByteWriter, write: () => void): void {
+  const start = writer.beginDelimited()
+  write()
+  writer.endDelimited(start)
+}

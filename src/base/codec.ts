@@ -103,7 +103,7 @@ export function choice<const T extends string>(...words: readonly T[]): FieldTyp
     delimited: false,
     write: (writer, value) => {
       const index = words.indexOf(value)
-      assert(index >= 0, `"${value}" is not one of ${words.join(', ')}`)
+      if (index < 0) assert(false, `"${value}" is not one of ${words.join(', ')}`)
       writer.varint(index)
     },
     read: (reader) => {
@@ -135,7 +135,7 @@ export function bytes(maxBytes: number): FieldType<Buffer> {
       refusePast(maxBytes, value.length)
       writer.bytes(value)
     },
-    read: (reader) => Buffer.from(reader.bytes(atMost(reader.remaining, maxBytes))),
+    read: (reader) => reader.copy(atMost(reader.remaining, maxBytes)),
   }
 }
 
@@ -144,11 +144,9 @@ export function hex<T extends string>(count: number): FieldType<T> {
   return {
     delimited: true,
     write: (writer, value) => {
-      const decoded = Buffer.from(value, 'hex')
-      assert(decoded.length === count, `not ${count} bytes of hex`)
-      writer.bytes(decoded)
+      if (writer.hex(value) !== count) assert(false, `not ${count} bytes of hex`)
     },
-    read: (reader) => reader.bytes(count).toString('hex') as T,
+    read: (reader) => reader.hex(count) as T,
   }
 }
 
@@ -158,17 +156,12 @@ export function list<T>(type: FieldType<T>, maxCount: number): FieldType<readonl
     write: (writer, values) => {
       refusePast(maxCount, values.length)
       writer.varint(values.length)
-      for (const value of values) {
-        if (type.delimited) writer.delimited(() => type.write(writer, value))
-        else type.write(writer, value)
-      }
+      for (const value of values) writeValue(writer, type, value)
     },
     read: (reader) => {
       const count = atMost(reader.varint(), Math.min(maxCount, reader.remaining))
       const values: T[] = []
-      for (let index = 0; index < count; index++) {
-        values.push(type.delimited ? reader.within(reader.varint(), () => type.read(reader)) : type.read(reader))
-      }
+      for (let index = 0; index < count; index++) values.push(readValue(reader, type))
       return values
     },
   }
@@ -180,8 +173,12 @@ export function struct<const F extends Fields>(name: string, version: number, fi
   const ordered = Object.entries(fields)
     .map(([key, { tag, type, optional: isOptional }]) => ({ key, tag, type, isOptional }))
     .sort((a, b) => a.tag - b.tag)
-  const byTag = new Map(ordered.map((entry) => [entry.tag, entry]))
-  assert(byTag.size === ordered.length, `two fields of ${name} share a tag`)
+  /** By tag; tags are few and small. */
+  const byTag: ((typeof ordered)[number] | undefined)[] = []
+  for (const entry of ordered) {
+    assert(byTag[entry.tag] === undefined, `two fields of ${name} share a tag`)
+    byTag[entry.tag] = entry
+  }
   const required = ordered.filter((entry) => !entry.isOptional).map((entry) => entry.key)
 
   function write(writer: ByteWriter, value: Value): void {
@@ -194,8 +191,7 @@ export function struct<const F extends Fields>(name: string, version: number, fi
         continue
       }
       writer.varint(tag * 2 + (type.delimited ? 1 : 0))
-      if (type.delimited) writer.delimited(() => type.write(writer, item))
-      else type.write(writer, item)
+      writeValue(writer, type, item)
     }
     const kept = record[unknownFields]
     if (kept !== undefined) writer.bytes(kept)
@@ -213,16 +209,14 @@ export function struct<const F extends Fields>(name: string, version: number, fi
       const start = reader.position
       const key = reader.varint()
       const isDelimited = key % 2 === 1
-      const entry = byTag.get(Math.floor(key / 2))
+      const entry = byTag[Math.floor(key / 2)]
       if (entry === undefined || entry.type.delimited !== isDelimited) {
         if (isDelimited) reader.bytes(reader.varint())
         else reader.varint()
         if (unknown.at(-1) === start) unknown[unknown.length - 1] = reader.position
         else unknown.push(start, reader.position)
-      } else if (isDelimited) {
-        record[entry.key] = reader.within(reader.varint(), () => entry.type.read(reader))
       } else {
-        record[entry.key] = entry.type.read(reader)
+        record[entry.key] = readValue(reader, entry.type)
       }
     }
     if (unknown.length > 0) record[unknownFields] = copyOfRanges(reader, unknown)
@@ -246,6 +240,24 @@ export function struct<const F extends Fields>(name: string, version: number, fi
       return read(new ByteReader(encoded))
     },
   }
+}
+
+function writeValue<T>(writer: ByteWriter, type: FieldType<T>, value: T): void {
+  if (!type.delimited) {
+    type.write(writer, value)
+    return
+  }
+  const start = writer.beginDelimited()
+  type.write(writer, value)
+  writer.endDelimited(start)
+}
+
+function readValue<T>(reader: ByteReader, type: FieldType<T>): T {
+  if (!type.delimited) return type.read(reader)
+  const outerEnd = reader.enter(reader.varint())
+  const value = type.read(reader)
+  reader.leave(outerEnd)
+  return value
 }
 
 function copyOfRanges(reader: ByteReader, ranges: readonly number[]): Buffer {

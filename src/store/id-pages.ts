@@ -4,7 +4,7 @@
  * least recently used are dropped (512 bytes each).
  * @module
  */
-import type { ChunkId } from '../base/ids.ts'
+import { type ChunkId, chunkIdParts } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { RecentMap } from './recent-map.ts'
 
@@ -45,7 +45,7 @@ function pageKey(id: ChunkId): string {
 }
 
 function indexInPage(id: ChunkId): number {
-  return Number.parseInt(id.slice(25, 28), 16)
+  return chunkIdParts(id).sequence % limits.pageIds
 }
 
 export function pageBoundsOf(id: ChunkId): { readonly first: ChunkId; readonly last: ChunkId } {

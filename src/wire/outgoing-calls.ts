@@ -71,7 +71,7 @@ export class OutgoingCalls {
 
   call(method: Method<unknown, unknown>, request: unknown, options: CallOptions): Promise<Reply<unknown>> {
     const { timeoutMs = limits.requestTimeoutMs, signal, payload } = options
-    assert(timeoutMs > 0 && timeoutMs < 2 ** 32, `a timeout of ${timeoutMs} ms`)
+    assert(timeoutMs > 0 && timeoutMs < 2 ** 32, 'a timeout out of range')
     return new Promise((resolve, reject) => {
       if (this.#closed) throw this.#neverSent(method)
       if (signal?.aborted) throw cancelled(`call ${method.name}`, signal)

@@ -26,10 +26,16 @@ export type ServerEntry = Infer<typeof serverEntry>
 
 export const memberState = choice('in', 'filling', 'leaving')
 
+/** Why a member is filling: the duty that made it one. */
+export const memberDuty = choice('repair', 'drain', 'rebalance')
+export type MemberDuty = 'repair' | 'drain' | 'rebalance'
+
 export const member = struct('member', 1, {
   server: field(1, hex<ServerId>(16)),
   slot: field(2, uint),
   state: field(3, memberState),
+  /** Of a filling one. */
+  duty: optional(4, memberDuty),
 })
 export type Member = Infer<typeof member>
 
