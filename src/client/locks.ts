@@ -1,6 +1,8 @@
 /**
  * Named locks. A lock hangs on the session: when that ends, or could not be kept alive in time, the lock's signal aborts,
  * before or when the master gives the lock to someone else.
+ * A lock that was taken though its answer was lost, and one whose release was not answered, are given back in the
+ * background: nothing stays locked until the session ends because of one lost answer.
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
@@ -10,6 +12,7 @@ import { lock, unlock } from '../wire/methods/session-methods.ts'
 import type { ClientCore } from './client-core.ts'
 import type { Lock } from './filesystem.ts'
 import type { LockOptions } from './options.ts'
+import type { OpenedSession } from './session.ts'
 
 /** Waiting is done in steps, each a request of its own, so that no request outlives its answer by much. */
 const longestStepMs = 10_000
@@ -32,8 +35,10 @@ export class Locks {
       const stepMs = Math.max(0, Math.min(longestStepMs, Math.floor(deadlineMs - clock.monotonicMs())))
       try {
         const timeoutMs = stepMs + this.#core.timeoutMs
-        const { value } = await this.#core.session.mutate(lock, { name, waitMs: stepMs, holder }, { signal, timeoutMs })
-        return this.#held(name, value.fencingToken, session.endedSignal)
+        const undo = ({ fencingToken }: { readonly fencingToken: Rising }) => this.#unlock(name, fencingToken)
+        const body = { name, waitMs: stepMs, holder }
+        const { value } = await this.#core.session.mutateOrUndo(lock, body, { signal, timeoutMs, undo })
+        return this.#held(name, value.fencingToken, session)
       } catch (error) {
         if (!isAshlarError(error, 'locked') || clock.monotonicMs() >= deadlineMs || stepMs === 0) throw error
       }
@@ -68,7 +73,13 @@ export class Locks {
     }
   }
 
-  #held(name: string, fencingToken: Rising, sessionEnded: AbortSignal): Lock {
+  async #unlock(name: string, fencingToken: Rising): Promise<boolean> {
+    const { value } = await this.#core.session.mutate(unlock, { name, fencingToken })
+    return value.released
+  }
+
+  #held(name: string, fencingToken: Rising, session: OpenedSession): Lock {
+    const { endedSignal: sessionEnded } = session
     const released = new AbortController()
     const lost = new AbortController()
     const onEnd = () => {
@@ -80,8 +91,14 @@ export class Locks {
     const release = async (): Promise<boolean> => {
       released.abort()
       if (lost.signal.aborted) return false
-      const { value } = await this.#core.session.mutate(unlock, { name, fencingToken })
-      return value.released
+      try {
+        return await this.#unlock(name, fencingToken)
+      } catch (error) {
+        // Whoever waits for the lock must not wait for the end of this client's session.
+        const insisting = this.#core.session.insist(session, () => this.#unlock(name, fencingToken))
+        this.#core.background.run(`release lock ${name}`, insisting)
+        throw error
+      }
     }
     return {
       name,

@@ -15,7 +15,7 @@ import type { RequestId } from '../wire/types/attributes.ts'
 import { abortable } from './abortable.ts'
 import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
-import { isRefusal, settleDoubt } from './doubt.ts'
+import { fence, isRefusal, settleDoubt } from './doubt.ts'
 import type { MasterCallOptions, MasterLink } from './master-link.ts'
 
 /** One session, from its beginning to its end. */
@@ -61,6 +61,7 @@ export class OpenedSession {
 }
 
 const endTimeoutMs = 2_000
+const insistPauseMs = 500
 
 export class Session {
   readonly #env: Env
@@ -112,6 +113,52 @@ export class Session {
       throw error
     } finally {
       session.settle(request)
+    }
+  }
+
+  /**
+   * As {@link mutate}, of what must not stay behind when its answer is lost: a failure that leaves it in doubt is settled
+   * in the background, and what turns out to have been applied is undone. Until then the request stays unacknowledged.
+   */
+  async mutateOrUndo<Request extends { readonly request: RequestId }, Response>(
+    method: Method<Request, Response>,
+    body: Omit<Request, 'request'>,
+    { undo, ...options }: MasterCallOptions & { readonly undo: (applied: Response) => Promise<unknown> },
+  ): Promise<Reply<Response>> {
+    const session = this.#current ?? (await this.opened(options))
+    const message = { ...body, request: session.nextRequest() } as Request
+    let isInDoubt = false
+    try {
+      return await this.#send(method, message, options)
+    } catch (error) {
+      this.noticeEnd(session, error)
+      isInDoubt = isAshlarError(error) && error.applied === 'unknown'
+      throw error
+    } finally {
+      if (!isInDoubt) session.settle(message.request)
+      else {
+        const settling = this.insist(session, async () => {
+          await fence(this.#link, message)
+          const { value } = await this.#link.call(method, message)
+          await undo(value)
+        }).finally(() => session.settle(message.request))
+        this.#background.run(`settle what became of ${method.name}`, settling)
+      }
+    }
+  }
+
+  /** Tries until `attempt` succeeds, is refused, or the session is over and with it whatever hangs on it. */
+  async insist(session: OpenedSession, attempt: () => Promise<unknown>): Promise<void> {
+    while (!session.endedSignal.aborted && !this.#link.isClosed) {
+      try {
+        await attempt()
+        return
+      } catch (error) {
+        this.noticeEnd(session, error)
+        if (isRefusal(error)) return
+        this.#env.log.debug('it will be tried again', { code: toAshlarError(error).code })
+      }
+      await sleepInBackground(this.#env, insistPauseMs, session.endedSignal)
     }
   }
 
