@@ -19,7 +19,7 @@ const whole: Group = {
 }
 
 const replace = (group: Group, from: ServerId, to: ServerId, epoch = second) =>
-  replaceMember(group, { group: group.id, epoch: group.epoch, from, to }, epoch)
+  replaceMember(group, { group: group.id, epoch: group.epoch, from, to, duty: 'repair' }, epoch)
 const settle = (group: Group, joined: ServerId) => settleMember(group, { group: group.id, epoch: group.epoch, joined })
 const shape = (group: Group) => group.members.map(({ server, slot, state }) => `${server[0]}${slot} ${state}`)
 
@@ -56,7 +56,9 @@ test('replaceMember() refuses what would double or invent a member', () => {
 test('replaceMember() and settleMember() refuse a plan that was made on another epoch', () => {
   const changing = replace(whole, c, d)
   const stale = { group: whole.id, epoch: first }
-  assert.throws(() => replaceMember(changing, { ...stale, from: a, to: e }, third), { code: 'stale-epoch' })
+  assert.throws(() => replaceMember(changing, { ...stale, from: a, to: e, duty: 'drain' }, third), {
+    code: 'stale-epoch',
+  })
   assert.throws(() => settleMember(changing, { ...stale, joined: d }), { code: 'stale-epoch' })
 })
 

@@ -16,7 +16,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
-import type { Group, Member } from '../wire/types/cluster-map.ts'
+import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
 
 /** One member gives its slot to another server. Planned on a group at `epoch`, and refused on any other. */
 export interface Replacement {
@@ -26,6 +26,7 @@ export interface Replacement {
   readonly from: ServerId
   /** No member, or the leaving member of the same slot. */
   readonly to: ServerId
+  readonly duty: MemberDuty
 }
 
 /** A filling member was seen to hold everything. */
@@ -39,7 +40,7 @@ export interface Settlement {
  * @param epoch of the changed group: higher than before
  * @throws {AshlarError} `stale-epoch` — the plan was made on other members; `invalid-argument` — it is not possible
  */
-export function replaceMember(group: Group, { from, to, ...plan }: Replacement, epoch: Rising): Group {
+export function replaceMember(group: Group, { from, to, duty, ...plan }: Replacement, epoch: Rising): Group {
   requireEpoch(group, plan.epoch)
   const giving = group.members.find(({ server }) => server === from)
   const known = group.members.find(({ server }) => server === to)
@@ -52,10 +53,10 @@ export function replaceMember(group: Group, { from, to, ...plan }: Replacement, 
   const isTurnedBack = known !== undefined
   const members = group.members.flatMap((member): Member[] => {
     if (member === giving) {
-      const joining: Member = { server: to, slot: giving.slot, state: 'filling' }
+      const joining: Member = { server: to, slot: giving.slot, state: 'filling', duty }
       // What a filling member has taken counts until the one that turns back holds it too.
       const isKept = giving.state === 'in' || isTurnedBack
-      return isKept ? [{ ...giving, state: 'leaving' }, joining] : [joining]
+      return isKept ? [{ server: from, slot: giving.slot, state: 'leaving' }, joining] : [joining]
     }
     return member === known ? [] : [member]
   })
@@ -68,7 +69,7 @@ export function settleMember(group: Group, { joined, epoch }: Settlement): Group
   const filling = group.members.find(({ server }) => server === joined)
   if (filling?.state !== 'filling') throw impossible(group, `server ${joined} is not filling`)
   const members = group.members.flatMap((member): Member[] => {
-    if (member === filling) return [{ ...member, state: 'in' }]
+    if (member === filling) return [{ server: joined, slot: filling.slot, state: 'in' }]
     return member.slot === filling.slot ? [] : [member]
   })
   return { ...group, members }

@@ -6,7 +6,7 @@ import type { Rising } from '../base/rising.ts'
 import { seededRandom } from '../env/seeded-random.ts'
 import type { Group, Policy } from '../wire/types/cluster-map.ts'
 import { planGroups } from './groups.ts'
-import { chooseGroup, hasFullHandedGroup, type Placement, type ServerLoad } from './placement.ts'
+import { chooseGroup, hasFullHandedGroup, isAnswering, type Placement, type ServerLoad } from './placement.ts'
 import { policiesOf } from './policies.ts'
 
 const policy = policiesOf().find(({ name }) => name === 'replicated-3') as Policy
@@ -105,12 +105,28 @@ test('chooseGroup() never chooses a group with a full, suspect or dead member wh
         return
       }
       const members = placement.group.members.map(({ server }) => servers.get(server) as ServerLoad)
-      const up = members.filter(({ state }) => state === 'up')
+      const up = members.filter(({ state }) => isAnswering(state))
       for (const { freeBytes } of up) assert.ok(freeBytes >= 10)
       assert.equal(placement.away.length, 3 - up.length)
       assert.ok(up.length >= (hasFullHandedGroup(request) ? 3 : policy.minReplicas))
     }),
   )
+})
+
+// A server that is to go takes writes as long as a write would otherwise miss a copy.
+test('chooseGroup() leaves servers that drain or are in maintenance alone while it can', () => {
+  const { servers, groups } = cluster([100, 100, 100, 100])
+  for (const state of ['draining', 'maintenance'] as const) {
+    change(servers, 1, { state })
+    for (let seed = 0; seed < 20; seed++) {
+      const { group } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1 }, seededRandom(seed)))
+      assert.ok(group.members.every(({ server }) => server !== serverId(1)))
+    }
+    change(servers, 2, { state: 'suspect' })
+    const { group, away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1 }, seededRandom(1)))
+    assert.ok(away.length === 0 && group.members.some(({ server }) => server === serverId(1)))
+    change(servers, 2, { state: 'up' })
+  }
 })
 
 test('chooseGroup() goes short-handed when a member is down, and says which', () => {

@@ -4,7 +4,8 @@
  * A group is *full-handed* when every member takes writes, and usable then. When none is, a group is usable short-handed:
  * its other members are away (suspect, dead, fenced), never merely full, and `minReplicas` of them take writes.
  * Among the usable ones the choice is weighted so that each server gets copies in proportion to the bytes it has free:
- * servers of any sizes fill evenly, and a new, empty one does not take every write.
+ * servers of any sizes fill evenly, and a new, empty one does not take every write. Groups with a member that is to go (it
+ * drains, or is in maintenance) are chosen only when no other is full-handed.
  * Pure: a snapshot and a seed replay every decision. Every server that is passed over is named with its reason.
  * @module
  */
@@ -65,8 +66,10 @@ export function chooseGroup(request: PlacementRequest, random: RandomChoice): Pl
   const usable = usableGroups(request)
   if (usable.length === 0) return { kind: 'refused', code: refusalCode(request), rejected }
 
-  const preferred = usable.filter((group) => request.avoid?.has(group.id) !== true)
-  const group = draw(preferred.length > 0 ? preferred : usable, request, random)
+  const staying = usable.filter((group) => isStaying(group, request))
+  const unavoided = (groups: readonly Group[]) => groups.filter((group) => request.avoid?.has(group.id) !== true)
+  const choices = [unavoided(staying), unavoided(usable), staying, usable].find((groups) => groups.length > 0)
+  const group = draw(choices as readonly Group[], request, random)
   const away = writingMembers(group)
     .filter((member) => standing(request.servers.get(member.server), request.chunkBytes) === 'away')
     .map((member) => member.server)
@@ -80,7 +83,12 @@ export function hasFullHandedGroup(request: PlacementRequest): boolean {
 
 /** Whether a server counts as down: unable to hold a chunk now for any reason but lack of room. */
 export function isAway(server: ServerLoad | undefined): boolean {
-  return server === undefined || server.state !== 'up' || server.refusal === 'fenced'
+  return server === undefined || !isAnswering(server.state) || server.refusal === 'fenced'
+}
+
+/** Whether a server in this state takes reads and writes. */
+export function isAnswering(state: ServerState): boolean {
+  return state === 'up' || state === 'draining' || state === 'maintenance'
 }
 
 type Standing = 'takes-writes' | 'full' | 'away'
@@ -105,6 +113,13 @@ function isFullHanded(group: Group, { servers, chunkBytes, policy }: PlacementRe
     members.length >= policy.replicas &&
     members.every((member) => standing(servers.get(member.server), chunkBytes) === 'takes-writes')
   )
+}
+
+function isStaying(group: Group, { servers }: PlacementRequest): boolean {
+  return writingMembers(group).every(({ server }) => {
+    const state = servers.get(server)?.state
+    return state !== 'draining' && state !== 'maintenance'
+  })
 }
 
 function isShortHanded(group: Group, { servers, chunkBytes, policy }: PlacementRequest): boolean {
@@ -145,7 +160,7 @@ function rejections({ servers, chunkBytes }: PlacementRequest): readonly Rejecti
 }
 
 function reasonAgainst(facts: Omit<ServerLoad, 'id' | 'domain'> & { readonly chunkBytes: number }): string | undefined {
-  if (facts.state !== 'up') return facts.state
+  if (!isAnswering(facts.state)) return facts.state
   if (facts.refusal === 'fenced') return 'its disk failed: it takes no writes until it is opened again'
   if (facts.refusal === 'disk-full') return `the disk beneath is full: ${formatSize(facts.freeBytes)} may be written`
   if (facts.refusal !== undefined || facts.freeBytes < facts.chunkBytes) {

@@ -17,7 +17,7 @@ test('replaceMember() raises the epoch and the version of the map, and is durabl
   const master = await TestMaster.start()
   const version = await master.namespace.mapVersion()
   const { epoch } = await groupNow(master)
-  const group = await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d })
+  const group = await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d, duty: 'repair' })
   assert.ok(group.epoch > epoch)
   assert.deepEqual(await groupNow(master), group)
   assert.ok((await master.namespace.mapVersion()) > version)
@@ -26,8 +26,8 @@ test('replaceMember() raises the epoch and the version of the map, and is durabl
 test('replaceMember() refuses a plan made on an older epoch, and a group that is not there', async () => {
   const master = await TestMaster.start()
   const { epoch } = await groupNow(master)
-  await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d })
-  const stale = { group: testGroup, epoch, from: b, to: 'e'.repeat(32) as ServerId }
+  await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d, duty: 'repair' })
+  const stale = { group: testGroup, epoch, from: b, to: 'e'.repeat(32) as ServerId, duty: 'drain' as const }
   await assert.rejects(master.leader.replaceMember(stale), { code: 'stale-epoch' })
   await assert.rejects(master.leader.replaceMember({ ...stale, group: 99 as GroupId }), { code: 'stale-epoch' })
 })
@@ -40,7 +40,7 @@ test('settleMember() waits until the member owes nothing, and counts it then', a
   await client.namespace.commitFile(client.commitRequest('/f', written))
   const chunk = written.extents[0]?.chunk as ChunkId
   const { epoch } = await groupNow(master)
-  const group = await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d })
+  const group = await master.leader.replaceMember({ group: testGroup, epoch, from: c, to: d, duty: 'repair' })
   const settlement = { group: testGroup, epoch: group.epoch, joined: d }
   await master.leader.queueRepair(chunk, a)
   await master.leader.queueRepair(chunk, d)

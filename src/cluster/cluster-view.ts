@@ -1,0 +1,76 @@
+/**
+ * What planners look at: one snapshot of servers, groups and what is known to be where. A plan follows from it alone, so
+ * it can be printed before it runs, and replayed after.
+ * @module
+ */
+import type { GroupId, ServerId } from '../base/ids.ts'
+import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
+import type { Replacement } from './member-change.ts'
+import { isAway, type ServerLoad } from './placement.ts'
+
+/** A server as planners see it. `state` says first whether it answers, and then what was asked of it. */
+export interface ServerView extends ServerLoad {
+  /** An operator expects it to be away: nothing is repaired for it. */
+  readonly isInMaintenance: boolean
+  readonly silentMs: number
+}
+
+export interface GroupSize {
+  readonly chunks: number
+  /** Of one member that holds everything. */
+  readonly sizeBytes: number
+}
+
+export interface ClusterView {
+  readonly groups: readonly Group[]
+  readonly servers: ReadonlyMap<ServerId, ServerView>
+  readonly sizeOf: (group: GroupId) => GroupSize
+  /** The member was seen to hold everything, at this epoch of the group and since it last registered. */
+  readonly isProven: (group: Group, server: ServerId) => boolean
+  /** Chunks of the group that the server says it holds. */
+  readonly heldBy: (group: GroupId, server: ServerId) => number
+}
+
+/** One step of a plan, with all that is needed to judge it. */
+export interface MemberStep extends Replacement {
+  /** What the joining server has to be sent at most. */
+  readonly sizeBytes: number
+  readonly chunks: number
+  /** Members that answer and hold everything. */
+  readonly survivors: number
+  readonly reason: string
+}
+
+/** What should happen and does not yet. */
+export interface Waiting {
+  readonly duty: MemberDuty
+  readonly group: GroupId
+  readonly server: ServerId
+  readonly survivors: number
+  readonly why: string
+}
+
+export interface MemberPlan {
+  readonly steps: readonly MemberStep[]
+  readonly waiting: readonly Waiting[]
+}
+
+/** How many groups may be filling: each is a stream of copies. */
+export interface PlanLimits {
+  readonly perServer: number
+  readonly inAll: number
+}
+
+/** A server that will not come back by itself, as far as is known: its members are to be replaced. */
+export function isLost(server: ServerView | undefined): boolean {
+  if (server === undefined || server.state === 'left') return true
+  return server.state === 'dead' && !server.isInMaintenance
+}
+
+/** Members whose data can be copied from, and which count for what a group can still lose. */
+export function survivorsOf(view: ClusterView, group: Group): readonly Member[] {
+  return group.members.filter(({ server, state }) => {
+    if (isAway(view.servers.get(server))) return false
+    return state === 'leaving' || (state === 'in' && view.isProven(group, server))
+  })
+}

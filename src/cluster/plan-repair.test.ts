@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { PlannedCluster, type PlannedClusterOptions, serverId } from '../../test/cluster/planned-cluster.ts'
+import { seededRandom } from '../env/seeded-random.ts'
+import type { MemberPlan } from './cluster-view.ts'
+import { findMassLoss } from './mass-loss.ts'
+import { planRepair } from './plan-repair.ts'
+
+const limits = { perServer: 8, inAll: 1024 }
+const holdOffMs = 300_000
+const random = seededRandom(1)
+
+function clusterOf(options: PlannedClusterOptions): PlannedCluster {
+  const cluster = new PlannedCluster(options, seededRandom(7))
+  for (const { id } of cluster.groups) cluster.setSize(id, 1e9)
+  return cluster
+}
+
+function plan(cluster: PlannedCluster, planLimits = limits): MemberPlan {
+  const view = cluster.view()
+  return planRepair(view, { limits: planLimits, massLoss: findMassLoss(view, { holdOffMs }) }, random)
+}
+
+function isWhole(cluster: PlannedCluster): boolean {
+  return cluster.groups.every(({ members }) =>
+    members.every(({ server, state }) => state === 'in' && cluster.servers.get(server)?.state === 'up'),
+  )
+}
+
+test('planRepair() does nothing while nobody is lost: a suspect member has its time', () => {
+  const cluster = clusterOf({ servers: 5 })
+  assert.deepEqual(plan(cluster), { steps: [], waiting: [] })
+  cluster.change(serverId(0), { state: 'suspect', silentMs: 29_000 })
+  assert.deepEqual(plan(cluster), { steps: [], waiting: [] })
+})
+
+test('planRepair() replaces the members of a dead server on all the others', () => {
+  const cluster = clusterOf({ servers: 6 })
+  cluster.kill(serverId(5))
+  const { steps, waiting } = plan(cluster)
+  assert.equal(steps.length, 10)
+  assert.deepEqual(waiting, [])
+  const targets = Map.groupBy(steps, ({ to }) => to)
+  assert.equal(targets.size, 5)
+  for (const own of targets.values()) assert.ok(own.length <= 3, `${own.length} of 10 groups go to one server`)
+})
+
+test('planRepair() takes the groups with the fewest survivors first', () => {
+  const cluster = clusterOf({ servers: 7 })
+  for (const index of [5, 6]) cluster.kill(serverId(index))
+  const { steps } = plan(cluster)
+  const survivors = steps.map((step) => step.survivors)
+  assert.deepEqual(
+    survivors,
+    survivors.toSorted((a, b) => a - b),
+  )
+  assert.equal(survivors[0], 1)
+})
+
+test('planRepair() keeps to its limits, for each server and in all, and says what waits', () => {
+  const cluster = clusterOf({ servers: 6 })
+  cluster.kill(serverId(5))
+  const inAll = plan(cluster, { perServer: 8, inAll: 3 })
+  assert.equal(inAll.steps.length, 3)
+  assert.equal(inAll.waiting.length, 7)
+  const perServer = plan(cluster, { perServer: 1, inAll: 1024 })
+  const targets = perServer.steps.map(({ to }) => to)
+  assert.equal(new Set(targets).size, targets.length)
+})
+
+// What is under way counts: a plan a moment later does not begin as much again.
+test('planRepair() counts the groups that are filling already', () => {
+  const cluster = clusterOf({ servers: 6 })
+  cluster.kill(serverId(5))
+  for (const step of plan(cluster, { perServer: 8, inAll: 3 }).steps) cluster.begin(step)
+  assert.equal(plan(cluster, { perServer: 8, inAll: 3 }).steps.length, 0)
+})
+
+test('planRepair() begins nothing on a group that nobody was seen to hold', () => {
+  const cluster = clusterOf({ servers: 4 })
+  cluster.kill(serverId(3))
+  const [first] = plan(cluster).steps
+  assert.ok(first !== undefined)
+  for (const { server } of cluster.group(first.group).members) cluster.unproven.add(`${first.group}/${server}`)
+  const { steps, waiting } = plan(cluster)
+  assert.ok(!steps.some(({ group }) => group === first.group))
+  assert.match(waiting.find(({ group }) => group === first.group)?.why ?? '', /no member answers/)
+})
+
+test('planRepair() leaves a server in maintenance its groups', () => {
+  const cluster = clusterOf({ servers: 5 })
+  cluster.kill(serverId(4))
+  cluster.change(serverId(4), { isInMaintenance: true })
+  assert.deepEqual(plan(cluster).steps, [])
+})
+
+test('planRepair() says why there is no target', () => {
+  const cluster = clusterOf({ servers: 4 })
+  cluster.kill(serverId(3))
+  cluster.change(serverId(2), { refusal: 'disk-full' })
+  const { waiting } = plan(cluster)
+  assert.ok(
+    waiting.some(({ why }) => why.includes('1 refusing writes (disk-full)') && why.includes('a member already')),
+  )
+})
+
+test('planRepair() during a mass loss repairs at once only what is down to its last member', () => {
+  const cluster = clusterOf({ servers: 8 })
+  for (const index of [6, 7]) cluster.kill(serverId(index), 40_000)
+  const { steps, waiting } = plan(cluster)
+  assert.ok(steps.length > 0 && steps.every(({ survivors }) => survivors === 1))
+  assert.ok(waiting.length > 0 && waiting.every(({ why }) => why.includes('holding off')))
+  for (const index of [6, 7]) cluster.kill(serverId(index), holdOffMs)
+  assert.equal(plan(cluster, { perServer: 100, inAll: 1024 }).waiting.length, 0)
+})
+
+test('planRepair() gives the slot back to a member that returned with more than its replacement has', () => {
+  const cluster = clusterOf({ servers: 5 })
+  cluster.kill(serverId(4))
+  const [step] = plan(cluster).steps
+  assert.ok(step !== undefined)
+  cluster.begin(step)
+  cluster.change(serverId(4), { state: 'up', silentMs: 0 })
+  cluster.held.set(`${step.group}/${step.to}`, 10)
+  cluster.held.set(`${step.group}/${step.from}`, 10)
+  assert.deepEqual(plan(cluster).steps, [])
+  cluster.held.set(`${step.group}/${step.from}`, 900)
+  const [back] = plan(cluster).steps
+  assert.deepEqual([back?.group, back?.from, back?.to, back?.chunks], [step.group, step.to, step.from, 100])
+  assert.ok(back !== undefined)
+  cluster.begin(back)
+  assert.deepEqual(plan(cluster).steps, [], 'and no way back again')
+})
+
+test('planRepair() replaces a member that dies while it is filling', () => {
+  const cluster = clusterOf({ servers: 6 })
+  cluster.kill(serverId(5))
+  const [step] = plan(cluster).steps
+  assert.ok(step !== undefined)
+  cluster.begin(step)
+  cluster.kill(step.to)
+  const again = plan(cluster).steps.find(({ group }) => group === step.group)
+  assert.equal(again?.from, step.to)
+  assert.ok(![step.to, step.from].includes(again?.to as never))
+})
+
+test('planRepair() makes every group whole again whatever died, and never puts two members in one domain', () => {
+  const shape = fc.record({
+    servers: fc.integer({ min: 4, max: 30 }),
+    serversPerDomain: fc.integer({ min: 1, max: 3 }),
+    deaths: fc.array(fc.nat(), { maxLength: 6 }),
+    seed: fc.nat(),
+  })
+  fc.assert(
+    fc.property(shape, ({ servers, serversPerDomain, deaths, seed }) => {
+      const cluster = new PlannedCluster({ servers, serversPerDomain }, seededRandom(seed))
+      for (const { id } of cluster.groups) cluster.setSize(id, 1e6)
+      const draws = seededRandom(seed + 1)
+      for (const death of deaths) {
+        cluster.kill(serverId(death % servers))
+        for (let rounds = 0; rounds < 60; rounds++) {
+          const { steps } = planRepair(cluster.view(), { limits, massLoss: undefined }, draws)
+          if (steps.length === 0) break
+          for (const step of steps) cluster.begin(step)
+          checkDomains(cluster)
+          cluster.settleAll()
+        }
+        checkDomains(cluster)
+        const living = [...cluster.servers.values()].filter(({ state }) => state === 'up')
+        const domains = new Set(living.map(({ domain }) => domain)).size
+        // With a domain to spare for every group, nothing may stay short.
+        if (domains > 2 * 3) assert.ok(isWhole(cluster), 'every group is whole')
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+function checkDomains(cluster: PlannedCluster): void {
+  for (const { id, members } of cluster.groups) {
+    const domains = members
+      .filter(({ state }) => state !== 'leaving')
+      .map(({ server }) => cluster.servers.get(server)?.domain)
+    assert.equal(new Set(domains).size, domains.length, `group ${id}: ${domains}`)
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Plans the repair of groups that lost a member for good: another server takes its slot.
+ *
+ * Fewest survivors first, so that what is one death away from loss is whole before what is two away. Sources and targets are
+ * spread, and bounded for each server and in all. A group is left alone while nobody was seen to hold all of it (after a
+ * start: safe mode), and during a mass loss unless it is down to its last member.
+ * A member that returns before its replacement is done, with more of the group than that has, takes its slot back: then only
+ * differences are copied.
+ * Pure: a view and a seed replay every plan.
+ * @module
+ */
+import type { Group, Member } from '../wire/types/cluster-map.ts'
+import {
+  type ClusterView,
+  isLost,
+  type MemberPlan,
+  type MemberStep,
+  type PlanLimits,
+  survivorsOf,
+  type Waiting,
+} from './cluster-view.ts'
+import type { MassLoss } from './mass-loss.ts'
+import { leavingBeside } from './member-change.ts'
+import type { RandomChoice } from './random-choice.ts'
+import { shortId, type TargetChoice, Traffic } from './target-choice.ts'
+
+export interface RepairOptions {
+  readonly limits: PlanLimits
+  readonly massLoss: MassLoss | undefined
+}
+
+interface Case {
+  readonly group: Group
+  readonly lost: Member
+  readonly survivors: readonly Member[]
+  readonly sizeBytes: number
+}
+
+export function planRepair(view: ClusterView, { limits, massLoss }: RepairOptions, random: RandomChoice): MemberPlan {
+  const steps: MemberStep[] = []
+  const waiting: Waiting[] = []
+  const traffic = new Traffic(view, limits)
+  const returned = view.groups.flatMap((group) => turningBack(view, group))
+  steps.push(...returned)
+  const changed = new Set(returned.map(({ group }) => group))
+
+  for (const { group, lost, survivors, sizeBytes } of casesOf(view)) {
+    // One change of a group at a time: the next plan sees its new epoch.
+    if (changed.has(group.id)) continue
+    const choice = chooseFor({ group, lost, survivors, sizeBytes }, { traffic, massLoss, random })
+    const known = { duty: 'repair', group: group.id, survivors: survivors.length } as const
+    if ('why' in choice) {
+      waiting.push({ ...known, server: lost.server, why: choice.why })
+      continue
+    }
+    changed.add(group.id)
+    const { chunks } = view.sizeOf(group.id)
+    const state = view.servers.get(lost.server)?.state ?? 'unknown'
+    const reason = `server ${shortId(lost.server)} is ${state}; ${survivors.length} members hold the group`
+    steps.push({ ...known, epoch: group.epoch, from: lost.server, to: choice.target, sizeBytes, chunks, reason })
+  }
+  return { steps, waiting }
+}
+
+function casesOf(view: ClusterView): readonly Case[] {
+  const cases: Case[] = []
+  for (const group of view.groups) {
+    for (const lost of group.members) {
+      if (lost.state === 'leaving' || !isLost(view.servers.get(lost.server))) continue
+      const { sizeBytes } = view.sizeOf(group.id)
+      cases.push({ group, lost, survivors: survivorsOf(view, group), sizeBytes })
+    }
+  }
+  return cases.sort(
+    (a, b) => a.survivors.length - b.survivors.length || a.sizeBytes - b.sizeBytes || a.group.id - b.group.id,
+  )
+}
+
+interface CaseContext {
+  readonly traffic: Traffic
+  readonly massLoss: MassLoss | undefined
+  readonly random: RandomChoice
+}
+
+function chooseFor({ group, lost, survivors }: Case, { traffic, massLoss, random }: CaseContext): TargetChoice {
+  if (survivors.length === 0) return { why: 'no member answers that was seen to hold all of it' }
+  if (massLoss !== undefined && survivors.length > 1) {
+    return { why: `${massLoss.silent} of ${massLoss.servers} servers fell silent together: holding off` }
+  }
+  if (traffic.isFull) return { why: 'as many groups are filling as may' }
+  const free = survivors.find(({ server }) => !traffic.isBusySource(server))
+  // The last survivor is read from however busy it is.
+  const source = free ?? (survivors.length === 1 ? survivors[0] : undefined)
+  if (source === undefined) return { why: 'every member that holds it is read from by as many groups as may' }
+  const choice = traffic.choose(group, lost.server, random)
+  if ('target' in choice) traffic.add(group, choice.target, source.server)
+  return choice
+}
+
+/** The slot goes back to a member that died and returned, where that holds more than its replacement does yet. */
+function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
+  const filling = group.members.filter(({ state, duty }) => state === 'filling' && duty === 'repair')
+  for (const member of filling) {
+    const former = leavingBeside(group, member)
+    const server = former && view.servers.get(former.server)
+    if (server?.state !== 'up') continue
+    const held = view.heldBy(group.id, server.id)
+    if (held <= view.heldBy(group.id, member.server)) continue
+    const { chunks, sizeBytes } = view.sizeOf(group.id)
+    const survivors = survivorsOf(view, group).length
+    return [
+      {
+        ...{ duty: 'repair', group: group.id, epoch: group.epoch, from: member.server, to: server.id, survivors },
+        chunks: Math.max(0, chunks - held),
+        sizeBytes: chunks === 0 ? 0 : Math.round((sizeBytes * Math.max(0, chunks - held)) / chunks),
+        reason: `server ${shortId(server.id)} returned with ${held} of ${chunks} chunks, before its replacement was done`,
+      },
+    ]
+  }
+  return []
+}

@@ -1,0 +1,139 @@
+/**
+ * Which server takes the slot of a member that goes: one in a failure domain of its own, with room, and with few other
+ * groups on their way to it, so that many servers fill in parallel and none is flooded.
+ *
+ * In a large cluster a sample is looked at first, and everybody only when none of it will do: planning stays linear.
+ * Pure: the same view and draws give the same choice.
+ * @module
+ */
+import type { ServerId } from '../base/ids.ts'
+import type { Group } from '../wire/types/cluster-map.ts'
+import { failureDomainOf } from './cluster-map.ts'
+import type { ClusterView, PlanLimits, ServerView } from './cluster-view.ts'
+import type { RandomChoice } from './random-choice.ts'
+
+export type TargetChoice = { readonly target: ServerId } | { readonly why: string }
+
+const sampleSize = 32
+
+/** The groups and bytes that are on their way to each server, those of the plan in the making included. */
+export class Traffic {
+  readonly #view: ClusterView
+  readonly #limits: PlanLimits
+  readonly #filling = new Map<ServerId, number>()
+  readonly #sources = new Map<ServerId, number>()
+  readonly #incomingBytes = new Map<ServerId, number>()
+  readonly #servers: readonly ServerView[]
+  #inAll = 0
+
+  constructor(view: ClusterView, limits: PlanLimits) {
+    this.#view = view
+    this.#limits = limits
+    this.#servers = [...view.servers.values()]
+    for (const group of view.groups) {
+      for (const { server, state } of group.members) if (state === 'filling') this.#count(group, server)
+    }
+  }
+
+  get isFull(): boolean {
+    return this.#inAll >= this.#limits.inAll
+  }
+
+  /** Groups on their way to a server. */
+  fillsOf(server: ServerId): number {
+    return this.#filling.get(server) ?? 0
+  }
+
+  /** Whether the server reads for as many groups as it may. */
+  isBusySource(server: ServerId): boolean {
+    return (this.#sources.get(server) ?? 0) >= this.#limits.perServer
+  }
+
+  incomingBytesOf(server: ServerId): number {
+    return this.#incomingBytes.get(server) ?? 0
+  }
+
+  /** A step of the plan: `target` will fill from `source`. */
+  add(group: Group, target: ServerId, source: ServerId | undefined): void {
+    this.#count(group, target)
+    if (source !== undefined) this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1)
+  }
+
+  /** @param from the member whose slot is to be taken: its own domain is free then */
+  choose(group: Group, from: ServerId, random: RandomChoice): TargetChoice {
+    const others = group.members.filter(({ server, state }) => server !== from && state !== 'leaving')
+    const taken = {
+      domains: new Set(others.flatMap(({ server }) => domainOf(this.#view.servers.get(server)))),
+      members: new Set(group.members.map(({ server }) => server)),
+    }
+    const need = this.#view.sizeOf(group.id).sizeBytes
+    const objection = (server: ServerView) => this.#objection(server, { ...taken, need })
+    const sampled = this.#best(this.#sample(random), objection, need)
+    const best = sampled ?? this.#best(this.#servers, objection, need)
+    return best === undefined ? { why: this.#explain(objection) } : { target: best.id }
+  }
+
+  #count(group: Group, server: ServerId): void {
+    this.#inAll++
+    this.#filling.set(server, this.fillsOf(server) + 1)
+    const { sizeBytes } = this.#view.sizeOf(group.id)
+    this.#incomingBytes.set(server, this.incomingBytesOf(server) + sizeBytes)
+  }
+
+  #sample(random: RandomChoice): readonly ServerView[] {
+    if (this.#servers.length <= 2 * sampleSize) return []
+    return Array.from({ length: sampleSize }, () => this.#servers[random.below(this.#servers.length)] as ServerView)
+  }
+
+  /** Fewest groups on their way, and then the emptiest. */
+  #best(
+    servers: readonly ServerView[],
+    objection: (server: ServerView) => string | undefined,
+    need: number,
+  ): ServerView | undefined {
+    let best: ServerView | undefined
+    let bestScore = Number.POSITIVE_INFINITY
+    for (const server of servers) {
+      if (objection(server) !== undefined) continue
+      const freeAfter = server.freeBytes - this.incomingBytesOf(server.id) - need
+      const score = this.fillsOf(server.id) + 1 - freeAfter / Math.max(1, server.capacityBytes)
+      if (score >= bestScore) continue
+      best = server
+      bestScore = score
+    }
+    return best
+  }
+
+  #objection(
+    server: ServerView,
+    { domains, members, need }: { domains: ReadonlySet<string>; members: ReadonlySet<ServerId>; need: number },
+  ): string | undefined {
+    if (server.state !== 'up') return server.state
+    if (server.isInMaintenance) return 'in maintenance'
+    if (members.has(server.id)) return 'a member already'
+    if (domains.has(failureDomainOf(server))) return 'in the failure domain of another member'
+    if (server.refusal !== undefined) return `refusing writes (${server.refusal})`
+    if (server.freeBytes - this.incomingBytesOf(server.id) < need) return 'too full'
+    if (this.fillsOf(server.id) >= this.#limits.perServer) return 'filling with as many groups as it may'
+    return undefined
+  }
+
+  #explain(objection: (server: ServerView) => string | undefined): string {
+    const counts = new Map<string, number>()
+    for (const server of this.#servers) {
+      const reason = objection(server)
+      if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+    }
+    const reasons = [...counts].sort(([, one], [, other]) => other - one).map(([reason, count]) => `${count} ${reason}`)
+    return `no server can take its place: ${reasons.join(', ') || 'there is none'}`
+  }
+}
+
+function domainOf(server: ServerView | undefined): readonly string[] {
+  return server === undefined ? [] : [failureDomainOf(server)]
+}
+
+/** As messages name a server. */
+export function shortId(server: ServerId): string {
+  return server.slice(0, 8)
+}
