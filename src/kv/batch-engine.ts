@@ -51,7 +51,7 @@ export interface BatchEngineOptions {
  * Bodies of one batch hold the event loop for about so long at most. Short, so that answers of one batch are on their way, and
  * their callers at work, while the next one runs; a batch costs one sync.
  */
-const batchSliceMs = 3
+const batchSliceMs = 2
 const roomCheckIntervalMs = 1000
 
 export class BatchEngine {
