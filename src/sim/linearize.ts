@@ -10,12 +10,12 @@
  */
 import type { Call } from './history.ts'
 import { type Foreseen, ModelTree, type StepContext } from './model-tree.ts'
-import { type Answer, isReading } from './steps.ts'
+import { type Answer, givesVersion, isReading } from './steps.ts'
 
 export interface LinearizeOptions {
   /** Trash may be gone so long after a removal at the earliest. */
   readonly trashLastsMs: number
-  /** Configurations to look at. Default 200,000. */
+  /** Configurations to look at. Default 20,000. */
   readonly mostConfigurations?: number
 }
 
@@ -45,13 +45,15 @@ interface Frame {
 class Search {
   readonly #calls: readonly Call[]
   readonly #contexts: readonly StepContext[]
+  /** The lower, the sooner a step is tried. */
+  readonly #ranks: readonly number[]
   readonly #isPlaced: Uint8Array
   readonly #seen = new Set<string>()
   readonly #most: number
   #placed = 0
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
-  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 200_000 }: LinearizeOptions) {
+  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 20_000 }: LinearizeOptions) {
     // What had no effect and says nothing, and reads without an answer, constrain nothing.
     this.#calls = history.filter(
       ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
@@ -62,6 +64,7 @@ class Search {
       version: outcome.kind === 'ok' ? outcome.answer.version : undefined,
       trashLastsMs,
     }))
+    this.#ranks = ranksOf(this.#calls)
     this.#isPlaced = new Uint8Array(this.#calls.length)
     this.#most = mostConfigurations
     this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
@@ -142,11 +145,8 @@ class Search {
       open.push(index)
       if (outcome.kind !== 'unknown') soonestEnd = Math.min(soonestEnd, settledAt)
     }
-    const endOf = (index: number) => {
-      const { outcome, settledAt, invokedAt } = this.#call(index)
-      return outcome.kind === 'unknown' ? 1e12 + invokedAt : settledAt
-    }
-    return open.filter((index) => this.#call(index).invokedAt < soonestEnd).sort((a, b) => endOf(a) - endOf(b))
+    const rankOf = (index: number) => this.#ranks[index] as number
+    return open.filter((index) => this.#call(index).invokedAt < soonestEnd).sort((a, b) => rankOf(a) - rankOf(b))
   }
 
   /** The outcomes that the model allows, and that agree with what was answered. */
@@ -196,6 +196,34 @@ class Search {
   #call(index: number): Call {
     return this.#calls[index] as Call
   }
+}
+
+/**
+ * A guess at the order, which decides only how long the search takes: by the numbers that the master issued, where there
+ * are such, else by the end; unknown outcomes last.
+ */
+function ranksOf(calls: readonly Call[]): readonly number[] {
+  const ranks = calls.map(({ outcome, settledAt, invokedAt }) =>
+    outcome.kind === 'unknown' ? unknownRank + invokedAt : settledAt,
+  )
+  const issued = calls
+    .map(({ step, outcome }, index) => ({ index, number: issuedIn(step, outcome) }))
+    .filter(({ number }) => number !== undefined)
+    .sort((a, b) => (b.number as number) - (a.number as number))
+  // A step stands before every one with a greater number, so it cannot end up later than the first of them to end.
+  let soonestEnd = Number.POSITIVE_INFINITY
+  for (const [place, { index }] of issued.entries()) {
+    soonestEnd = Math.min(soonestEnd, ranks[index] as number)
+    ranks[index] = soonestEnd - place / calls.length / 2
+  }
+  return ranks
+}
+
+const unknownRank = 1e12
+
+function issuedIn(step: Call['step'], outcome: Call['outcome']): number | undefined {
+  if (outcome.kind !== 'ok') return undefined
+  return givesVersion(step) ? outcome.answer.version : outcome.answer.issued
 }
 
 /** Whether an answer is what was foreseen, in all that could be foreseen and was said. */

@@ -33,6 +33,8 @@ export interface Answer {
   readonly kind?: 'file' | 'directory'
   readonly size?: number
   readonly version?: number | undefined
+  /** A number that the master issued for it. Not compared: it only hints at the order of changes. */
+  readonly issued?: number | undefined
   /** Of the bytes that were read. */
   readonly digest?: string
   readonly made?: boolean

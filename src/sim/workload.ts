@@ -122,7 +122,7 @@ export class OperationRun {
         await this.#call(
           action,
           () => client.rm(path, { recursive }),
-          () => ({}),
+          (issued) => ({ issued }),
         )
         return
       }

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesOf, digestOfBytes, ModelContent } from './contents.ts'
+import type { Call } from './history.ts'
+import { linearize } from './linearize.ts'
+import type { Answer, Outcome, Step } from './steps.ts'
+
+const options = { trashLastsMs: 1e9 }
+const content = (seed: number, length = 10) => ({ seed, length })
+const write = (path: string, seed: number): Step => ({ kind: 'write', path, content: content(seed) })
+const read = (path: string): Step => ({ kind: 'read', path })
+const rename = (from: string, to: string): Step => ({ kind: 'rename', from, to, replace: true })
+const ok = (answer: Answer = {}): Outcome => ({ kind: 'ok', answer })
+const reads = (seed: number): Outcome => ok({ digest: ModelContent.of(content(seed)).digest })
+const refused = (code: 'not-found' | 'changed'): Outcome => ({ kind: 'refused', code })
+const unknown: Outcome = { kind: 'unknown', code: 'timeout' }
+
+type Timed = readonly [step: Step, outcome: Outcome, from: number, to: number]
+
+/** Each call with its beginning and end. */
+function history(...calls: readonly Timed[]): Call[] {
+  return calls
+    .map(([step, outcome, from, to], operation) => ({
+      operation,
+      client: 0,
+      step,
+      outcome,
+      invokedMs: from,
+      invokedAt: from,
+      settledMs: outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : to,
+      settledAt: outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : to,
+    }))
+    .sort((a, b) => a.invokedAt - b.invokedAt)
+}
+
+const judged = (...calls: readonly Timed[]) => linearize(history(...calls), options).kind
+
+test('linearize() explains what happened one after the other', () => {
+  assert.equal(judged([write('/a', 1), ok(), 0, 1], [read('/a'), reads(1), 2, 3]), 'explained')
+})
+
+test('linearize() refuses a read that misses an acknowledged write', () => {
+  assert.equal(judged([write('/a', 1), ok(), 0, 1], [read('/a'), refused('not-found'), 2, 3]), 'impossible')
+  const stale = [write('/a', 1), ok(), 0, 1] as const
+  assert.equal(judged(stale, [write('/a', 2), ok(), 2, 3], [read('/a'), reads(1), 4, 5]), 'impossible')
+})
+
+test('linearize() lets calls that overlap stand in either order, but in one for all', () => {
+  const both = [[write('/a', 1), ok(), 0, 9] as const, [write('/a', 2), ok(), 0, 9] as const] as const
+  assert.equal(judged(...both, [read('/a'), reads(1), 10, 11]), 'explained')
+  assert.equal(judged(...both, [read('/a'), reads(2), 10, 11]), 'explained')
+  assert.equal(judged(...both, [read('/a'), reads(1), 10, 11], [read('/a'), reads(2), 12, 13]), 'impossible')
+})
+
+test('linearize() lets a step of unknown outcome happen late, once, or never', () => {
+  const before = [[write('/a', 1), ok(), 0, 1] as const, [write('/a', 2), unknown, 2, 3] as const] as const
+  assert.equal(judged(...before, [read('/a'), reads(1), 4, 5]), 'explained')
+  assert.equal(judged(...before, [read('/a'), reads(2), 4, 5]), 'explained')
+  assert.equal(judged(...before, [read('/a'), reads(1), 4, 5], [read('/a'), reads(2), 6, 7]), 'explained')
+  assert.equal(judged(...before, [read('/a'), reads(2), 4, 5], [read('/a'), reads(1), 6, 7]), 'impossible')
+})
+
+test('linearize() never lets a rename be seen half', () => {
+  const made = [write('/a', 1), ok(), 0, 1] as const
+  const moved = [rename('/a', '/b'), ok(), 2, 9] as const
+  assert.equal(judged(made, moved, [read('/a'), refused('not-found'), 4, 5], [read('/b'), reads(1), 6, 7]), 'explained')
+  assert.equal(
+    judged(made, moved, [read('/a'), refused('not-found'), 4, 5], [read('/b'), refused('not-found'), 6, 7]),
+    'impossible',
+  )
+  assert.equal(judged(made, moved, [read('/b'), reads(1), 3, 4], [read('/a'), reads(1), 5, 6]), 'impossible')
+})
+
+test('linearize() takes nothing from a step that certainly had no effect', () => {
+  const failed = { kind: 'void', code: 'unavailable' } as const
+  assert.equal(judged([write('/a', 1), failed, 0, 1], [read('/a'), refused('not-found'), 2, 3]), 'explained')
+  assert.equal(judged([write('/a', 1), failed, 0, 1], [read('/a'), reads(1), 2, 3]), 'impossible')
+})
+
+test('linearize() says which step no order explains, and what was to be expected', () => {
+  const verdict = linearize(
+    history([write('/a', 1), ok(), 0, 1], [read('/a'), reads(7), 2, 3], [read('/a'), reads(1), 4, 5]),
+    options,
+  )
+  assert.equal(verdict.kind, 'impossible')
+  assert.equal(verdict.placed, 1)
+  assert.deepEqual(
+    verdict.stuck.map(({ call }) => call.operation),
+    [1],
+  )
+  assert.match(verdict.stuck[0]?.foreseen ?? '', new RegExp(ModelContent.of(content(1)).digest))
+})
+
+test('linearize() gives up at its bound, and says so', () => {
+  // Twelve writes side by side, and a read of what none of them wrote: every order has to be tried.
+  const writes = Array.from({ length: 12 }, (_, seed) => [write('/a', seed), ok(), 0, 99] as const)
+  const verdict = linearize(history(...writes, [read('/a'), reads(77), 100, 101]), {
+    ...options,
+    mostConfigurations: 50,
+  })
+  assert.equal(verdict.kind, 'undecided')
+})
+
+test('ModelContent knows its bytes after joining and cutting', () => {
+  const joined = ModelContent.of(content(1, 100))
+    .followedBy(ModelContent.of(content(2, 50)))
+    .cutTo(120)
+  const bytes = Buffer.concat([bytesOf(content(1, 100)), bytesOf(content(2, 50)).subarray(0, 20)])
+  assert.equal(joined.length, 120)
+  assert.ok(joined.bytes().equals(bytes))
+  assert.equal(joined.digest, digestOfBytes(bytes))
+  assert.equal(joined.cutTo(0).key, ModelContent.empty.key)
+})
+
+test('bytesOf() tells the seed and the place of every word', () => {
+  const seen = new Set<number>()
+  for (let seed = 0; seed < 200; seed++) {
+    const bytes = bytesOf({ seed, length: 4000 })
+    for (let at = 0; at < bytes.length; at += 4) seen.add(bytes.readUInt32LE(at))
+  }
+  // A few meetings among 2^32 are chance; no run of them can be.
+  assert.ok(seen.size > 200 * 1000 - 100, `${seen.size} of 200,000 words are unique`)
+})
