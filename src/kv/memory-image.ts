@@ -2,7 +2,7 @@
  * What a memory engine leaves behind: rows that outlive a crash of the engine, as a disk would.
  *
  * Invariant: rows hold copies; nobody outside sees the memory that is stored. Each commit is applied whole.
- * Commits that were not synced (`unsafeNoSync`) are remembered so that a crash can take back the latest of them.
+ * Commits that are not synced yet are remembered so that a crash can take back the latest of them.
  * @module
  */
 import { SortedMap } from './sorted-map.ts'
@@ -60,6 +60,11 @@ export class MemoryImage {
 
   sync(): void {
     this.#undo = []
+  }
+
+  /** Makes the `count` oldest unsynced commits durable. */
+  syncOldest(count: number): void {
+    this.#undo.splice(0, count)
   }
 
   /** Takes back the latest `count` unsynced commits, as a power cut does; the others are synced. */

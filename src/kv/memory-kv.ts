@@ -5,6 +5,10 @@
  * A commit is applied to its {@link MemoryImage} in one turn, and answered in a later one: a crash between them leaves an
  * applied transaction without an answer. The image outlives the engine; what was not applied at a crash is gone, and with
  * `unsafeNoSync` so may be the latest commits.
+ *
+ * With `syncDelayMs` it commits in groups, as an engine on a disk does: what was applied is seen at once, is durable after
+ * the next sync, and until then nothing that saw it is answered. A crash loses what no sync had begun on, and the group
+ * under way whole or not at all.
  * @module
  */
 import { assert } from '../base/assert.ts'
@@ -14,6 +18,7 @@ import type { Clock } from '../env/clock.ts'
 import type { Random } from '../env/random.ts'
 import { sleep, throwIfCancelled, withTimeout } from '../env/waiting.ts'
 import { BufferedTransaction } from './buffered-transaction.ts'
+import { GroupSync } from './group-sync.ts'
 import { MemoryAttempt } from './memory-attempt.ts'
 import { createMemoryImage, type MemoryImage } from './memory-image.ts'
 import type { Transaction, TransactOptions, TxnKV } from './txn-kv.ts'
@@ -35,9 +40,12 @@ export interface MemoryKVOptions {
   readonly random: Random
   /** What a former engine left; a new one if absent. One engine at a time. */
   readonly image?: MemoryImage
+  /** Kept, and read at every use: whoever holds it may change it, over several engines. */
   readonly faults?: Partial<MemoryFaults>
   /** A crash loses some of the latest commits. */
   readonly unsafeNoSync?: boolean
+  /** Of a typical sync, which makes all durable that was applied before it began. Default: every commit is durable at once. */
+  readonly syncDelayMs?: number
   /** A body that takes longer is given up with `timeout`. */
   readonly commitTimeoutMs?: number
 }
@@ -72,6 +80,7 @@ class MemoryEngine implements MemoryKV {
   readonly #clock: Clock
   readonly #random: Random
   readonly #synced: boolean
+  readonly #groupSync: GroupSync | undefined
   readonly #bodyTimeoutMs: number
   readonly #attempts = new Set<MemoryAttempt>()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -80,14 +89,23 @@ class MemoryEngine implements MemoryKV {
   #conflicts = 0
   #closing: Promise<void> | undefined
 
-  constructor({ clock, random, image = createMemoryImage(), faults, unsafeNoSync, commitTimeoutMs }: MemoryKVOptions) {
+  constructor({
+    clock,
+    random,
+    image = createMemoryImage(),
+    faults = {},
+    unsafeNoSync,
+    commitTimeoutMs,
+    syncDelayMs = 0,
+  }: MemoryKVOptions) {
     if (image.held) throw new AshlarError('in-use', 'Cannot open the memory image: another engine holds it')
     image.held = true
     this.image = image
-    this.faults = { conflict: 0, unknown: 0, tooLarge: 0, delayMs: 0, ...faults }
+    this.faults = Object.assign(faults, { conflict: 0, unknown: 0, tooLarge: 0, delayMs: 0, ...faults })
     this.#clock = clock
     this.#random = random
-    this.#synced = !unsafeNoSync
+    this.#groupSync = syncDelayMs > 0 ? new GroupSync(image, { clock, random, delayMs: syncDelayMs }) : undefined
+    this.#synced = !unsafeNoSync && this.#groupSync === undefined
     this.#bodyTimeoutMs = commitTimeoutMs ?? limits.metadataCommitTimeoutMs
   }
 
@@ -127,7 +145,8 @@ class MemoryEngine implements MemoryKV {
     assert(this.#life !== 'closed', 'a closed engine cannot crash')
     if (this.#life === 'crashed') return
     this.#life = 'crashed'
-    this.image.loseLatest(this.#random.below(this.image.unsyncedCount + 1))
+    if (this.#groupSync === undefined) this.image.loseLatest(this.#random.below(this.image.unsyncedCount + 1))
+    else this.#groupSync.crash()
     this.image.held = false
   }
 
@@ -170,7 +189,10 @@ class MemoryEngine implements MemoryKV {
       if (attempt.doomed) return 'again'
       throwIfCancelled(options.signal, 'run a transaction')
       tx.checkCommit((text) => this.image.get(text) !== undefined)
-      if (tx.writes.size === 0) return { value }
+      if (tx.writes.size === 0) {
+        await this.#durable()
+        return { value }
+      }
       if (this.#happens(this.faults.conflict)) return 'again'
       if (this.#happens(this.faults.tooLarge)) {
         throw new AshlarError('too-large', 'Cannot commit a transaction: too large (injected)')
@@ -182,6 +204,7 @@ class MemoryEngine implements MemoryKV {
       if (this.#isCrashed()) throw isAshlarError(error, 'closed') ? error : ended()
       // What a doomed body throws may come from what is no longer so.
       if (attempt.doomed && !isAshlarError(error, 'timeout', 'cancelled')) return 'again'
+      await this.#durable()
       throw error
     } finally {
       tx.end()
@@ -207,7 +230,8 @@ class MemoryEngine implements MemoryKV {
     this.image.apply(tx.writes, { synced: this.#synced })
     for (const other of this.#attempts) other.overtake(tx.writes)
     this.#commits++
-    await new Promise<void>((resolve) => this.#clock.soon(resolve))
+    if (this.#groupSync === undefined) await new Promise<void>((resolve) => this.#clock.soon(resolve))
+    await this.#durable()
     if (this.#isCrashed()) throw new AshlarError('closed', 'Cannot answer: the engine crashed', { applied: 'unknown' })
   }
 
@@ -226,6 +250,12 @@ class MemoryEngine implements MemoryKV {
       throw commitUnknown(error)
     }
     return isApplied ? { value } : 'again'
+  }
+
+  /** Waits until all that was applied so far would survive a crash. */
+  async #durable(): Promise<void> {
+    if (this.#groupSync === undefined || this.image.unsyncedCount === 0) return
+    await this.#groupSync.done()
   }
 
   async #delay(): Promise<void> {

@@ -75,12 +75,16 @@ export class SimNetwork {
 
   powerLost(process: SimProcess): void {
     this.#closeDoors(process)
-    this.#off.add(process.host)
+    this.hostOff(process.host)
     for (const connection of [...this.#open]) {
       if (connection.process !== process) continue
       connection.powerLost()
       this.#dark.push(connection)
     }
+  }
+
+  hostOff(host: string): void {
+    this.#off.add(host)
   }
 
   powerBack(host: string): void {

@@ -1,0 +1,185 @@
+/**
+ * The programs of production as simulated machines run them: started with the Env of their machine, on what earlier
+ * lives left behind; ended without a word.
+ * @module
+ */
+import type { ClusterId, ServerId } from '../base/ids.ts'
+import { type ChunkServer, startChunkServer } from '../chunkserver/chunk-server.ts'
+import { type AshlarClient, connect } from '../client/index.ts'
+import type { Env } from '../env/env.ts'
+import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
+import { createMemoryKV, type MemoryFaults, type MemoryKV } from '../kv/memory-kv.ts'
+import { type Master, startMaster } from '../master/master.ts'
+import { type IndexEngine, type OpenedStore, openDiskStore } from '../store/open-disk-store.ts'
+import { deriveKeys } from '../wire/keys.ts'
+import type { SimCluster, SimServer } from './script.ts'
+import type { Program } from './sim-host.ts'
+
+/** What all of a cluster's programs know. */
+export interface ClusterSecrets {
+  readonly clusterId: ClusterId
+  readonly secret: Buffer
+}
+
+export const masterAddress = 'master:7600'
+const version = 'simulated'
+
+export class MasterProgram implements Program {
+  readonly #cluster: SimCluster
+  readonly #secrets: ClusterSecrets
+  readonly #image = createMemoryImage()
+  /** Of the metadata, over all lives. */
+  readonly faults: MemoryFaults = { conflict: 0, unknown: 0, tooLarge: 0, delayMs: 0 }
+  master: Master | undefined
+  kv: MemoryKV | undefined
+
+  constructor(cluster: SimCluster, secrets: ClusterSecrets) {
+    this.#cluster = cluster
+    this.#secrets = secrets
+  }
+
+  async start(env: Env, fail: (error: unknown) => void): Promise<void> {
+    const { policy, chunkSizeBytes, trashKeepMs, deadAfterMs, syncDelayMs } = this.#cluster
+    const { clock, random } = env
+    this.kv = createMemoryKV({ clock, random, image: this.#image, faults: this.faults, syncDelayMs })
+    this.master = await startMaster({
+      env,
+      kv: this.kv,
+      ...this.#secrets,
+      generation: 0,
+      listenAddress: masterAddress,
+      settings: { defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs },
+      onFatal: fail,
+      version,
+    })
+  }
+
+  ended(): void {
+    this.kv?.crash()
+    this.kv = undefined
+    this.master = undefined
+  }
+}
+
+const defaultCapacityBytes = 2 ** 30
+export const storePath = '/store'
+
+export class ServerProgram implements Program {
+  readonly domain: string
+  readonly #capacityBytes: number
+  readonly #secrets: ClusterSecrets
+  readonly #indexes: SimIndexes
+  #isMade = false
+  serverId: ServerId | undefined
+  store: OpenedStore | undefined
+  server: ChunkServer | undefined
+
+  constructor(
+    name: string,
+    { rack, capacityBytes = defaultCapacityBytes }: SimServer,
+    { secrets, syncDelayMs }: { readonly secrets: ClusterSecrets; readonly syncDelayMs: number },
+  ) {
+    this.domain = rack ?? name
+    this.#capacityBytes = capacityBytes
+    this.#secrets = secrets
+    this.#indexes = new SimIndexes(syncDelayMs)
+  }
+
+  async start(env: Env, fail: (error: unknown) => void): Promise<void> {
+    const { clusterId, secret } = this.#secrets
+    const store = await openDiskStore({
+      env,
+      path: storePath,
+      identity: { cluster: clusterId, server: this.serverId },
+      create: !this.#isMade,
+      capacityBytes: this.#capacityBytes,
+      index: this.#indexes.engine(env),
+    })
+    this.#isMade = true
+    this.serverId = store.identity.server
+    const server = await startChunkServer({
+      env,
+      store,
+      serverId: store.identity.server,
+      clusterId,
+      keys: deriveKeys(secret),
+      masterAddress,
+      listenAddress: 'any:7610',
+      httpListenAddress: 'any:7611',
+      domain: this.domain,
+      version,
+    })
+    this.store = store
+    this.server = server
+    // It serves reads before the master knows it, and ends if the master turns it down for good.
+    server.registered.catch(fail)
+  }
+
+  ended(): void {
+    this.#indexes.crash()
+    this.store = undefined
+    this.server = undefined
+  }
+}
+
+/**
+ * The engines of a store's index: in memory, but bound to a file in the index's folder, so that a folder which is removed
+ * takes the index with it.
+ */
+class SimIndexes {
+  readonly #images = new Map<string, MemoryImage>()
+  readonly #syncDelayMs: number
+  #open: MemoryKV | undefined
+
+  constructor(syncDelayMs: number) {
+    this.#syncDelayMs = syncDelayMs
+  }
+
+  engine(env: Env): IndexEngine {
+    return async ({ folder }) => {
+      const path = `${folder}/engine`
+      const name = await readName(env, path)
+      const image = this.#images.get(name) ?? createMemoryImage()
+      if (!this.#images.has(name)) {
+        this.#images.clear()
+        this.#images.set(name, image)
+        await env.disk.writeSmall(path, Buffer.from(name))
+      }
+      this.#open = createMemoryKV({ clock: env.clock, random: env.random, image, syncDelayMs: this.#syncDelayMs })
+      return this.#open
+    }
+  }
+
+  crash(): void {
+    this.#open?.crash()
+    this.#open = undefined
+  }
+}
+
+async function readName({ disk, random }: Env, path: string): Promise<string> {
+  try {
+    return (await disk.readSmall(path, 64)).toString('latin1')
+  } catch {
+    // None there, whatever the reason: an index is made anew out of the store.
+    return random.bytes(8).toString('hex')
+  }
+}
+
+export class ClientProgram implements Program {
+  readonly #secrets: ClusterSecrets
+  client: AshlarClient | undefined
+
+  constructor(secrets: ClusterSecrets) {
+    this.#secrets = secrets
+  }
+
+  async start(env: Env): Promise<void> {
+    const { clusterId, secret } = this.#secrets
+    const cluster = { clusterId, address: masterAddress, secret: deriveKeys(secret).client.toString('base64') }
+    this.client = await connect({ cluster, env })
+  }
+
+  ended(): void {
+    this.client = undefined
+  }
+}
