@@ -35,7 +35,11 @@ export function answerWrites(context: HandlerContext): void {
     })
     return { value: { allocation: { ...allocation, token: tokens.writeToken(allocation) } } }
   })
-  passThrough(service, releaseAllocations, (request) => namespace.releaseAllocations(request))
+  service.handle(releaseAllocations, async (request) => {
+    const value = await namespace.releaseAllocations(request)
+    if (request.burned !== undefined && request.burned.length > 0) workers.wake('gc')
+    return { value }
+  })
   passThrough(service, beginFile, (request) => namespace.beginFile(request))
   passThrough(service, linkFile, (request) => namespace.linkFile(request))
   service.handle(abandonFile, async (request) => {

@@ -20,6 +20,8 @@ import { sessionEnded } from './failures.ts'
 import { hold } from './holding.ts'
 import {
   allocationKey,
+  chunkKey,
+  deleteKey,
   expiryIdOf,
   expiryKey,
   groupKey,
@@ -30,7 +32,16 @@ import {
   sessionKey,
 } from './keys.ts'
 import type { AllocationOrder } from './operations.ts'
-import { type AllocationRow, allocationRow, decodeRow, groupRow, numberRow, readRow, sessionRow } from './rows.ts'
+import {
+  type AllocationRow,
+  allocationRow,
+  decodeRow,
+  deleteRow,
+  groupRow,
+  numberRow,
+  readRow,
+  sessionRow,
+} from './rows.ts'
 
 const noValue = Buffer.alloc(0)
 
@@ -87,22 +98,60 @@ export async function closeAllocation(change: Change, id: AllocationId): Promise
 /** Closes what the session gives back. Idempotent; what belongs to another session is passed over. */
 export async function releaseAllocations(
   context: NamespaceContext,
-  { session, allocations }: Infer<typeof releaseMethod.request>,
+  { session, allocations, burned = [] }: Infer<typeof releaseMethod.request>,
 ): Promise<void> {
   const ids = allocations.map(({ allocation }) => allocation)
-  await transactChange(context, (change) => closeHeldAllocations(change, session, ids), { freesRoom: true })
+  await transactChange(
+    context,
+    async (change) => {
+      const closed = await closeHeldAllocations(change, session, ids)
+      if (burned.length > 0) await deleteBurned(change, burned, closed)
+    },
+    { freesRoom: true },
+  )
 }
 
-/** Closes those that the session holds. */
+/** Closes those that the session holds. @returns their rows */
 export async function closeHeldAllocations(
   change: Change,
   session: number,
   ids: readonly AllocationId[],
-): Promise<void> {
+): Promise<readonly AllocationRow[]> {
   const rows = await change.tx.getMany(ids.map(allocationKey))
-  new Map(ids.map((id, index) => [id, decodeRow(allocationRow, rows[index])])).forEach((row, id) => {
-    if (row?.session === session) deleteAllocation(change, id, row)
+  const closed = new Map<AllocationId, AllocationRow>()
+  ids.forEach((id, index) => {
+    const row = decodeRow(allocationRow, rows[index])
+    if (row?.session === session) closed.set(id, row)
   })
+  for (const [id, row] of closed) deleteAllocation(change, id, row)
+  return [...closed.values()]
+}
+
+/**
+ * Queues the physical delete of chunks that no file names, nor ever will: their allocation closes in this transaction, so
+ * no commit of them can come. They get no tombstone, which would say that they were committed.
+ */
+async function deleteBurned(
+  { tx, tally }: Change,
+  burned: readonly ChunkId[],
+  closed: readonly AllocationRow[],
+): Promise<void> {
+  const own = [...new Set(burned)].filter((chunk) => closed.some((row) => holdsChunk(row, chunk)))
+  const committed = await tx.getMany(own.map(chunkKey))
+  own.forEach((chunk, index) => {
+    if (committed[index] !== undefined) return
+    // Its length is not known here.
+    tx.put(deleteKey(chunk), deleteRow.encode({ length: 0, crc: 0, confirmed: [] }))
+    tally.totals({ pendingDeletes: 1 })
+  })
+}
+
+/** Whether the id is one of the allocation's. */
+export function holdsChunk(row: AllocationRow, chunk: ChunkId): boolean {
+  const { group, generation, sequence } = chunkIdParts(chunk)
+  return (
+    row.group === group && row.generation === generation && row.first <= sequence && sequence < row.first + row.count
+  )
 }
 
 /** Closes allocations whose time is over, at most `limit`. @returns how many */

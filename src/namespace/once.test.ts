@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkRows } from '../../test/namespace/check-rows.ts'
 import { refused } from '../../test/namespace/refused.ts'
-import { memoryKV, TestMaster, testGroup } from '../../test/namespace/test-master.ts'
+import { memoryKV, servers, TestMaster, testGroup } from '../../test/namespace/test-master.ts'
 import { isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
@@ -235,4 +235,35 @@ test('insertAllocation() never crosses a page and never gives an id twice', asyn
   }
   assert.equal((await master.namespace.totals()).openAllocations, 12)
   await checkRows(master.context.kv)
+})
+
+test('releaseAllocations() orders the delete of what was written and never committed, and of nothing else', async () => {
+  const master = await TestMaster.start()
+  const [client, stranger] = [await master.client(), await master.client()]
+  const kept = await client.write(5)
+  const burned = await client.write(6)
+  const foreign = await stranger.write(7)
+  await client.namespace.commitFile(client.commitRequest('/a', kept))
+  const allocation = client.forgetAllocation()
+  assert.ok(allocation)
+  const release = {
+    session: client.session,
+    allocations: [{ ...allocation, token: Buffer.alloc(0) }],
+    burned: [kept, burned, foreign].flatMap(({ extents }) => extents.map(({ chunk }) => chunk)),
+  }
+  await client.namespace.releaseAllocations(release)
+  const due = await master.leader.dueDeletes(testGroup, { limit: 10 })
+  assert.deepEqual(
+    due.map(({ id }) => id),
+    burned.extents.map(({ chunk }) => chunk),
+  )
+  await checkRows(master.context.kv)
+  // What was deleted is not known as committed.
+  await refused(client.namespace.commitFile(client.commitRequest('/b', burned)), 'allocation-closed')
+  await client.namespace.releaseAllocations(release)
+  const ids = due.map(({ id }) => id)
+  assert.equal(await master.leader.confirmDeleted({ group: testGroup, chunks: ids, servers, absent: [] }), 1)
+  assert.equal((await checkRows(master.context.kv)).pendingDeletes, 0)
+  await client.namespace.releaseAllocations(release)
+  assert.equal((await checkRows(master.context.kv)).pendingDeletes, 0)
 })

@@ -7,12 +7,13 @@
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
-import { type AllocationId, type ChunkId, type ContentId, chunkIdParts, groupOf } from '../base/ids.ts'
+import { type AllocationId, type ChunkId, type ContentId, groupOf } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
 import type { RequestId } from '../wire/types/attributes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
 import type { Extent, Receipt } from '../wire/types/extent.ts'
+import { holdsChunk } from './allocations.ts'
 import type { Change } from './change.ts'
 import { allocationKey, chunkKey, groupKey, sessionKey } from './keys.ts'
 import { queueRepair } from './repairs.ts'
@@ -131,14 +132,7 @@ function appliedVersion({ chunks }: SortedProof, values: readonly (Buffer | unde
 
 function checkAllocations(change: Change, proof: SortedProof, open: readonly (AllocationRow | undefined)[]): void {
   for (const { extent } of proof.chunks) {
-    const { group, generation, sequence } = chunkIdParts(extent.chunk)
-    const holds = (row: AllocationRow | undefined) =>
-      row !== undefined &&
-      row.group === group &&
-      row.generation === generation &&
-      row.first <= sequence &&
-      sequence < row.first + row.count
-    const row = open.find(holds)
+    const row = open.find((each) => each !== undefined && holdsChunk(each, extent.chunk))
     if (row === undefined || row.closesAtMs <= change.nowMs) {
       throw new AshlarError(
         'allocation-closed',

@@ -89,7 +89,7 @@ export type ChunkRow = Infer<typeof chunkRow>
 
 export const referencesRow = struct('references', 1, { count: field(1, uint) })
 
-/** `G` */
+/** `G`: of a tombstone, or (with length 0) of a chunk that was written and never committed. */
 export const deleteRow = struct('pending delete', 1, {
   length: field(1, uint),
   crc: field(2, uint),

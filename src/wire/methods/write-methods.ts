@@ -5,8 +5,8 @@
  * one commit takes is a hidden inode: `beginFile`, `addExtents`…, `linkFile`.
  * @module
  */
-import { bool, field, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
-import type { AllocationId, GroupId, InodeId } from '../../base/ids.ts'
+import { bool, field, hex, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
+import type { AllocationId, ChunkId, GroupId, InodeId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import { method } from '../method.ts'
 import { attributes, newAttributes, precondition, requestId } from '../types/attributes.ts'
@@ -37,13 +37,17 @@ export const allocate = method({
   callers: ['client'],
 })
 
-/** Gives allocations back, so that their pages can be compared and orphans removed. */
+/**
+ * Gives allocations back, so that their pages can be compared and orphans removed. `burned` names ids of theirs that were, or
+ * may have been, written and are in no commit that was answered: those that no file names are deleted at once.
+ */
 export const releaseAllocations = method({
   number: 21,
   name: 'releaseAllocations',
   request: struct('releaseAllocations', 1, {
     session: field(1, uint),
     allocations: field(2, list(allocation, 256)),
+    burned: optional(3, list(hex<ChunkId>(16), limits.allocationIds)),
   }),
   response: nothing,
   callers: ['client'],
