@@ -77,6 +77,12 @@ export class History {
     return states
   }
 
+  /** Whether the path held these bytes at any time that is remembered: old, not wrong. */
+  held(path: string, found: Buffer | undefined): boolean {
+    const { acknowledged, pending, earlier } = this.#path(path)
+    return [acknowledged, pending?.state, ...earlier.map(({ state }) => state)].some((state) => matches(found, state))
+  }
+
   #path(path: string): PathHistory {
     let history = this.#paths.get(path)
     if (history === undefined) {

@@ -9,20 +9,33 @@ import { bytesOf, type Content, type History, type State } from './history.ts'
 const workers = 12
 const pathsPerWorker = 24
 
+export interface MixedLoadOptions {
+  readonly client: AshlarClient
+  readonly history: History
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Of the largest files. */
+  readonly maxFileBytes?: number
+}
+
 export class MixedLoad {
   readonly #client: AshlarClient
   readonly #history: History
   readonly #random: () => number
+  readonly #maxFileBytes: number
   readonly #running: Promise<void>[] = []
+  /** Paths whose last operation may yet be applied: nothing more is done to them. */
+  readonly #inDoubt = new Set<string>()
   #isStopping = false
   /** Of operations that failed though they should not have: unexpected codes. */
   readonly surprises: unknown[] = []
   operations = 0
 
-  constructor(client: AshlarClient, history: History, random: () => number) {
+  constructor({ client, history, random, maxFileBytes = 20_000_000 }: MixedLoadOptions) {
     this.#client = client
     this.#history = history
     this.#random = random
+    this.#maxFileBytes = maxFileBytes
   }
 
   start(): void {
@@ -37,8 +50,12 @@ export class MixedLoad {
 
   async #work(worker: number): Promise<void> {
     while (!this.#isStopping) {
-      const path = `/load/w${worker}/f${Math.floor(this.#random() * pathsPerWorker)}`
+      const path = this.#pathOf(worker)
       try {
+        if (this.#inDoubt.has(path)) {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          continue
+        }
         await this.#step(path, worker)
         this.operations++
       } catch (error) {
@@ -49,13 +66,16 @@ export class MixedLoad {
     }
   }
 
+  #pathOf(worker: number): string {
+    return `/load/w${worker}/f${Math.floor(this.#random() * pathsPerWorker)}`
+  }
+
   async #step(path: string, worker: number): Promise<void> {
     const chance = this.#random()
     const current = this.#history.current(path)
     if (current === undefined || chance < 0.55) return await this.#write(path)
     if (chance < 0.7) return await this.#append(path, current)
-    if (chance < 0.85)
-      return await this.#rename(path, `/load/w${worker}/f${Math.floor(this.#random() * pathsPerWorker)}`)
+    if (chance < 0.85) return await this.#rename(path, this.#pathOf(worker))
     await this.#attempt([[path, undefined]], () => this.#client.rm(path))
     if (chance > 0.93) await this.#attempt([[path, current]], () => this.#client.undelete(path))
   }
@@ -73,7 +93,7 @@ export class MixedLoad {
   }
 
   async #rename(from: string, to: string): Promise<void> {
-    if (from === to) return
+    if (from === to || this.#inDoubt.has(to)) return
     const moved = this.#history.current(from)
     await this.#attempt(
       [
@@ -90,40 +110,22 @@ export class MixedLoad {
       await act()
       for (const [path] of changes) this.#history.acknowledge(path)
     } catch (error) {
-      if (isAshlarError(error) && error.applied === 'no') for (const [path] of changes) this.#history.refuse(path)
-      else await this.#lookLater(changes)
-      throw error
-    }
-  }
-
-  /** The outcome is not known: no further operation on these paths before it is looked up after the restart. */
-  async #lookLater(changes: readonly (readonly [string, State])[]): Promise<void> {
-    if (this.#isStopping) return
-    for (const [path] of changes) {
-      const found = await this.#client.exists(path).then(
-        async (exists) => (exists ? await this.#client.readFile(path) : undefined),
-        () => 'unknown' as const,
-      )
-      if (found === 'unknown') {
-        this.#isStopping = true
-        return
+      const isRefused = isAshlarError(error) && error.applied === 'no'
+      for (const [path] of changes) {
+        if (isRefused) this.#history.refuse(path)
+        else this.#inDoubt.add(path)
       }
-      const state = this.#history
-        .allowed(path, Number.POSITIVE_INFINITY)
-        .find((allowed) =>
-          found === undefined ? allowed === undefined : allowed !== undefined && found.equals(bytesOf(allowed)),
-        )
-      if (found !== undefined && state === undefined) this.surprises.push(new Error(`${path} holds what nobody wrote`))
-      this.#history.settle(path, state)
+      throw error
     }
   }
 
   #content(): Content {
     const chance = this.#random()
     const seed = Math.floor(this.#random() * 2 ** 32)
+    const below = (bytes: number) => 1 + Math.floor(this.#random() * bytes)
     if (chance < 0.1) return { seed, length: 0 }
-    if (chance < 0.7) return { seed, length: 1 + Math.floor(this.#random() * 20_000) }
-    if (chance < 0.95) return { seed, length: 20_000 + Math.floor(this.#random() * 1_500_000) }
-    return { seed, length: 1_500_000 + Math.floor(this.#random() * 20_000_000) }
+    if (chance < 0.7) return { seed, length: below(20_000) }
+    if (chance < 0.95) return { seed, length: below(this.#maxFileBytes / 13) }
+    return { seed, length: below(this.#maxFileBytes) }
   }
 }

@@ -1,41 +1,36 @@
-/** A few rounds of death in every test run; `test/faults/rounds.ts` does many. @module */
+/** A few rounds of each common fault in every test run; `npm run test:faults` does many, of all. @module */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { bytesOf, History, matches } from './history.ts'
-import { runRounds } from './rounds.ts'
+import { bytesOf, type Content, History, matches } from './history.ts'
+import { type RoundsOptions, runRounds, whyNotHere } from './rounds.ts'
 
-const powercut = join(dirname(fileURLToPath(import.meta.url)), '../../tools/powercut.py')
+// Those that end everything compare the disks before anything starts again.
+const short: readonly (RoundsOptions & { readonly name: string })[] = [
+  {
+    name: 'two rounds of SIGKILL for every process under a mixed load lose no acknowledged byte, and leave no byte too many',
+    ...{ mode: 'kill', rounds: 2, seed: 20_261, restEvery: 2 },
+  },
+  {
+    name: 'a power cut of every disk under a mixed load loses no acknowledged byte',
+    ...{ mode: 'power', rounds: 1, seed: 20_262, restEvery: 0 },
+  },
+  {
+    name: 'a failed sync under a mixed load, and then a power cut, lose no acknowledged byte',
+    ...{ mode: 'fsync', rounds: 1, seed: 20_263, restEvery: 0 },
+  },
+  {
+    name: 'disks that fill under a mixed load lose no acknowledged byte, and take writes again when they have room',
+    ...{ mode: 'full', rounds: 1, seed: 20_264, restEvery: 0 },
+  },
+]
 
-test('two rounds of SIGKILL for every process under a mixed load lose no acknowledged byte', async (t) => {
-  const result = await runRounds({
-    rounds: 2,
-    mode: 'kill',
-    seed: 20_261,
-    maxLoadMs: 2_500,
-    say: (line) => t.diagnostic(line),
+for (const { name, ...options } of short) {
+  test(name, { skip: whyNotHere(options.mode) }, async (t) => {
+    const result = await runRounds({ ...options, copyCheckChance: 1, say: (line) => t.diagnostic(line) })
+    assert.deepEqual(result.violations, [])
+    assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
   })
-  assert.deepEqual(result.violations, [])
-  assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
-})
-
-test('a power cut of every disk under a mixed load loses no acknowledged byte', {
-  skip: whyNoPowerCut(),
-}, async (t) => {
-  const result = await runRounds({
-    rounds: 1,
-    mode: 'power',
-    seed: 20_262,
-    maxLoadMs: 2_500,
-    say: (line) => t.diagnostic(line),
-  })
-  assert.deepEqual(result.violations, [])
-  assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
-})
+}
 
 // The judge itself: a round that could not fail would prove nothing.
 test('History.allowed() knows the last acknowledged state, the one under way, and what a late acknowledgement hides', () => {
@@ -63,21 +58,12 @@ test('matches() sees a half file, a mix of two and a missing one', () => {
   assert.ok(matches(undefined, undefined))
 })
 
-type Content = Parameters<typeof bytesOf>[0]
-
-function whyNoPowerCut(): string | false {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'a power cut needs root on Linux (loop devices)'
-  const folder = mkdtempSync(join(tmpdir(), 'ashlar-powercut-'))
-  try {
-    execFileSync('python3', [powercut, 'make', join(folder, 'disk'), '--size', '64M'], { stdio: 'pipe' })
-    execFileSync('python3', [powercut, 'drop', join(folder, 'disk')], { stdio: 'pipe' })
-    return false
-  } catch (error) {
-    return `no loop device can be mounted here: ${String((error as { stderr?: Buffer }).stderr ?? error)
-      .trim()
-      .split('\n')
-      .at(-1)}`
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+test('History.held() tells old bytes from wrong ones', () => {
+  const history = new History()
+  for (const seed of [1, 2]) {
+    history.begin('/a', { seed, length: 1000 })
+    history.acknowledge('/a')
   }
-}
+  assert.ok(history.held('/a', bytesOf({ seed: 1, length: 1000 })))
+  assert.ok(!history.held('/a', bytesOf({ seed: 3, length: 1000 })))
+})

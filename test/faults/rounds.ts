@@ -1,246 +1,165 @@
 /**
- * Rounds of death: a cluster of real processes under a mixed load loses everything at a random moment, by SIGKILL or by
- * a power cut of every disk, and starts again. Then every file must be whole and in a state that was acknowledged (or of the one operation under
- * way), nothing else may be visible, no temporary file may be left, and each server's books must equal a scan of its disk.
+ * Rounds of faults: a cluster of real processes under a mixed load suffers one of the {@link injections} at a random moment, and
+ * goes on. Then every file must be whole and in a state that was acknowledged (or of the one operation under way), nothing else
+ * may be visible, and all copies must be there. Every so often, and at the end, the cluster comes to rest, is stopped, and each
+ * disk is scanned: it must hold what the metadata names, and nothing else.
  *
- *     node test/faults/rounds.ts --rounds 20 --mode kill
- *     node test/faults/rounds.ts --rounds 10 --mode power      (root, loop devices)
+ *     npm run test:faults -- --mode kill --rounds 200
+ *     npm run test:faults -- --mode power --rounds 200 --seed 7
+ *     npm run test:faults -- --mode all --rounds 10          (what the machine can do; what it cannot is said)
  * @module
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { ClusterId } from '../../src/base/ids.ts'
-import { type AshlarClient, connect, isAshlarError } from '../../src/client/index.ts'
-import { createNodeEnv } from '../../src/env/node-env.ts'
-import { openDiskStore } from '../../src/store/open-disk-store.ts'
-import { History, matches } from './history.ts'
+import { connect } from '../../src/client/index.ts'
+import { Arena, whyNoArena } from './arena.ts'
+import { History } from './history.ts'
+import { type Injection, injections, type Mode, modes } from './injections.ts'
 import { MixedLoad } from './mixed-load.ts'
-import { RealCluster } from './real-cluster.ts'
-
-const powercut = join(dirname(fileURLToPath(import.meta.url)), '../../tools/powercut.py')
-const roles = ['master', 'chunkserver-1', 'chunkserver-2', 'chunkserver-3'] as const
+import {
+  checkCopies,
+  checkDisks,
+  checkFiles,
+  type Tell,
+  type Violation,
+  waitForRest,
+  waitUntilRedundant,
+} from './verify.ts'
 
 export interface RoundsOptions {
   readonly rounds: number
-  readonly mode: 'kill' | 'power'
+  readonly mode: Mode
+  /** Of every choice that is not the machine's. */
   readonly seed: number
   /** The load runs at most this long before the fault. */
   readonly maxLoadMs?: number
+  /** Compare the disks at rest after every so many rounds and after the last one. Default 25; 0: never. */
+  readonly restEvery?: number
+  /** How often, in [0, 1], the disks are compared right after a crash of everything. Default 0.5. */
+  readonly copyCheckChance?: number
+  readonly maxFileBytes?: number
   readonly say?: (line: string) => void
 }
 
 export interface RoundsResult {
+  readonly mode: Mode
+  readonly seed: number
   readonly rounds: number
+  /** Faults of the mode that truly happened. */
+  readonly faults: number
   readonly operations: number
   readonly acknowledgements: number
-  readonly filesChecked: number
+  readonly filesRead: number
+  /** How often all disks were compared with the books: each after a crash, and at rest. */
+  readonly copyChecks: number
+  readonly restChecks: number
+  readonly leakedBytes: number
   /** Each a broken promise; empty: none. */
-  readonly violations: readonly string[]
+  readonly violations: readonly Violation[]
   readonly slowestStartMs: number
+  readonly elapsedMs: number
+}
+
+const masterArgs = ['--trash-keep', '2s', '--chunk-size', '1MiB']
+
+/** @returns why the machine cannot do this mode, or false */
+export function whyNotHere(mode: Mode): string | false {
+  return whyNoArena(injections[mode].needs)
 }
 
 export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
-  const { rounds, mode, seed, maxLoadMs = 6_000, say = () => undefined } = options
-  const root = mkdtempSync(join(tmpdir(), 'ashlar-rounds-'))
-  const folder = join(root, 'data')
-  const random = seededFraction(seed)
-  const cluster = new RealCluster(folder, ['--capacity', '1GiB', '--trash-keep', '2s', '--port', '0'])
-  const history = new History()
-  const result = {
-    rounds: 0,
-    operations: 0,
-    acknowledgements: 0,
-    filesChecked: 0,
-    violations: [] as string[],
-    slowestStartMs: 0,
+  const injection: Injection = injections[options.mode]
+  const { needs, masterArgs: more = [] } = injection
+  await using arena = new Arena({ needs, masterArgs: [...masterArgs, ...more] })
+  return await new Rounds(arena, options).run()
+}
+
+class Rounds {
+  readonly #arena: Arena
+  readonly #options: RoundsOptions
+  readonly #injection: Injection
+  readonly #history = new History()
+  readonly #random: () => number
+  readonly #violations: Violation[] = []
+  readonly #sums = { faults: 0, operations: 0, filesRead: 0, copyChecks: 0, restChecks: 0, leakedBytes: 0 }
+  #slowestStartMs = 0
+  #round = 0
+
+  constructor(arena: Arena, options: RoundsOptions) {
+    this.#arena = arena
+    this.#options = options
+    this.#injection = injections[options.mode]
+    this.#random = seededFraction(options.seed)
   }
-  if (mode === 'power') for (const role of roles) power('make', join(folder, role), '--size', '3G')
-  try {
-    let told = 0
-    for (let round = 1; round <= rounds; round++) {
-      result.slowestStartMs = Math.max(result.slowestStartMs, await cluster.start())
-      const { faultMs, operations } = await oneRound(cluster, {
-        history,
-        random,
-        mode,
-        maxLoadMs,
-        violations: result.violations,
-      })
-      result.operations += operations
-      result.slowestStartMs = Math.max(result.slowestStartMs, await cluster.start())
-      result.filesChecked += await checkFiles(cluster, { history, faultMs, round, violations: result.violations })
-      const books = await readBooks(cluster)
-      await cluster.stop()
-      await checkDisks(cluster, { books, round, violations: result.violations })
-      for (const violation of result.violations.slice(told)) say(violation)
-      told = result.violations.length
-      result.rounds = round
-      result.acknowledgements = history.acknowledgements
-      say(
-        `round ${round}: ${operations} operations, ${history.acknowledgements} acknowledged so far, ` +
-          `${result.filesChecked} files checked, ${result.violations.length} violations, start ${Math.round(result.slowestStartMs)} ms at most`,
-      )
+
+  async run(): Promise<RoundsResult> {
+    const { rounds, mode, seed, restEvery = 25 } = this.#options
+    const startedMs = performance.now()
+    await this.#start()
+    while (this.#round < rounds) {
+      this.#round++
+      await this.#oneRound()
+      if (restEvery > 0 && (this.#round % restEvery === 0 || this.#round === rounds)) await this.#rest()
     }
-    return result
-  } finally {
-    await cluster.stop().catch(() => cluster.killAll())
-    if (mode === 'power') for (const role of roles) power('drop', join(folder, role))
-    rmSync(root, { recursive: true, force: true })
+    await this.#arena.cluster.stop()
+    return {
+      ...{ mode, seed, rounds: this.#round, acknowledgements: this.#history.acknowledgements },
+      ...{ ...this.#sums, violations: this.#violations, slowestStartMs: Math.round(this.#slowestStartMs) },
+      elapsedMs: Math.round(performance.now() - startedMs),
+    }
   }
-}
 
-async function oneRound(
-  cluster: RealCluster,
-  {
-    history,
-    random,
-    mode,
-    maxLoadMs,
-    violations,
-  }: {
-    readonly history: History
-    readonly random: () => number
-    readonly mode: 'kill' | 'power'
-    readonly maxLoadMs: number
-    readonly violations: string[]
-  },
-): Promise<{ readonly faultMs: number; readonly operations: number }> {
-  const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 1_500 })
-  const load = new MixedLoad(client, history, random)
-  load.start()
-  await new Promise((resolve) => setTimeout(resolve, 500 + random() * (maxLoadMs - 500)))
-  let faultMs: number
-  if (mode === 'power') {
-    faultMs = cutPower(cluster.folder)
-    await cluster.killAll()
-    for (const role of roles) power('revive', join(cluster.folder, role))
-  } else {
-    faultMs = Date.now()
-    await cluster.killAll()
-    faultMs = Number.POSITIVE_INFINITY
-  }
-  await load.stop()
-  await client.close()
-  for (const surprise of load.surprises) violations.push(`an operation failed strangely: ${String(surprise)}`)
-  return { faultMs, operations: load.operations }
-}
-
-/** All disks at once: what was acknowledged before the first cut must survive. */
-function cutPower(folder: string): number {
-  const cuts = execFileSync('python3', ['-c', cutAll, ...roles.map((role) => join(folder, role))], { encoding: 'utf8' })
-  return Number(cuts.trim().split(' ')[0])
-}
-
-/** One process cuts them all, so that they go within a millisecond of each other. */
-const cutAll = `
-import fcntl, os, struct, sys, time
-fds = [os.open(path, os.O_RDONLY) for path in sys.argv[1:]]
-before = time.time() * 1000
-for fd in fds: fcntl.ioctl(fd, 0x8004587D, struct.pack("I", 2))
-print(before, time.time() * 1000)
-`
-
-function power(...args: readonly string[]): void {
-  if (args[0] === 'make') mkdirSync(dirname(args[1] as string), { recursive: true })
-  execFileSync('python3', [powercut, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
-}
-
-async function checkFiles(
-  cluster: RealCluster,
-  {
-    history,
-    faultMs,
-    round,
-    violations,
-  }: { readonly history: History; readonly faultMs: number; readonly round: number; readonly violations: string[] },
-): Promise<number> {
-  const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 20_000 })
-  try {
-    for (const path of history.paths()) {
-      const found = await readIfThere(client, path)
-      const allowed = history.allowed(path, faultMs)
-      const state = allowed.find((candidate) => matches(found, candidate))
-      if (state === undefined && !(found === undefined && allowed.includes(undefined))) {
-        violations.push(
-          `round ${round}: ${path} holds ${found === undefined ? 'nothing' : `${found.length} bytes`}, ` +
-            `allowed were ${JSON.stringify(allowed.map((one) => one?.length ?? 'nothing'))}`,
-        )
-      }
-      history.settle(path, state)
-    }
-    const known = new Set(history.paths())
-    for (const { path, stats } of await client.readdir('/', { recursive: true, withFileTypes: true })) {
-      if (stats.isFile() && !known.has(path)) violations.push(`round ${round}: ${path} is visible, and nobody wrote it`)
-    }
-    return known.size
-  } finally {
+  async #oneRound(): Promise<void> {
+    const { cluster } = this.#arena
+    const { maxLoadMs = 1_500, maxFileBytes = 5_000_000, copyCheckChance = 0.5 } = this.#options
+    const [random, history] = [this.#random, this.#history]
+    const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 1_500 })
+    const load = new MixedLoad({ client, history, random, maxFileBytes })
+    load.start()
+    await new Promise((resolve) => setTimeout(resolve, 300 + random() * (maxLoadMs - 300)))
+    const acknowledged = () => history.acknowledgements
+    const { faultMs, faults, story } = await this.#injection.strike({ arena: this.#arena, random, acknowledged })
+    // Operations under way find the cluster again, or end: when the disks are looked at first.
+    if (this.#injection.endsAll && random() < copyCheckChance) await Promise.all([load.stop(), this.#checkCopies()])
+    await Promise.all([load.stop(), this.#start()])
     await client.close()
+    for (const surprise of load.surprises) this.#tell('strange failure', String(surprise))
+    await waitUntilRedundant(cluster, this.#tell)
+    this.#sums.filesRead += await checkFiles(cluster, { history, faultMs, tell: this.#tell })
+    this.#sums.operations += load.operations
+    this.#sums.faults += faults
+    this.#say(
+      `round ${this.#round}: ${story}; ${load.operations} operations, ${history.acknowledgements} acknowledged so far, ` +
+        `${this.#violations.length} violations`,
+    )
   }
-}
 
-async function readIfThere(client: AshlarClient, path: string): Promise<Buffer | undefined> {
-  try {
-    return await client.readFile(path)
-  } catch (error) {
-    if (isAshlarError(error, 'not-found')) return undefined
-    throw new Error(`${path} cannot be read after the restart`, { cause: error })
+  async #checkCopies(): Promise<void> {
+    this.#sums.copyChecks++
+    await checkCopies(this.#arena.cluster, this.#tell)
   }
-}
 
-interface Books {
-  readonly id: string
-  readonly usedBytes: number
-  readonly chunks: number
-}
-
-/** What each server says, once the trash is purged, gc has nothing left to delete, and two looks agree. */
-async function readBooks(cluster: RealCluster): Promise<readonly Books[]> {
-  const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 20_000 })
-  try {
-    let last = ''
-    for (let look = 0; look < 40; look++) {
-      const nodes = (await client.nodes()).map(({ id, usedBytes, chunks }) => ({ id, usedBytes, chunks }))
-      const { trashEntries, pendingDeletes } = await client.status()
-      const text = trashEntries + pendingDeletes > 0 ? '' : JSON.stringify(nodes)
-      if (text !== '' && text === last) return nodes
-      last = text
-      await new Promise((resolve) => setTimeout(resolve, 1_200))
-    }
-    throw new Error('the servers never came to rest')
-  } finally {
-    await client.close()
+  async #rest(): Promise<void> {
+    const { cluster } = this.#arena
+    await waitForRest(cluster)
+    await cluster.stop()
+    const { books, leakedBytes } = await checkDisks(cluster, this.#tell)
+    this.#sums.restChecks++
+    this.#sums.leakedBytes += leakedBytes
+    this.#say(`at rest: ${books.live.size} chunks, each on the disks of its members; ${leakedBytes} bytes too many`)
+    await this.#start()
   }
-}
 
-/** Each store again, from a scan of its disk alone: its index is thrown away first. */
-async function checkDisks(
-  cluster: RealCluster,
-  {
-    books,
-    round,
-    violations,
-  }: { readonly books: readonly Books[]; readonly round: number; readonly violations: string[] },
-): Promise<void> {
-  const env = createNodeEnv({ log: 'silent' })
-  const { clusterId } = JSON.parse(readFileSync(cluster.clusterPath, 'utf8')) as { clusterId: ClusterId }
-  for (const { role, id, data } of cluster.ready.processes) {
-    if (role !== 'chunkserver') continue
-    const left = readdirSync(join(data, 'tmp'))
-    if (left.length > 0) violations.push(`round ${round}: ${left.length} temporary files are left in ${data}`)
-    if (existsSync(join(data, 'index'))) rmSync(join(data, 'index'), { recursive: true })
-    const store = await openDiskStore({ env, path: data, identity: { cluster: clusterId } })
-    const { usedBytes, chunks } = store.space()
-    await store.close()
-    const said = books.find((entry) => entry.id === id)
-    if (said?.usedBytes !== usedBytes || said.chunks !== chunks) {
-      violations.push(
-        `round ${round}: server ${id} said ${said?.usedBytes} bytes in ${said?.chunks} chunks, its disk holds ${usedBytes} in ${chunks}`,
-      )
-    }
+  async #start(): Promise<void> {
+    this.#slowestStartMs = Math.max(this.#slowestStartMs, await this.#arena.cluster.start())
+  }
+
+  readonly #tell: Tell = (kind, text) => {
+    this.#violations.push({ kind, round: this.#round, text })
+    this.#say(`VIOLATION in round ${this.#round}: ${kind}: ${text}`)
+  }
+
+  #say(line: string): void {
+    this.#options.say?.(line)
   }
 }
 
@@ -252,7 +171,7 @@ function seededFraction(seed: number): () => number {
   }
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string', default: '20' },
@@ -260,13 +179,20 @@ if (import.meta.main) {
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     },
   })
-  process.stdout.write(`seed ${values.seed}\n`)
-  const result = await runRounds({
-    rounds: Number(values.rounds),
-    mode: values.mode === 'power' ? 'power' : 'kill',
-    seed: Number(values.seed),
-    say: (line) => process.stdout.write(`${line}\n`),
-  })
-  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  process.exitCode = result.violations.length === 0 ? 0 : 1
+  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const wanted = values.mode === 'all' ? modes : modes.filter((mode) => mode === values.mode)
+  if (wanted.length === 0) throw new Error(`there is no mode ${values.mode}: all, ${modes.join(', ')}`)
+  for (const mode of wanted) {
+    const reason = whyNotHere(mode)
+    if (reason !== false) {
+      say(`${mode}: skipped: ${reason}`)
+      continue
+    }
+    say(`${mode}: seed ${values.seed}`)
+    const result = await runRounds({ rounds: Number(values.rounds), mode, seed: Number(values.seed), say })
+    say(JSON.stringify(result))
+    if (result.violations.length > 0) process.exitCode = 1
+  }
 }
+
+if (import.meta.main) await main()
