@@ -94,10 +94,10 @@ export class ChunkPipeline {
     this.#nextToWrite = 0
     try {
       const stats = await this.#proving(rest, (chunks) => this.#sink.finish(chunks, totals))
-      for (const entry of rest) settle(entry, true)
+      for (const entry of rest) committed(entry)
       return stats
     } catch (error) {
-      for (const entry of rest) settle(entry, false)
+      for (const entry of rest) dropped(entry)
       throw error
     }
   }
@@ -106,7 +106,7 @@ export class ChunkPipeline {
   async abort(error: AshlarError): Promise<void> {
     this.#fail(error)
     while (this.#writing > 0 || this.#committing !== undefined) await this.#changed.promise
-    for (const entry of this.#entries.splice(0)) settle(entry, false)
+    for (const entry of this.#entries.splice(0)) dropped(entry)
     await this.#sink.abandon()
   }
 
@@ -152,7 +152,7 @@ export class ChunkPipeline {
         await this.#proving(batch, (chunks) => this.#sink.add(chunks))
         this.#entries.splice(0, batch.length)
         this.#nextToWrite -= batch.length
-        for (const entry of batch) settle(entry, true)
+        for (const entry of batch) committed(entry)
         this.#advance()
       }
     } catch (error) {
@@ -208,7 +208,12 @@ export class ChunkPipeline {
   }
 }
 
-function settle(entry: Entry, isClean: boolean): void {
+function committed(entry: Entry): void {
+  entry.proven?.slot.commit()
+  entry.release(true)
+}
+
+function dropped(entry: Entry): void {
   entry.proven?.slot.settle()
-  entry.release(isClean)
+  entry.release(false)
 }

@@ -7,11 +7,14 @@
  * @module
  */
 import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
+import type { ChunkId } from '../base/ids.ts'
 import type { Env } from '../env/env.ts'
 import type { Method } from '../wire/method.ts'
 import { endSession, keepSession, openSession } from '../wire/methods/session-methods.ts'
+import { releaseAllocations } from '../wire/methods/write-methods.ts'
 import type { Reply } from '../wire/peer.ts'
 import type { RequestId } from '../wire/types/attributes.ts'
+import type { Allocation } from '../wire/types/extent.ts'
 import { abortable } from './abortable.ts'
 import { beforeApplied } from './applied.ts'
 import type { Background } from './background.ts'
@@ -27,11 +30,14 @@ export class OpenedSession {
   #lastSequence = 0
   /** When the last answered sign of life was sent. */
   keptAtMs: number
+  /** Gives an allocation back in the background, with the ids of it that were written in vain. */
+  readonly giveBackBurned: (allocation: Allocation, burned: readonly ChunkId[]) => void
 
-  constructor(id: number, { lifeMs, keptAtMs }: { readonly lifeMs: number; readonly keptAtMs: number }) {
+  constructor(id: number, options: Pick<OpenedSession, 'lifeMs' | 'keptAtMs' | 'giveBackBurned'>) {
     this.id = id
-    this.lifeMs = lifeMs
-    this.keptAtMs = keptAtMs
+    this.lifeMs = options.lifeMs
+    this.keptAtMs = options.keptAtMs
+    this.giveBackBurned = options.giveBackBurned
   }
 
   /** Aborts when the session is known or feared to be over: locks are lost then. */
@@ -223,7 +229,15 @@ export class Session {
   async #open(): Promise<OpenedSession> {
     const sentAtMs = this.#env.clock.monotonicMs()
     const { value } = await this.#link.call(openSession, {})
-    const session = new OpenedSession(value.session, { lifeMs: value.lifeMs, keptAtMs: sentAtMs })
+    const session: OpenedSession = new OpenedSession(value.session, {
+      lifeMs: value.lifeMs,
+      keptAtMs: sentAtMs,
+      giveBackBurned: (allocation, burned) => {
+        if (session.endedSignal.aborted) return
+        const request = { session: session.id, allocations: [allocation], burned }
+        this.#background.run('give burned chunk ids back', this.#link.call(releaseAllocations, request))
+      },
+    })
     this.#current = session
     this.#background.run('keep the session alive', this.#keep(session))
     return session
