@@ -77,13 +77,13 @@ export class ModelTree {
   /** Everything that the step may do now: one outcome, or two where time decides. */
   after(step: Step, context: StepContext): readonly Foreseen[] {
     const foreseen = new Attempt(this, context).foresee(step)
+    if (step.kind === 'undelete' && this.#mayHaveEnded(step.path, context)) {
+      return [foreseen, { kind: 'refused', tree: this, code: 'not-found' }]
+    }
     if (foreseen.kind === 'refused') {
       // Both are true of a conditional write onto a directory; which is said depends on what the client had in hand.
       const isBoth = step.kind === 'write' && this.nodes.get(step.path)?.kind === 'directory'
       return isBoth ? [foreseen, { ...foreseen, code: 'is-a-directory' }] : [foreseen]
-    }
-    if (step.kind === 'undelete' && this.#mayHaveEnded(step.path, context)) {
-      return [foreseen, { kind: 'refused', tree: this, code: 'not-found' }]
     }
     if (step.kind === 'write' && step.ifVersion !== undefined && this.#isVersionOpen(step.path)) {
       return [foreseen, { kind: 'refused', tree: this, code: 'changed' }]

@@ -42,6 +42,7 @@ export interface SimulateOptions {
 const watchIntervalMs = 5_000
 /** What is under way when all is well again must end in this time: a client waits half a minute, with a few retries in a row. */
 const endBoundMs = 180_000
+const restartMs = 10
 const closeBoundMs = 60_000
 /** Of reading everything back. */
 const readBackBoundMs = 120_000
@@ -83,7 +84,7 @@ class Run {
     const ends = runWorkload(operations, this.#clients(), this.#history)
     const stopWatching = this.#keepWatching()
     await this.#world.runFor(durationMs)
-    const isHealed = await this.#stage('heal', () => this.#world.healAll())
+    const isHealed = await this.#stage('heal', () => this.#heal())
     if (isHealed) {
       await this.#awaitEnds(ends)
       stopWatching()
@@ -135,6 +136,18 @@ class Run {
     }
   }
 
+  /** All faults end, and every dead machine starts. A server whose disk had failed is started anew, as an operator would. */
+  async #heal(): Promise<void> {
+    await this.#world.healAll()
+    const fenced = this.#world.facts().servers.filter(({ store }) => store?.space().refusal === 'fenced')
+    if (fenced.length === 0) return
+    for (const { name } of fenced) {
+      this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: name, durationMs: restartMs })
+    }
+    await this.#world.runFor(restartMs)
+    await this.#world.healAll()
+  }
+
   /** One whose client died meanwhile may stay without an end; any other must have one. */
   async #awaitEnds(ends: readonly OperationEnd[]): Promise<void> {
     const isOpen = ({ isEnded, client, operation }: OperationEnd) =>
@@ -169,8 +182,8 @@ class Run {
   /** After a client closed itself, only a new process gives another one. */
   async #freshClient(): Promise<AshlarClient> {
     const old = this.#world.client(0)
-    this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: 'client-1', durationMs: 1 })
-    await this.#world.runFor(10)
+    this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: 'client-1', durationMs: restartMs })
+    await this.#world.runFor(restartMs)
     await this.#world.healAll()
     const client = this.#world.client(0)
     if (client === undefined || client === old) {

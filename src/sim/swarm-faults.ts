@@ -31,7 +31,7 @@ export function drawFaults(
   const servers = cluster.servers.map((_, index) => `chunkserver-${index + 1}`)
   const rotten = cluster.policy === 'replicated-1' ? undefined : servers[random.below(servers.length)]
   const kinds = (Object.keys(drawers) as FaultKind[]).filter(
-    (kind) => random.fraction() < 0.3 && (rotten !== undefined || !isRot(kind)),
+    (kind) => random.fraction() < 0.3 && (rotten !== undefined || !isRot({ kind })),
   )
   // One seed in ten has none: what fails there fails by itself.
   const count = kinds.length === 0 || random.fraction() < 0.1 ? 0 : 1 + random.below(mostFaults)
@@ -53,7 +53,8 @@ export function drawFaults(
   return faults.sort((a, b) => a.atMs - b.atMs || a.id - b.id)
 }
 
-function isRot(kind: FaultKind): boolean {
+/** Whether it breaks a promise of the hardware: stored bytes may be wrong, or gone. */
+export function isRot({ kind }: { readonly kind: FaultKind }): boolean {
   return kind === 'bit-flip' || kind === 'lying-sync' || kind === 'misdirected-write'
 }
 

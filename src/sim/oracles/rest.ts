@@ -7,6 +7,7 @@ import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { AshlarClient } from '../../client/index.ts'
 import type { TxnKV } from '../../kv/txn-kv.ts'
 import type { Script } from '../script.ts'
+import { isRot } from '../swarm-faults.ts'
 import type { World } from '../world.ts'
 import { compareBooks, type ServerBooks } from './books.ts'
 import type { Violation } from './violation.ts'
@@ -40,10 +41,20 @@ export class Rest {
     }
   }
 
-  /** Everything once more, every stored byte verified. */
+  /**
+   * Everything once more, every stored byte verified, as a scrub would. What a disk has rotted is found by that, and must
+   * be made good; where no disk was told to rot, nothing may be wrong in the first place.
+   */
   async compare(client: AshlarClient): Promise<readonly Violation[]> {
     const differences = await this.#differences(client, true)
+    if (differences.length === 0) return []
+    if (this.#script.faults.some(isRot)) return [...(await this.reach(client)), ...(await this.#verified(client))]
     return differences.map((text) => ({ oracle: 'books', text }))
+  }
+
+  async #verified(client: AshlarClient): Promise<readonly Violation[]> {
+    const differences = await this.#differences(client, true)
+    return differences.map((text) => ({ oracle: 'books', text: `after a scrub, ${text}` }))
   }
 
   /** @returns why the cluster is not at rest, if so */
