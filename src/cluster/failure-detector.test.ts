@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { disconnected, elapsed, expected, heard, registered, type Watch } from './failure-detector.ts'
+import { disconnected, elapsed, expected, heard, registered, type Watch, WatchTime } from './failure-detector.ts'
 
 const options = { heartbeatIntervalMs: 1000, deadAfterMs: 30_000 }
 
@@ -47,6 +47,41 @@ test('a dead server comes back only by registering, whatever else arrives', () =
         assert.equal(watch.health, 'dead')
       }
       assert.equal(registered(nowMs).health, 'up')
+    }),
+  )
+})
+
+test('WatchTime is the clock itself while the watcher looks often, and leaves its pauses out', () => {
+  const time = new WatchTime(500, options)
+  assert.deepEqual(
+    [500, 1000, 2999, 4999, 64_999, 65_500, 65_400, 65_500].map((nowMs) => time.look(nowMs)),
+    [0, 500, 2499, 4499, 6499, 7000, 7000, 7000],
+  )
+})
+
+// Whatever stops the watcher, and whenever: only silence that it listened to counts.
+test('a server that answers whenever the watcher looks is never dead, and one that died is dead in time', () => {
+  const gaps = fc.array(fc.oneof(fc.nat(1_000), fc.nat(100_000), fc.nat(10_000_000)), { maxLength: 100 })
+  fc.assert(
+    fc.property(gaps, fc.nat(99), (all, dies) => {
+      const time = new WatchTime(0, options)
+      let alive = registered(time.look(0))
+      let dead = alive
+      let nowMs = 0
+      let listenedMs = 0
+      all.forEach((gapMs, index) => {
+        nowMs += gapMs
+        // The look that ends a pause comes before anything that arrived meanwhile is read.
+        alive = elapsed(alive, time.look(nowMs), options)
+        assert.notEqual(alive.health, 'dead', `after ${gapMs} ms`)
+        alive = heard(alive, time.look(nowMs))
+        dead = elapsed(dead, time.look(nowMs), options)
+        if (index < dies) {
+          dead = heard(dead, time.look(nowMs))
+          listenedMs = 0
+        } else listenedMs += Math.min(gapMs, 2 * options.heartbeatIntervalMs)
+        assert.equal(dead.health === 'dead', listenedMs >= options.deadAfterMs)
+      })
     }),
   )
 })

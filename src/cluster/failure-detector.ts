@@ -7,7 +7,8 @@
  * Suspicion is cheap and immediate: it steers new writes away and lets a write do without the member. Death is slow,
  * since repair moves bytes. A dead server comes back only by registering, which compares its digests again: a heartbeat
  * that arrives late on an old connection revives nobody.
- * Times are of the watcher's own monotonic clock, in ms.
+ * Times are of the watcher's own monotonic clock, in ms, less the pauses of the watcher itself ({@link WatchTime}): a
+ * process that was stopped for a minute has not listened for a minute, which says nothing about anybody's silence.
  * @module
  */
 
@@ -23,6 +24,33 @@ export interface Watch {
 export interface DetectorOptions {
   readonly heartbeatIntervalMs: number
   readonly deadAfterMs: number
+}
+
+/** Looks that may be late before the watcher was not looking, in heartbeats. */
+const attentiveHeartbeats = 2
+
+/**
+ * The time in which the watcher was there to listen. Each look adds what passed since the last one, up to two heartbeats:
+ * more means that the watcher itself was stopped, and what came meanwhile still waits to be read.
+ * Invariants: it never falls, and never runs faster than the clock.
+ */
+export class WatchTime {
+  readonly #longestGapMs: number
+  #seenMs: number
+  #attendedMs = 0
+
+  constructor(nowMs: number, { heartbeatIntervalMs }: Pick<DetectorOptions, 'heartbeatIntervalMs'>) {
+    this.#seenMs = nowMs
+    this.#longestGapMs = attentiveHeartbeats * heartbeatIntervalMs
+  }
+
+  /** Looks at the clock: at least once a heartbeat interval. */
+  look(nowMs: number): number {
+    const passedMs = Math.max(0, nowMs - this.#seenMs)
+    this.#seenMs += passedMs
+    this.#attendedMs += Math.min(passedMs, this.#longestGapMs)
+    return this.#attendedMs
+  }
 }
 
 /** Heartbeats that may be late before a connected server is suspect. */

@@ -65,6 +65,21 @@ test('a server is suspect at once when its connection closes, dead after dead-af
   assert.equal(state(), 'up')
 })
 
+// SIGSTOP, a machine that slept: the silence was the master's own.
+test('a master that was stopped for longer than dead-after takes no server for dead, and still notices one that is', async () => {
+  await using cluster = await FakeCluster.start({ settings: { deadAfterMs: 10_000 } })
+  const states = () => cluster.master.nodes().map(({ state }) => state)
+  cluster.server(2).setStuck(true)
+  cluster.clock.jump(60_000)
+  for (let step = 0; step < 60; step++) {
+    await cluster.clock.advance(100)
+    assert.ok(!states().includes('dead'), states().join())
+  }
+  assert.deepEqual(states(), ['up', 'up', 'suspect'])
+  await cluster.clock.advance(6_000)
+  assert.deepEqual(states(), ['up', 'up', 'dead'])
+})
+
 test('a server that hangs is suspect after three heartbeats, and must register again once it is dead', async () => {
   await using cluster = await FakeCluster.start({ settings: { deadAfterMs: 10_000 } })
   const state = () => cluster.master.nodes()[1]?.state

@@ -13,7 +13,7 @@ import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
-import { disconnected, elapsed, expected, heard, registered } from '../cluster/failure-detector.ts'
+import { disconnected, elapsed, expected, heard, registered, WatchTime } from '../cluster/failure-detector.ts'
 import type { ServerLoad } from '../cluster/placement.ts'
 import type { Env } from '../env/env.ts'
 import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
@@ -40,12 +40,14 @@ export class ServerRegistry {
   readonly #options: ServerRegistryOptions
   readonly #records = new Map<ServerId, ServerRecord>()
   readonly #startedMs: number
+  readonly #watchTime: WatchTime
 
   constructor(options: ServerRegistryOptions) {
     this.#options = options
     this.#startedMs = this.#nowMs()
+    this.#watchTime = new WatchTime(this.#startedMs, options)
     for (const { id } of options.map.index.map.servers) {
-      this.#records.set(id, new ServerRecord(id, expected(this.#startedMs)))
+      this.#records.set(id, new ServerRecord(id, expected(this.#listenedMs())))
     }
   }
 
@@ -64,9 +66,9 @@ export class ServerRegistry {
       throw new AshlarError('too-large', `Cannot register server ${id}: there are ${limits.chunkServers} already`)
     }
 
-    const record = this.#records.get(id) ?? new ServerRecord(id, registered(this.#nowMs()))
+    const record = this.#records.get(id) ?? new ServerRecord(id, registered(this.#listenedMs()))
     const former = record.peer
-    record.begin({ peer, incarnation, watch: registered(this.#nowMs()) })
+    record.begin({ peer, incarnation, watch: registered(this.#listenedMs()) })
     record.report(request.space, request.digests)
     peer.closedSignal.addEventListener('abort', () => this.#closed(record, peer), { once: true })
     if (former !== undefined && former !== peer) former.close()
@@ -89,7 +91,7 @@ export class ServerRegistry {
     if (record === undefined || record.peer !== peer || record.incarnation !== request.incarnation) {
       throw new AshlarError('unavailable', `Cannot take the heartbeat of server ${request.server}: register first`)
     }
-    record.watch = heard(record.watch, this.#nowMs())
+    record.watch = heard(record.watch, this.#listenedMs())
     if (request.sequence > record.sequence) {
       record.sequence = request.sequence
       record.report(request.space, request.digests)
@@ -102,7 +104,7 @@ export class ServerRegistry {
     const { map, heartbeatIntervalMs, deadAfterMs, env, onChange } = this.#options
     const options = { heartbeatIntervalMs, deadAfterMs: deadAfterMs() }
     for (const record of this.#records.values()) {
-      record.watch = elapsed(record.watch, this.#nowMs(), options)
+      record.watch = elapsed(record.watch, this.#listenedMs(), options)
       if (record.watch.health === 'dead') this.#drop(record)
       const entry = map.index.server(record.id)
       if (entry === undefined || entry.state === record.watch.health || !isHealth(entry.state)) continue
@@ -188,7 +190,7 @@ export class ServerRegistry {
     return this.#options.map.index.map.servers.map((entry) => {
       const { id, address, httpAddress, domain } = entry
       const record = this.#records.get(id)
-      const silentMs = record === undefined ? 0 : Math.max(0, Math.floor(this.#nowMs() - record.watch.heardMs))
+      const silentMs = record === undefined ? 0 : Math.max(0, Math.floor(this.#listenedMs() - record.watch.heardMs))
       const { quarantinedBytes: _, ...space } = record?.space ?? new ServerRecord(id, expected(0)).space
       return {
         id,
@@ -243,6 +245,11 @@ export class ServerRegistry {
     )
     this.#options.onFatal(error)
     return error
+  }
+
+  /** Of watches: without this master's own pauses. */
+  #listenedMs(): number {
+    return this.#watchTime.look(this.#nowMs())
   }
 
   #nowMs(): number {

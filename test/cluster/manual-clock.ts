@@ -49,6 +49,11 @@ export class ManualClock implements Clock {
     this.#nowMs = untilMs
   }
 
+  /** Time passes while the process is stopped: no timer fires before the clock is advanced again. */
+  jump(durationMs: number): void {
+    this.#nowMs += durationMs
+  }
+
   /** Advances until `condition` holds. @throws when it does not within `withinMs` of this clock */
   async until(condition: () => boolean | Promise<boolean>, what: string, withinMs = 60_000): Promise<void> {
     const untilMs = this.#nowMs + withinMs
