@@ -62,6 +62,27 @@ export const injections = {
       return { faultMs: never, story: `SIGKILL for ${name}, which comes back under load`, faults: 1 }
     },
   },
+  // Between any two steps that make something durable: a copy, its name, its record, a batch of metadata, an index.
+  crash: {
+    needs: ['failing disk', 'images?'],
+    endsAll: true,
+    async strike({ arena, random }) {
+      const { within, call } = crashPoints[Math.floor(random() * crashPoints.length)] as CrashPoint
+      const { chunkServers } = arena.cluster
+      const isOfMaster = within.startsWith('metadata')
+      const name = isOfMaster ? master : (chunkServers[Math.floor(random() * chunkServers.length)] as ServerName)
+      const when = random() < 0.5 ? 'before' : 'after'
+      const file = await order(arena, { name, within, call, count: 1, error: when === 'before' ? -1 : -2 })
+      const what = `${name} dies ${when} a ${call} of ${file ?? within}`
+      await wait(random() * 300)
+      const losesPower = arena.disks.size > 0 && random() < 0.5
+      let faultMs = never
+      if (losesPower) faultMs = await losePower(arena)
+      else await arena.cluster.killAll()
+      const story = `${what}${file === undefined ? ' (it never came there)' : ''}, then ${losesPower ? 'the power goes' : 'all'}`
+      return { faultMs, story, faults: file === undefined ? 0 : 1 }
+    },
+  },
   stop: {
     needs: [],
     endsAll: false,
@@ -232,6 +253,26 @@ export const injections = {
   },
 } as const satisfies Record<string, Injection>
 
+interface CrashPoint {
+  /** Part of the file's path within the server's folder. */
+  readonly within: string
+  readonly call: Order['call']
+}
+
+const crashPoints: readonly CrashPoint[] = [
+  { within: 'segments/', call: 'write' },
+  { within: 'segments/', call: 'sync' },
+  { within: 'tmp/', call: 'write' },
+  { within: 'tmp/', call: 'sync' },
+  // To its name, and the directory that holds it.
+  { within: 'chunks/', call: 'rename' },
+  { within: 'chunks/', call: 'sync' },
+  { within: 'index/', call: 'write' },
+  { within: 'index/', call: 'sync' },
+  { within: 'metadata.db', call: 'write' },
+  { within: 'metadata.db', call: 'sync' },
+]
+
 export type Mode = keyof typeof injections
 export const modes = Object.keys(injections) as readonly Mode[]
 
@@ -263,8 +304,12 @@ async function replug(arena: Arena, name: ServerName): Promise<void> {
 
 interface Order {
   readonly name: ServerName
-  readonly call: 'read' | 'write' | 'sync'
+  /** Part of the path within the server's folder. Default: any. */
+  readonly within?: string
+  readonly call: 'read' | 'write' | 'sync' | 'rename'
+  /** 0: each call, until the order is taken back. */
   readonly count: 0 | 1
+  /** The errno; 0: none, -1: SIGKILL before the call, -2: after it. */
   readonly error: number
   readonly torn?: 0 | 1
   readonly delayMs?: number
@@ -273,11 +318,12 @@ interface Order {
 /** @returns the file, within the server's folder, whose call failed; undefined when none did, or it is not waited for */
 async function order(
   arena: Arena,
-  { name, call, count, error, torn = 0, delayMs = 0 }: Order,
+  { name, within = '', call, count, error, torn = 0, delayMs = 0 }: Order,
 ): Promise<string | undefined> {
   const { orderFile, cluster } = arena
   const done = `${orderFile}.done`
-  writeFileSync(`${orderFile}.new`, `${cluster.data(name)}/ ${call} ${count} ${error} ${torn} ${delayMs}\n`)
+  const part = `${cluster.data(name)}/${within}`
+  writeFileSync(`${orderFile}.new`, `${part} ${call} ${count} ${error} ${torn} ${delayMs}\n`)
   renameSync(`${orderFile}.new`, orderFile)
   if (count === 0) return undefined
   for (let look = 0; look < 300 && !existsSync(done); look++) await wait(10)

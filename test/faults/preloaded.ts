@@ -74,3 +74,8 @@ export function needs(commands: readonly string[], { root = false } = {}): strin
   const missing = commands.filter((command) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0)
   return missing.length > 0 && `needs ${missing.join(' and ')}`
 }
+
+/** @returns why a test that takes long is left to the long selection, or false there */
+export function whyNotLong(): string | false {
+  return process.env['FAULTS'] !== 'long' && 'it takes long: FAULTS=long npm test -- test/faults'
+}

@@ -1,36 +1,73 @@
-/** A few rounds of each common fault in every test run; `npm run test:faults` does many, of all. @module */
+/**
+ * Rounds of faults in every test run: one or two of what hits clusters most. Those that are skipped as long run with
+ * `FAULTS=long npm test -- test/faults`; `npm run test:faults` does as many as wanted, of each.
+ * @module
+ */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { bytesOf, type Content, History, matches } from './history.ts'
-import { type RoundsOptions, runRounds, whyNotHere } from './rounds.ts'
+import type { Mode } from './injections.ts'
+import { whyNotLong } from './preloaded.ts'
+import { runRounds, whyNotHere } from './rounds.ts'
 
-// Those that end everything compare the disks before anything starts again.
-const short: readonly (RoundsOptions & { readonly name: string })[] = [
-  {
-    name: 'two rounds of SIGKILL for every process under a mixed load lose no acknowledged byte, and leave no byte too many',
-    ...{ mode: 'kill', rounds: 2, seed: 20_261, restEvery: 2 },
-  },
-  {
-    name: 'a power cut of every disk under a mixed load loses no acknowledged byte',
-    ...{ mode: 'power', rounds: 1, seed: 20_262, restEvery: 0 },
-  },
-  {
-    name: 'a failed sync under a mixed load, and then a power cut, lose no acknowledged byte',
-    ...{ mode: 'fsync', rounds: 1, seed: 20_263, restEvery: 0 },
-  },
-  {
-    name: 'disks that fill under a mixed load lose no acknowledged byte, and take writes again when they have room',
-    ...{ mode: 'full', rounds: 1, seed: 20_264, restEvery: 0 },
-  },
-]
+const seed = 20_261
 
-for (const { name, ...options } of short) {
-  test(name, { skip: whyNotHere(options.mode) }, async (t) => {
-    const result = await runRounds({ ...options, copyCheckChance: 1, say: (line) => t.diagnostic(line) })
+/** Where everything ends at once, the disks are compared before anything starts again. */
+function rounds(mode: Mode, count = 3, options: { readonly restEvery?: number } = {}) {
+  return async (t: TestContext) => {
+    const say = (line: string) => t.diagnostic(line)
+    const result = await runRounds({ mode, rounds: count, seed, copyCheckChance: 1, ...options, say })
     assert.deepEqual(result.violations, [])
     assert.ok(result.acknowledgements > 20, `the load did something: ${result.acknowledgements}`)
-  })
+  }
 }
+
+const skip = (mode: Mode) => ({ skip: whyNotHere(mode) })
+const long = (mode: Mode) => ({ skip: whyNotLong() || whyNotHere(mode) })
+
+test(
+  'two rounds of SIGKILL for every process under a mixed load lose no acknowledged byte',
+  skip('kill'),
+  rounds('kill', 2),
+)
+test(
+  'a power cut of every disk under a mixed load loses no acknowledged byte',
+  skip('power'),
+  rounds('power', 1, { restEvery: 0 }),
+)
+test(
+  'a failed sync under a mixed load, and then a power cut, lose no acknowledged byte',
+  skip('fsync'),
+  rounds('fsync', 1, { restEvery: 0 }),
+)
+test(
+  'disks that fill under a mixed load lose no acknowledged byte, and take writes again when they have room',
+  skip('full'),
+  rounds('full', 1, { restEvery: 0 }),
+)
+
+test('one process dies by SIGKILL and comes back, under a mixed load', long('kill-one'), rounds('kill-one'))
+test('a process dies just before or after any write, sync or rename, and then all', long('crash'), rounds('crash', 6))
+test(
+  'a process is stopped and goes on, for shorter and longer than a server may be silent',
+  long('stop'),
+  rounds('stop'),
+)
+test('the power of one machine goes and returns, under a mixed load', long('power-one'), rounds('power-one'))
+test('half of a write is stored, of the metadata or of a chunk', long('torn'), rounds('torn'))
+test('a disk is slow for a while, under a mixed load', long('slow'), rounds('slow'))
+test('a disk turns read-only beneath a running server, and is mounted anew', long('readonly'), rounds('readonly'))
+test(
+  'the clocks of running servers jump by a year and an hour, and run ten times too fast',
+  long('clock'),
+  rounds('clock'),
+)
+test(
+  'links are cut, one way too, lossy, narrow and flapping, under a mixed load',
+  long('network'),
+  rounds('network', 6),
+)
+test('bits flip and chunk files swap on a chunk server that is down', long('rot'), rounds('rot'))
 
 // The judge itself: a round that could not fail would prove nothing.
 test('History.allowed() knows the last acknowledged state, the one under way, and what a late acknowledgement hides', () => {
