@@ -83,6 +83,7 @@ export class AppendSink implements ExtentSink {
   async #append(chunks: readonly ProvenChunk[]): Promise<void> {
     this.#length ??= await this.#currentLength()
     const crc = chunks.reduce((sum, { extent }) => combineCrc32(sum, extent.crc, extent.length), 0)
+    const length = chunks.reduce((sum, { extent }) => sum + extent.length, 0)
     if (this.#length === undefined) {
       const target = {
         path: this.#path,
@@ -91,7 +92,7 @@ export class AppendSink implements ExtentSink {
         makeParents: false,
         signal: this.#signal,
       }
-      this.#taken(await commitWhole(this.#session, target, { chunks, crc }))
+      this.#taken(await commitWhole(this.#session, target, { chunks, length, crc }))
       return
     }
     const body = { path: this.#path, expectedLength: this.#length, crc, ...proofOf(chunks) }

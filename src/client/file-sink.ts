@@ -17,7 +17,8 @@ import type { Session } from './session.ts'
 export interface FileTarget {
   readonly path: string
   readonly precondition: Infer<typeof precondition>
-  readonly attributes: NewAttributes
+  /** A function: made when the bytes are written. */
+  readonly attributes: NewAttributes | ((written: FileTotals) => NewAttributes)
   readonly makeParents: boolean
   readonly signal?: AbortSignal | undefined
 }
@@ -52,9 +53,10 @@ export class FileSink implements ExtentSink {
   }
 
   async finish(chunks: readonly ProvenChunk[], { length, crc }: FileTotals): Promise<FileStats> {
-    if (this.#staging === undefined) return await commitWhole(this.#session, this.#target, { chunks, crc })
+    if (this.#staging === undefined) return await commitWhole(this.#session, this.#target, { chunks, length, crc })
     if (chunks.length > 0) await this.add(chunks)
-    const { path, precondition, attributes, makeParents, signal } = this.#target
+    const { path, precondition, makeParents, signal } = this.#target
+    const attributes = chosenAttributes(this.#target, { length, crc })
     const inode = await this.#staging
     const body = { inode, path, precondition, attributes, makeParents, length, crc }
     const { value } = await this.#session.mutate(linkFile, body, { signal })
@@ -87,10 +89,16 @@ export class FileSink implements ExtentSink {
 /** One transaction: the file is there, whole, or nothing changed. */
 export async function commitWhole(
   session: Session,
-  { path, precondition, attributes, makeParents, signal }: FileTarget,
-  { chunks, crc }: { readonly chunks: readonly ProvenChunk[]; readonly crc: number },
+  target: FileTarget,
+  { chunks, length, crc }: { readonly chunks: readonly ProvenChunk[] } & FileTotals,
 ): Promise<FileStats> {
+  const { path, precondition, makeParents, signal } = target
+  const attributes = chosenAttributes(target, { length, crc })
   const body = { path, precondition, attributes, makeParents, crc, ...proofOf(chunks) }
   const { value } = await session.mutate(commitFile, body, { signal })
   return new FileStats(value.attributes)
+}
+
+function chosenAttributes({ attributes }: FileTarget, written: FileTotals): NewAttributes {
+  return typeof attributes === 'function' ? attributes(written) : attributes
 }

@@ -18,7 +18,7 @@ import { DirectoryEntry, FileStats } from './file-stats.ts'
 import type { Summary } from './filesystem.ts'
 import type * as options from './options.ts'
 import { checkPath, joinPath } from './paths.ts'
-import { preconditionOf } from './write-target.ts'
+import { preconditionOf, xattrsOf } from './write-target.ts'
 
 const copiesAtOnce = 16
 const concatSources = 256
@@ -48,7 +48,7 @@ export class NamespaceCalls {
   }
 
   async *list(path: string, listOptions: options.ListOptions = {}): AsyncGenerator<DirectoryEntry, void, undefined> {
-    const { prefix, signal, pageEntries: limit = limits.listPageEntries } = listOptions
+    const { prefix, signal, xattrs = false, pageEntries: limit = limits.listPageEntries } = listOptions
     if (!Number.isInteger(limit) || limit < 1 || limit > limits.listPageEntries) {
       throw new AshlarError(
         'invalid-argument',
@@ -58,7 +58,11 @@ export class NamespaceCalls {
     checkPath(path)
     let after = listOptions.after ?? ''
     for (;;) {
-      const request = prefix === undefined ? { path, after, limit } : { path, after, limit, prefix }
+      const request = {
+        ...{ path, after, limit },
+        ...(prefix === undefined ? {} : { prefix }),
+        ...(xattrs ? { wantXattrs: true } : {}),
+      }
       const { value } = await this.#core.link.call(listDirectory, request, { signal })
       for (const { name, attributes } of value.entries) yield new DirectoryEntry(path, name, new FileStats(attributes))
       const last = value.entries.at(-1)
@@ -117,12 +121,18 @@ export class NamespaceCalls {
   }
 
   async copyFile(from: string, to: string, copyOptions: options.CopyOptions = {}): Promise<FileStats> {
-    const { makeParents = false, signal } = copyOptions
+    const { makeParents = false, ifSourceVersion, xattrs, signal } = copyOptions
     const precondition = preconditionOf(to, copyOptions)
-    const body = { from: checkPath(from), to: checkPath(to), precondition, makeParents, attributes: {} }
-    const { attributes } = await this.#core.session.mutateUntilDone(copyFile, body, { signal })
-    if (attributes === undefined) throw new AshlarError('protocol', `Cannot copy ${from}: the answer has no attributes`)
-    return new FileStats(attributes)
+    const source = preconditionOf(from, { ifVersion: ifSourceVersion }).ifVersion
+    const attributes = xattrs === undefined ? {} : { xattrs: xattrsOf(to, xattrs) }
+    const body = {
+      ...{ from: checkPath(from), to: checkPath(to), precondition, makeParents, attributes },
+      ...(source === undefined ? {} : { sourceVersion: source }),
+    }
+    const answer = await this.#core.session.mutateUntilDone(copyFile, body, { signal })
+    if (answer.attributes === undefined)
+      throw new AshlarError('protocol', `Cannot copy ${from}: the answer has no attributes`)
+    return new FileStats(answer.attributes)
   }
 
   async cp(

@@ -38,6 +38,14 @@ export interface Precondition {
   readonly ifVersion?: number | undefined
 }
 
+export type Xattrs = Readonly<Record<string, Uint8Array | string>>
+
+/** What a write has stored, before it is visible. */
+export interface WrittenBytes {
+  readonly length: number
+  readonly crc32: number
+}
+
 export interface WriteOptions extends CallOptions, Precondition {
   /** Of a string. Default `utf8`. */
   readonly encoding?: BufferEncoding | undefined
@@ -47,7 +55,8 @@ export interface WriteOptions extends CallOptions, Precondition {
   readonly modifiedMs?: number | undefined
   readonly owner?: string | undefined
   readonly ownerGroup?: string | undefined
-  readonly xattrs?: Readonly<Record<string, Uint8Array | string>> | undefined
+  /** A function is called when all bytes are written, for what only then is known (a digest of them); it may be called again, with the same. */
+  readonly xattrs?: Xattrs | ((written: WrittenBytes) => Xattrs) | undefined
   /** Make missing directories too. Default false. */
   readonly makeParents?: boolean | undefined
 }
@@ -82,6 +91,8 @@ export interface ListOptions extends CallOptions {
   readonly after?: string | undefined
   /** Entries a page, 1 to 1,000. Default 1,000. */
   readonly pageEntries?: number | undefined
+  /** Fill `FileStats.xattrs` of each entry. */
+  readonly xattrs?: boolean | undefined
 }
 
 export interface MakeDirectoryOptions extends CallOptions {
@@ -107,6 +118,10 @@ export interface RemoveOptions extends CallOptions {
 
 export interface CopyOptions extends CallOptions, Precondition {
   readonly makeParents?: boolean | undefined
+  /** Only if the source is at exactly this version; else `changed`. */
+  readonly ifSourceVersion?: number | undefined
+  /** Instead of the source's. */
+  readonly xattrs?: Xattrs | undefined
 }
 
 export interface CopyTreeOptions extends CallOptions {

@@ -5,7 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { NewAttributes, precondition, Xattr } from '../wire/types/attributes.ts'
 import type { FileTarget } from './file-sink.ts'
-import type { Precondition, WriteOptions } from './options.ts'
+import type { Precondition, WriteOptions, Xattrs } from './options.ts'
 import { checkPath } from './paths.ts'
 
 const nothingAsked: Infer<typeof precondition> = {}
@@ -23,10 +23,15 @@ export function preconditionOf(path: string, { ifAbsent, ifVersion }: Preconditi
 }
 
 export function targetOf(path: string, options: WriteOptions): FileTarget {
+  const { xattrs } = options
+  const chosen = attributesOf(path, options)
   return {
     path: checkPath(path),
     precondition: preconditionOf(path, options),
-    attributes: attributesOf(path, options),
+    attributes:
+      typeof xattrs === 'function'
+        ? ({ length, crc }) => ({ ...chosen, xattrs: xattrsOf(path, xattrs({ length, crc32: crc })) })
+        : chosen,
     makeParents: options.makeParents ?? false,
     signal: options.signal,
   }
@@ -64,10 +69,12 @@ function attributesOf(path: string, options: WriteOptions): NewAttributes {
     ...(modifiedMs === undefined ? {} : { modifiedMs: timeOf(path, modifiedMs) }),
     ...(owner === undefined ? {} : { owner }),
     ...(ownerGroup === undefined ? {} : { ownerGroup }),
-    ...(xattrs === undefined
-      ? {}
-      : { xattrs: Object.entries(xattrs).map(([name, value]) => xattrOf(path, name, value)) }),
+    ...(xattrs === undefined || typeof xattrs === 'function' ? {} : { xattrs: xattrsOf(path, xattrs) }),
   }
+}
+
+export function xattrsOf(path: string, xattrs: Xattrs): Xattr[] {
+  return Object.entries(xattrs).map(([name, value]) => xattrOf(path, name, value))
 }
 
 export function modeOf(path: string, mode: number): number {

@@ -3,6 +3,7 @@ import type { Infer } from '../base/codec.ts'
 import { copyFile as copyMethod } from '../wire/methods/file-methods.ts'
 import { findPlace, putFile } from './commit.ts'
 import type { NamespaceContext } from './context.ts'
+import { checkPrecondition } from './entries.ts'
 import { parseFilePath } from './paths.ts'
 import { shareStep } from './sharing.ts'
 
@@ -17,7 +18,8 @@ export async function copyFile(
     { method: copyMethod, request },
     {
       from: parseFilePath(request.from),
-      begin: async (change) => {
+      begin: async (change, source) => {
+        checkPrecondition(request.from, { ifVersion: request.sourceVersion }, source.entry)
         await findPlace(change, to, request)
       },
       lengthOf: (source) => source.entry.content.length,

@@ -33,7 +33,8 @@ export function listDirectory(
     const end = prefixEnd(prefix)
     if (Buffer.compare(start, end) >= 0) return { entries: [], more: false }
     const rows = await tx.range({ start, end, limit: limit + 1 })
-    const page = fittingPage(rows.slice(0, limit))
+    const { wantXattrs = false } = request
+    const page = fittingPage(rows.slice(0, limit), wantXattrs)
     const inodes = page.flatMap(({ entry }) => entry.inode ?? [])
     const counters = await tx.getMany(inodes.map(directoryCountersKey))
     const countersOf = new Map(inodes.map((inode, index) => [inode, readDirectoryCounters(counters[index])]))
@@ -44,6 +45,7 @@ export function listDirectory(
         attributes: attributesOf(entry, {
           policy: entry.policy ?? policy,
           counters: entry.inode === undefined ? undefined : countersOf.get(entry.inode),
+          wantXattrs,
         }),
       })),
       more: rows.length > page.length,
@@ -52,12 +54,14 @@ export function listDirectory(
 }
 
 /** As many rows as one answer takes, at least one. */
-function fittingPage(rows: readonly KeyValue[]): readonly Listed[] {
+function fittingPage(rows: readonly KeyValue[], wantXattrs: boolean): readonly Listed[] {
   const page: Listed[] = []
   let sizeBytes = 0
   for (const { key, value } of rows) {
     const entry = entryRow.decode(value)
     sizeBytes += key.length + (entry.owner?.length ?? 0) * 4 + (entry.ownerGroup?.length ?? 0) * 4 + fixedBytes
+    // A row holds its extended attributes, and little else of note.
+    if (wantXattrs) sizeBytes += value.length
     if (page.length > 0 && sizeBytes > pageBytes) break
     page.push({ name: entryName(key), entry })
   }

@@ -36,6 +36,7 @@ export const listDirectory = method({
     limit: field(3, uint),
     /** Only names that begin so. */
     prefix: optional(4, text(limits.nameBytes)),
+    wantXattrs: optional(5, bool),
   }),
   response: struct('listDirectory response', 1, {
     entries: field(1, list(directoryEntry, limits.listPageEntries)),
@@ -183,6 +184,8 @@ export const copyFile = method({
     precondition: field(4, precondition),
     makeParents: field(5, bool),
     attributes: field(6, newAttributes),
+    /** The source must be at exactly this version. */
+    sourceVersion: optional(7, id<Rising>()),
   }),
   response: struct('copyFile response', 1, { attributes: optional(1, attributes), done: field(2, bool) }),
   callers: ['client'],
