@@ -19,6 +19,8 @@ export interface Place {
   readonly command?: readonly string[]
   readonly host?: string
   readonly variables?: Readonly<Record<string, string>>
+  /** Of a chunk server: the join file that it starts with. Default: the master's. */
+  readonly joinFile?: string
 }
 
 export interface HandClusterOptions {
@@ -58,6 +60,10 @@ export class HandCluster {
 
   get clusterPath(): string {
     return join(this.folder, master, 'cluster.json')
+  }
+
+  get joinFile(): string {
+    return join(this.folder, master, 'join.json')
   }
 
   data(name: ServerName): string {
@@ -132,15 +138,14 @@ export class HandCluster {
   }
 
   #args(name: ServerName): readonly string[] {
-    const { host = '127.0.0.1' } = this.#options.place?.(name) ?? {}
+    const { host = '127.0.0.1', joinFile = this.joinFile } = this.#options.place?.(name) ?? {}
     const common = [
       ...['--data', this.data(name), '--json'],
       ...['--listen', this.#addresses.get(name) ?? `${host}:0`, '--http-port', '0'],
     ]
     if (name === master) return ['master', ...common, ...(this.#options.masterArgs ?? [])]
-    const join_ = join(this.folder, master, 'join.json')
     const capacity = ['--capacity', this.#options.capacity ?? '1GiB']
-    return ['chunkserver', ...common, '--cluster', join_, '--domain', name, ...capacity]
+    return ['chunkserver', ...common, '--cluster', joinFile, '--domain', name, ...capacity]
   }
 
   #readyLine(name: ServerName, child: ChildProcess): Promise<ReadyLine> {
