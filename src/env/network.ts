@@ -58,6 +58,11 @@ export interface HttpOptions {
   readonly maxConnections: number
   /** A connection on which nothing moves for so long is closed. */
   readonly idleTimeoutMs: number
+  /**
+   * `handle` answers `Expect` itself, by `response.writeContinue()` or a final status; any value of it reaches it.
+   * Default: bodies are asked for at once, and other expectations are answered 417.
+   */
+  readonly expectations?: 'handled' | undefined
 }
 
 export interface Network {

@@ -15,9 +15,11 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse) =
 
 /** A server that does not listen yet. */
 export function createHttpServer(
-  { maxConnections, idleTimeoutMs }: Omit<HttpOptions, 'address'>,
+  { maxConnections, idleTimeoutMs, expectations }: Omit<HttpOptions, 'address'>,
   { handle, log }: { readonly handle: HttpHandler; readonly log: Log },
 ): Server {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(request, response, { handle, log })
   const server = nodeHttp().createServer(
     {
       requestTimeout: 0,
@@ -27,8 +29,9 @@ export function createHttpServer(
       keepAliveInitialDelay: limits.keepAliveAfterMs,
       noDelay: true,
     },
-    (request, response) => void answer(request, response, { handle, log }),
+    onRequest,
   )
+  if (expectations === 'handled') server.on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.maxConnections = maxConnections
   server.timeout = idleTimeoutMs
   server.on('clientError', refuse)

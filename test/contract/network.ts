@@ -272,6 +272,30 @@ export function testNetwork(name: string, open: () => NetworkUnderTest): void {
     await refuses('unavailable', under.client.connect(door.address, { timeoutMs }))
   })
 
+  contract('serveHttp() leaves every Expect to a handler that asked for it', async ({ client, server }) => {
+    const options = { address: anyPort, maxConnections: 10, idleTimeoutMs: 5_000, expectations: 'handled' as const }
+    const door = await server.serveHttp(options, async (incoming, response) => {
+      if (incoming.url === '/refused') return void response.writeHead(403, { connection: 'close' }).end()
+      if (incoming.headers.expect === '100-continue') response.writeContinue()
+      for await (const piece of incoming) response.write(piece)
+      response.end()
+    })
+    for (const [path, expect, answer] of [
+      ['/refused', '100-continue', /^HTTP\/1\.1 403 /],
+      ['/taken', '100-continue', /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /],
+      ['/taken', '', /^HTTP\/1\.1 200 /],
+      ['/taken', '200', /^HTTP\/1\.1 200 /],
+    ] as const) {
+      const near = recorded(await client.connect(door.address, { timeoutMs }))
+      const head = `PUT ${path} HTTP/1.1\r\nhost: x\r\nexpect: ${expect}\r\ncontent-length: 4\r\nconnection: close\r\n\r\n`
+      near.connection.write(Buffer.from(`${head}body`))
+      await near.over
+      assert.match(near.text(), answer)
+      near.connection.destroy()
+    }
+    await door.close()
+  })
+
   contract('serveHttp() answers 500 when its handler throws, and goes on', async (under) => {
     const door = await serve(under, async (incoming, response) => {
       response.setHeader('x-secret', 'of the handler')
