@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
-import { combineCrc32, crc32 } from './crc.ts'
+import { combineCrc32, combineCrc32c, crc32, crc32c } from './crc.ts'
 
 const bytes = fc.uint8Array({ maxLength: 3000 })
 
@@ -57,4 +57,16 @@ test('combineCrc32() stays right when more lengths were seen than it keeps', () 
     const b = tail.subarray(0, length)
     assert.equal(combineCrc32(0xcbf43926, crc32(b), length), crc32(b, 0xcbf43926))
   }
+})
+
+test('crc32c() is the CRC-32C of iSCSI, in one piece, continued and combined', () => {
+  assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
+  assert.equal(crc32c(Buffer.alloc(0)), 0)
+  fc.assert(
+    fc.property(bytes, bytes, (a, b) => {
+      const whole = crc32c(Buffer.concat([a, b]))
+      assert.equal(crc32c(b, crc32c(a)), whole)
+      assert.equal(combineCrc32c(crc32c(a), crc32c(b), b.length), whole)
+    }),
+  )
 })
