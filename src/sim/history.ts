@@ -49,6 +49,9 @@ const explained: ReadonlySet<string> = new Set([
   'cancelled',
 ])
 
+/** Thrown by a call that turns out to have asked nobody anything: it is noted as void. */
+export class NoAnswer extends Error {}
+
 export class History {
   readonly calls: Call[] = []
   readonly surprises: Surprise[] = []
@@ -94,6 +97,7 @@ export class History {
   }
 
   #judged(operation: number, error: unknown): Outcome {
+    if (error instanceof NoAnswer) return { kind: 'void', code: 'no-answer' }
     if (!(error instanceof AshlarError)) {
       this.surprises.push({ operation, atMs: this.#nowMs(), error })
       return { kind: 'unknown', code: 'internal' }

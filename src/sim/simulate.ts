@@ -10,11 +10,13 @@ import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { AshlarClient } from '../client/index.ts'
 import { History } from './history.ts'
 import { errorText, judgeAnswers } from './oracles/answers.ts'
+import { Proof } from './oracles/proof.ts'
 import { Rest } from './oracles/rest.ts'
 import type { Violation } from './oracles/violation.ts'
 import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
 import type { Script } from './script.ts'
+import { isRot } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
 import { createWorld, type LogLine, type StoryLine, type World } from './world.ts'
 
@@ -49,15 +51,21 @@ const readBackBoundMs = 120_000
 
 export async function simulate(script: Script, { onLog }: SimulateOptions = {}): Promise<Outcome> {
   const story: StoryLine[] = []
+  let onStory = (_: StoryLine): void => undefined
   const { cluster, seed } = script
   const world = await createWorld({
     cluster,
     seed,
-    onStory: (line) => story.push(line),
+    onStory: (line) => {
+      story.push(line)
+      onStory(line)
+    },
     ...(onLog === undefined ? {} : { onLog }),
   })
   try {
-    return await new Run(script, world, story).run()
+    const run = new Run(script, world, story)
+    onStory = (line) => run.hear(line)
+    return await run.run()
   } finally {
     await world.close()
   }
@@ -69,6 +77,7 @@ class Run {
   readonly #story: readonly StoryLine[]
   readonly #history: History
   readonly #watch = new Watch()
+  readonly #proof: Proof
   readonly #violations: Violation[] = []
 
   constructor(script: Script, world: World, story: readonly StoryLine[]) {
@@ -76,6 +85,13 @@ class Run {
     this.#world = world
     this.#story = story
     this.#history = new History(() => world.clock.monotonicMs())
+    const rotten = script.faults.flatMap((fault) => (isRot(fault) && 'host' in fault ? [fault.host] : []))
+    this.#proof = new Proof(() => world.facts(), new Set(rotten))
+  }
+
+  /** A server that is back is looked at before others can mend what it lost. */
+  hear({ host, what }: StoryLine): void {
+    if (what === 'runs' && host.startsWith('chunkserver')) this.#look()
   }
 
   async run(): Promise<Outcome> {
@@ -92,7 +108,12 @@ class Run {
     }
     const { cluster } = this.#script
     const verdict = judgeAnswers(this.#history, { trashLastsMs: trashLastsMs(cluster.trashKeepMs) })
-    const violations = [...this.#violations, ...this.#watch.violations, ...verdict.violations]
+    const violations = [
+      ...this.#violations,
+      ...this.#watch.violations,
+      ...this.#proof.violations,
+      ...verdict.violations,
+    ]
     return {
       ok: violations.length === 0,
       violations,
@@ -122,6 +143,7 @@ class Run {
     let isStopped = false
     const look = () => {
       if (isStopped) return
+      this.#look()
       const client = this.#world.client(0)
       if (client !== undefined) {
         this.#watch
@@ -134,6 +156,10 @@ class Run {
     return () => {
       isStopped = true
     }
+  }
+
+  #look(): void {
+    this.#proof.look().catch((error: unknown) => this.#break('surprise', `a look failed: ${errorText(error)}`))
   }
 
   /** All faults end, and every dead machine starts. A server whose disk had failed is started anew, as an operator would. */

@@ -3,9 +3,9 @@
  * operation that needs to know something first (a version, a length) asks for it, as a call of its own.
  * @module
  */
-import type { AshlarClient } from '../client/index.ts'
+import type { AshlarClient, DirectoryEntry } from '../client/index.ts'
 import { bytesOf, digestOfBytes } from './contents.ts'
-import type { History } from './history.ts'
+import { type History, NoAnswer } from './history.ts'
 import type { Action, Operation } from './operations.ts'
 import type { Answer, Outcome, Step } from './steps.ts'
 
@@ -187,14 +187,18 @@ export class OperationRun {
     await this.#call({ ...step, ...when }, () => this.#client.appendFile(path, bytes, when), statsAnswer)
   }
 
-  /** Page by page, each a call: only a page is one moment. */
+  /**
+   * Page by page, each a call: only a page is one moment. The client's own paging is what is used; whether there is
+   * another page it knows from the last one, so an end without entries is no answer of its own.
+   */
   async #list({ path, pageEntries }: Extract<Action, { kind: 'list' }>): Promise<void> {
+    const entries = this.#client.list(path, { pageEntries })
     let after = ''
     for (let page = 0; page < mostPages; page++) {
       const step = { kind: 'list-page', path, after, limit: pageEntries } as const
       const { result } = await this.#call(
         step,
-        () => listPage(this.#client, step),
+        () => takePage(entries, { page, pageEntries }),
         (names) => ({ names }),
       )
       if (result === undefined || result.length < pageEntries) return
@@ -227,15 +231,17 @@ async function readWhole(client: AshlarClient, path: string): Promise<Answer> {
   return { size, version, digest: digestOfBytes(await handle.readFile()) }
 }
 
-async function listPage(
-  client: AshlarClient,
-  { path, after, limit }: { readonly path: string; readonly after: string; readonly limit: number },
+async function takePage(
+  entries: AsyncIterator<DirectoryEntry>,
+  { page, pageEntries }: { readonly page: number; readonly pageEntries: number },
 ): Promise<readonly string[]> {
   const names: string[] = []
-  for await (const entry of client.list(path, { after, pageEntries: limit })) {
-    names.push(entry.isDirectory() ? `${entry.name}/` : entry.name)
-    if (names.length === limit) break
+  while (names.length < pageEntries) {
+    const next = await entries.next()
+    if (next.done === true) break
+    names.push(next.value.isDirectory() ? `${next.value.name}/` : next.value.name)
   }
+  if (page > 0 && names.length === 0) throw new NoAnswer()
   return names
 }
 

@@ -16,6 +16,8 @@ export type OracleName =
   | 'epochs'
   /** Two members of a group in one failure domain, or fewer than the policy says. */
   | 'domains'
+  /** A member that lacks what it has acknowledged. */
+  | 'proof'
   /** The cluster did not come to rest after all faults were gone. */
   | 'rest'
   /** A file that cannot be read once all is well. */

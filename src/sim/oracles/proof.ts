@@ -1,0 +1,99 @@
+/**
+ * Redundancy is proven, not assumed: at any moment, every running member of a group holds every chunk that the metadata
+ * names, unless the metadata says that the member owes it. So a write that was acknowledged on receipts which did not
+ * hold, or a delete of what is live, shows at the next look, long before the last copy is gone.
+ *
+ * Not asked of a disk that was told to lie or rot.
+ * @module
+ */
+import { isAshlarError } from '../../base/errors.ts'
+import { type ChunkId, groupOf } from '../../base/ids.ts'
+import { prefixEnd, type TxnKV } from '../../kv/txn-kv.ts'
+import { chunkOf, queuePrefix, repairOf } from '../../namespace/keys.ts'
+import { chunkRow, groupRow } from '../../namespace/rows.ts'
+import type { HostName } from '../script.ts'
+import type { WorldFacts } from '../world.ts'
+import type { Violation } from './violation.ts'
+
+const mostRows = 1_000_000
+
+/** What must be where: `chunk server`, without what is owed. */
+type Proven = ReadonlySet<string>
+
+export class Proof {
+  readonly violations: Violation[] = []
+  readonly #facts: () => WorldFacts
+  readonly #untrusted: ReadonlySet<HostName>
+  /** Looks that could be finished. */
+  looks = 0
+
+  /** @param untrusted hosts whose disk was told to break its promises */
+  constructor(facts: () => WorldFacts, untrusted: ReadonlySet<HostName>) {
+    this.#facts = facts
+    this.#untrusted = untrusted
+  }
+
+  /** Looks once. Never rejects; may never settle, when the master dies under it. */
+  async look(): Promise<void> {
+    const { master, servers } = this.#facts()
+    if (master.state !== 'running' || master.kv === undefined) return
+    try {
+      const before = await provenIn(master.kv)
+      const missing: { readonly name: HostName; readonly serverId: string; readonly chunk: ChunkId }[] = []
+      for (const { name, serverId, store, state } of servers) {
+        if (store === undefined || serverId === undefined || state !== 'running' || this.#untrusted.has(name)) continue
+        for (const item of before) {
+          const [chunk, server] = item.split(' ') as [ChunkId, string]
+          if (server === serverId && (await store.info(chunk)) === undefined) missing.push({ name, serverId, chunk })
+        }
+      }
+      this.looks++
+      if (missing.length === 0) return
+      // What was purged, or found to be owed, meanwhile is no loss.
+      const after = await provenIn(master.kv)
+      for (const { name, serverId, chunk } of missing) {
+        if (!after.has(`${chunk} ${serverId}`) || this.#storeOf(name) !== this.#storeIn(servers, name)) continue
+        this.#break(`${name} lacks chunk ${chunk}, which it has acknowledged and nobody deleted`)
+      }
+    } catch (error) {
+      // Under faults a look may fail like anything else.
+      if (!isAshlarError(error)) throw error
+    }
+  }
+
+  #storeOf(name: HostName) {
+    return this.#storeIn(this.#facts().servers, name)
+  }
+
+  #storeIn(servers: WorldFacts['servers'], name: HostName) {
+    return servers.find((server) => server.name === name)?.store
+  }
+
+  #break(text: string): void {
+    if (!this.violations.some((violation) => violation.text === text)) this.violations.push({ oracle: 'proof', text })
+  }
+}
+
+async function provenIn(kv: TxnKV): Promise<Proven> {
+  return kv.transact(async (tx) => {
+    const scan = (start: Buffer) => tx.range({ start, end: prefixEnd(start), limit: mostRows })
+    const owed = new Set(
+      (await scan(queuePrefix('repair'))).map(({ key }) => {
+        const { chunk, server } = repairOf(key)
+        return `${chunk} ${server}`
+      }),
+    )
+    const groups = new Map(
+      (await scan(Buffer.from('P'))).map(({ value }) => groupRow.decode(value).group).map((group) => [group.id, group]),
+    )
+    const proven = new Set<string>()
+    for (const { key, value } of await scan(Buffer.from('C'))) {
+      if (chunkRow.decode(value).tombstonedMs !== undefined) continue
+      const chunk = chunkOf(key)
+      for (const { server, state } of groups.get(groupOf(chunk))?.members ?? []) {
+        if (state === 'in' && !owed.has(`${chunk} ${server}`)) proven.add(`${chunk} ${server}`)
+      }
+    }
+    return proven
+  })
+}
