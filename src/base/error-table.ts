@@ -154,6 +154,12 @@ export const errorTable = {
     [1, 500, 'InternalError'],
     'A metadata record does not match its checksum: restore, never guess.',
   ),
+  'restore-needed': row(
+    55,
+    never,
+    [5, 503, 'ServiceUnavailable'],
+    'The metadata was found older than stored chunks: files can only be read until a newer copy is put back or the loss is accepted.',
+  ),
   // The write path.
   'stale-epoch': row(60, later, [5, 503, 'ServiceUnavailable'], 'The cluster map moved on: fetch it and try again.'),
   'allocation-closed': row(

@@ -38,14 +38,16 @@ const names = { lock: 'lock', secret: 'secret', identity: 'identity.json', metad
 /**
  * Opens the folder at `path`, or makes it with a new cluster in it, and locks it for this process.
  *
- * @param holder how whoever is refused meanwhile gets to know this process: `pid 1234`
+ * @param options.raiseGeneration what was written under this generation and is not in the metadata is given up: all numbers
+ *   from now on outrank those of before
+ * @param options.holder how whoever is refused meanwhile gets to know this process: `pid 1234`
  * @throws {AshlarError} `in-use` — another master runs on it; the message names the holder. `bad-store` — not a master's
  *   folder, or damaged; `version-unsupported` — of a newer format; `read-only`, `no-space`, `disk-failed`
  */
 export async function createOrOpenMasterFolder(
   env: Env,
   path: string,
-  { holder }: { readonly holder: string },
+  { holder, raiseGeneration = false }: { readonly holder: string; readonly raiseGeneration?: boolean },
 ): Promise<MasterFolder> {
   await env.disk.makeDirectory(path)
   const lock = await env.disk.lock(join(path, names.lock), holder)
@@ -53,6 +55,7 @@ export async function createOrOpenMasterFolder(
     const found = await env.disk.list(path)
     const isNew = !found.includes(names.identity)
     if (isNew) await create(env, path, found)
+    if (raiseGeneration && !isNew) await raise(env, path)
     const { clusterId, generation } = await readIdentity(env, path)
     const secret = await readSecret(env, path)
     const metadataPath = join(path, names.metadata)
@@ -78,7 +81,21 @@ async function create(env: Env, path: string, found: readonly string[]): Promise
     join(path, names.secret),
     Buffer.from(env.random.bytes(clusterSecretBytes).toString('base64')),
   )
-  const identity = { format, role: 'master', clusterId, generation: 0 }
+  await writeIdentity(env, path, { clusterId, generation: 0 })
+}
+
+async function raise(env: Env, path: string): Promise<void> {
+  const { clusterId, generation } = await readIdentity(env, path)
+  if (generation === maxGeneration) throw badStore(path, `its generation is ${generation}, and cannot rise any more`)
+  await writeIdentity(env, path, { clusterId, generation: generation + 1 })
+}
+
+async function writeIdentity(
+  env: Env,
+  path: string,
+  { clusterId, generation }: { readonly clusterId: string; readonly generation: number },
+): Promise<void> {
+  const identity = { format, role: 'master', clusterId, generation }
   await env.disk.writeSmall(join(path, names.identity), Buffer.from(`${JSON.stringify(identity, null, 2)}\n`))
 }
 

@@ -119,7 +119,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const chooser = new GroupChooser({ env, map, registry, namespace })
   const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
   const orders = new ChunkOrders({ env, map, registry, tokens, leaderEpoch: leader.epoch, receiptKey: keys.receipt })
-  const lostFuture = await LostFuture.load({ namespace, leader, log: env.log })
+  const lostFuture = await LostFuture.load({ namespace, leader, generation, log: env.log })
   const workers = createWorkers({ env, namespace, leader, map, registry, orders, lostFuture, time, onFatal })
 
   const status = () =>
@@ -132,6 +132,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
       map,
       registry,
       settings,
+      lostFuture,
       clusterTime,
       uptimeMs: () => Math.floor(env.clock.monotonicMs() - startedMs),
       version: options.version ?? 'unknown',
@@ -139,7 +140,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const service = createService()
   const context: HandlerContext = {
     env,
-    service,
+    service: lostFuture.guard(service),
     namespace,
     leader,
     map,
@@ -217,8 +218,8 @@ function createWorkers(parts: WorkerParts): Workers {
       time: () => time.keepAhead().then(() => 'idle'),
       watch: () => registry.settle().then(() => 'idle'),
       expiry: () => expireStep(leader),
-      purge: () => purgeStep(leader, () => workers.wake('gc')),
-      gc: (signal) => gc.step(signal),
+      purge: async () => lostFuture.isFound ? 'idle' : purgeStep(leader, () => workers.wake('gc')),
+      gc: async (signal) => (lostFuture.isFound ? 'idle' : gc.step(signal)),
       repair: (signal) => repair.step(signal),
       reconcile: (signal) => reconcile.step(signal),
     },

@@ -6,6 +6,7 @@ import type { Namespace } from '../namespace/namespace.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { NodeStatus } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
+import type { LostFuture } from './lost-future.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { Settings } from './settings.ts'
 
@@ -18,6 +19,7 @@ export interface StatusOptions {
   readonly map: CurrentMap
   readonly registry: ServerRegistry
   readonly settings: Settings
+  readonly lostFuture: Pick<LostFuture, 'sentence'>
   readonly clusterTime: () => Rising
   readonly uptimeMs: () => number
   readonly version: string
@@ -57,5 +59,6 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     uptimeMs: options.uptimeMs(),
     version: options.version,
     readOnly: options.kv.isReadOnly,
+    restoreNeeded: options.lostFuture.sentence,
   }
 }

@@ -63,6 +63,7 @@ export class FakeCluster {
   #client: Peer | undefined
   session = 0
   #sequence = 0
+  #generation = 0
 
   private constructor(options: FakeClusterOptions) {
     this.#options = options
@@ -144,7 +145,7 @@ export class FakeCluster {
         kv: this.#kv,
         secret,
         clusterId,
-        generation: 0,
+        generation: this.#generation,
         listenAddress,
         onFatal: (error) => this.fatal.push(error),
         ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
@@ -152,8 +153,9 @@ export class FakeCluster {
     )
   }
 
-  /** As SIGKILL and a new start on the same metadata. */
-  async restartMaster(): Promise<void> {
+  /** As SIGKILL and a new start on the same metadata. @param options.generation raised, as after a restore */
+  async restartMaster({ generation = this.#generation }: { readonly generation?: number } = {}): Promise<void> {
+    this.#generation = generation
     const old = this.master
     this.network.kill(masterHost)
     const { image } = this.#kv

@@ -65,6 +65,7 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
         `health     ${healthOf(status)}`,
         ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
         ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
+        ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
         ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
       ]) {
         output.line(line)
@@ -139,8 +140,8 @@ function nodeObject(node: NodeStatus): object {
 }
 
 /** What is known of redundancy: commits that went short are counted; what an absent server holds is not. */
-function healthOf({ servers, serversUp, underReplicatedChunks, safeMode }: ClusterStatus): string {
-  const parts: string[] = []
+function healthOf({ servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded }: ClusterStatus): string {
+  const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
   if (underReplicatedChunks > 0) parts.push(`${underReplicatedChunks} chunks lack a replica; repair is queued`)
   if (serversUp < servers)
     parts.push(`${servers - serversUp} of ${servers} servers are away, and with them a replica of what they hold`)

@@ -47,6 +47,8 @@ export const clusterStatus = struct('cluster status', 1, {
   version: field(26, text(64)),
   readOnly: optional(27, bool),
   directories: optional(28, uint),
+  /** The metadata is older than the chunks: why nothing can be changed, and what to do. */
+  restoreNeeded: optional(40, text(1024)),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
 
