@@ -57,7 +57,7 @@ export class ChunkCommits {
   /** Stores a chunk file whose bytes were all appended, and whose length the caller has reserved. The writer is ended in any case. */
   async putFile(id: ChunkId, writer: ChunkFileWriter, options: CommitOptions): Promise<ReplicaInfo> {
     const { log, index, locks } = this.#parts
-    let isWritten = false
+    let isNamed = false
     try {
       const { crc, blockCrcs } = writer.finishSums()
       checkCrc(id, crc, options.expectedCrc)
@@ -75,10 +75,12 @@ export class ChunkCommits {
         try {
           if (announced.status === 'rejected') throw announced.reason
           if (written.status === 'rejected') throw written.reason
-          await this.#name(id, writer.path)
-          isWritten = true
+          await this.#name(id, writer.path, () => {
+            isNamed = true
+          })
         } catch (error) {
-          if (announced.status === 'fulfilled') announced.value.settle()
+          // With its name given it may be there after a crash: then the next start-up must read its record again.
+          if (announced.status === 'fulfilled' && !isNamed) announced.value.settle()
           throw error
         }
         options.reservation.use()
@@ -87,7 +89,7 @@ export class ChunkCommits {
       })
       return existing === undefined ? info : await this.#same(existing, info, options)
     } finally {
-      if (!isWritten) await writer.discard()
+      if (!isNamed) await writer.discard()
     }
   }
 
@@ -130,11 +132,12 @@ export class ChunkCommits {
   }
 
   /** Gives a written file its name, durably. */
-  async #name(id: ChunkId, path: string): Promise<void> {
+  async #name(id: ChunkId, path: string, named: () => void): Promise<void> {
     const { env, layout, fence, syncs } = this.#parts
     const folder = layout.chunkFolder(id)
     await syncs.ensure(layout.chunks, folder)
     await fence.guard(() => env.disk.rename(path, layout.chunkFile(id)))
+    named()
     await syncs.sync(folder)
   }
 

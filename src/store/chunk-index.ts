@@ -80,6 +80,26 @@ export class ChunkIndex {
     return live
   }
 
+  /** As {@link get}, of many ids in one transaction; only those that are there. Keeps no rows: the caller asks once. */
+  async getMany(ids: readonly ChunkId[]): Promise<Map<ChunkId, LiveChunk>> {
+    return await this.#lock.run('index', async () => {
+      const found = new Map<ChunkId, LiveChunk>()
+      const asked = ids.filter((id) => this.#overlay.get(id) === undefined && this.#pages.has(id) !== false)
+      const rows = asked.length === 0 ? [] : await this.#kv.transact((tx) => tx.getMany(asked.map(liveKey)))
+      asked.forEach((id, position) => {
+        const row = rows[position]
+        if (row !== undefined) found.set(id, decodeLive(id, row))
+      })
+      // No checkpoint came between, so what changed meanwhile is in the overlay too.
+      for (const id of ids) {
+        const changed = this.#overlay.get(id)
+        if (changed?.live !== undefined) found.set(id, changed.live)
+        else if (changed !== undefined) found.delete(id)
+      }
+      return found
+    })
+  }
+
   /** As {@link get}, for an id that is probably new: asks the KV only when it has a row. */
   async find(id: ChunkId): Promise<LiveChunk | undefined> {
     const changed = this.#overlay.get(id)
@@ -103,17 +123,24 @@ export class ChunkIndex {
     })
   }
 
-  /** The delete record that is needed for `id`, as of the last checkpoint. */
-  async grave(id: ChunkId): Promise<Grave | undefined> {
-    const row = await this.#kv.transact((tx) => tx.get(graveKey(id)))
-    return row && decodeGrave(row)
+  /** The delete records that are needed for `ids`, as of the last checkpoint. */
+  async graves(ids: readonly ChunkId[]): Promise<ReadonlyMap<ChunkId, Grave>> {
+    const graves = new Map<ChunkId, Grave>()
+    if (ids.length === 0) return graves
+    const rows = await this.#kv.transact((tx) => tx.getMany(ids.map(graveKey)))
+    ids.forEach((id, position) => {
+      const row = rows[position]
+      if (row !== undefined) graves.set(id, decodeGrave(row))
+    })
+    return graves
   }
 
   /** Strikes a segment that is gone from the graves of `ids`, and from the list of segments. */
   async forgetSegment(segment: number, ids: readonly ChunkId[]): Promise<void> {
     await this.#lock.run('index', async () => {
       const events = ids.map((id) => ({ kind: 'segment-gone', id, segment }) as const)
-      const batch = { events, gone: [segment], sequence: this.#sequence() }
+      const hasRow = (id: ChunkId) => this.#pages.has(id) !== false
+      const batch = { events, gone: [segment], sequence: this.#sequence(), hasRow }
       const { segments, states } = await applyToIndex(this.#kv, batch, { freesRoom: true })
       for (const [id, { live, grave }] of states) this.#pages.note(id, live !== undefined || grave !== undefined)
       for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)

@@ -32,6 +32,8 @@ import type { StoreParts } from './store-parts.ts'
 
 const stagingBytes = limits.chunkFileMinBytes + recordHeadMaxBytes
 const reapEvents = 500
+/** Looked up in the index together: one transaction each costs more than all the rest of a dead record. */
+const batchRecords = 256
 
 export class Compactor {
   readonly #parts: StoreParts
@@ -141,69 +143,94 @@ export class Compactor {
   async #copyRecords(old: Segment, source: File, output: SegmentOutput): Promise<void> {
     const { identity, index, quarantine } = this.#parts
     const seed = segmentSeed({ server: identity.server, number: old.number })
+    const batch = new RecordBatch()
     for await (const item of scanSegment(source, { seed, from: segmentHeaderBytes, endBytes: old.endBytes })) {
       this.#checkOpen()
-      const { offset } = item
       if (item.kind === 'record') {
-        if (await this.#isNeeded(item.record, { segment: old.number, offset })) {
-          await output.copy(item.record, item.bytes.subarray(recordHeadBytes(item.record)))
-        }
+        if (!batch.hasRoom(item)) await this.#copyNeeded(old, batch, output)
+        batch.add(item)
         continue
       }
-      const { lengthBytes, record } = item
+      const { offset, lengthBytes, record } = item
       await quarantine.copyRange(source, { offset, lengthBytes, name: `segment-${old.number}-at-${offset}` })
       const chunk = record === undefined ? undefined : await index.get(record.id)
       if (chunk !== undefined && record !== undefined && isAt(chunk.location, { segment: old.number, offset })) {
         await this.#commits.quarantine(chunk, 'its record is damaged')
       }
     }
+    await this.#copyNeeded(old, batch, output)
   }
 
-  async #isNeeded(
-    record: SegmentRecord,
-    place: { readonly segment: number; readonly offset: number },
-  ): Promise<boolean> {
-    const { index } = this.#parts
-    // Chunk files are found by their footers once the index knows the segment to its end.
-    if (record.kind === 'file') return false
-    if (record.kind === 'delete') {
-      const grave = await index.grave(record.id)
-      return grave?.sequence === record.sequence && grave.segment === place.segment
+  async #copyNeeded(old: Segment, batch: RecordBatch, output: SegmentOutput): Promise<void> {
+    const isNeeded = await this.#areNeeded(old.number, batch.items)
+    for (const [position, { record, bytes }] of batch.items.entries()) {
+      if (isNeeded[position]) await output.copy(record, bytes.subarray(recordHeadBytes(record)))
     }
-    const chunk = await index.get(record.id)
-    return chunk !== undefined && isAt(chunk.location, place)
+    batch.clear()
+  }
+
+  async #areNeeded(segment: number, items: readonly RecordItem[]): Promise<boolean[]> {
+    const { index } = this.#parts
+    const idsOf = (kind: SegmentRecord['kind']) =>
+      items.filter(({ record }) => record.kind === kind).map(({ record }) => record.id)
+    const live = await index.getMany(idsOf('put'))
+    const graves = await index.graves(idsOf('delete'))
+    return items.map(({ record, offset }) => {
+      // Chunk files are found by their footers once the index knows the segment to its end.
+      if (record.kind === 'file') return false
+      if (record.kind === 'delete') {
+        const grave = graves.get(record.id)
+        return grave?.sequence === record.sequence && grave.segment === segment
+      }
+      const chunk = live.get(record.id)
+      return chunk !== undefined && isAt(chunk.location, { segment, offset })
+    })
   }
 
   /** Reads the copy back and moves each of its records in the index. */
   async #move(copy: Segment): Promise<void> {
-    const { env, layout, identity, index, locks, keeper } = this.#parts
+    const { env, layout, identity } = this.#parts
     const { number, endBytes } = copy
     const file = await env.disk.open(layout.segment(number), { mode: 'read' })
     try {
       const seed = segmentSeed({ server: identity.server, number })
+      let batch: Omit<RecordItem, 'bytes'>[] = []
       for await (const item of scanSegment(file, { seed, from: segmentHeaderBytes, endBytes })) {
         if (item.kind === 'damage') {
           throw new AshlarError('disk-failed', `Cannot compact: segment ${number} does not read back as it was written`)
         }
-        const { record, offset } = item
-        await keeper.room()
-        await locks.run(record.id, async () => {
-          const before = await index.get(record.id)
-          if (record.kind === 'delete') {
-            const { id, sequence } = record
-            index.add({ kind: 'delete', id, sequence, segment: number }, { before, after: before })
-            return
-          }
-          const chunk = { ...storedFacts(record), location: { kind: 'segment', segment: number, offset } } as const
-          // Deleted meanwhile: then the copy is one more stale put, and the grave has to know of it.
-          const after = before?.sequence === record.sequence ? chunk : before
-          index.add({ kind: 'put', chunk }, { before, after })
-        })
+        batch.push({ record: item.record, offset: item.offset })
+        if (batch.length < batchRecords) continue
+        await this.#moveRecords(number, batch)
+        batch = []
       }
+      await this.#moveRecords(number, batch)
       copy.unsettled.delete(0)
     } finally {
       await file.close()
     }
+  }
+
+  async #moveRecords(segment: number, items: readonly Omit<RecordItem, 'bytes'>[]): Promise<void> {
+    const { index, locks, keeper } = this.#parts
+    const ids = items.map(({ record }) => record.id)
+    await keeper.room()
+    await locks.runAll(ids, async () => {
+      const live = await index.getMany(ids)
+      for (const { record, offset } of items) {
+        const before = live.get(record.id)
+        if (record.kind === 'delete') {
+          const { id, sequence } = record
+          index.add({ kind: 'delete', id, sequence, segment }, { before, after: before })
+          continue
+        }
+        const chunk = { ...storedFacts(record), location: { kind: 'segment', segment, offset } } as const
+        // Deleted meanwhile: then the copy is one more stale put, and the grave has to know of it.
+        const after = before?.sequence === record.sequence ? chunk : before
+        index.add({ kind: 'put', chunk }, { before, after })
+        if (after !== undefined) live.set(record.id, after)
+      }
+    })
   }
 
   async #retire(number: number): Promise<void> {
@@ -250,6 +277,37 @@ function isAt(
   place: { readonly segment: number; readonly offset: number },
 ): boolean {
   return location.kind === 'segment' && location.segment === place.segment && location.offset === place.offset
+}
+
+interface RecordItem {
+  readonly record: SegmentRecord
+  /** In its segment. */
+  readonly offset: number
+  /** Head and payload. */
+  readonly bytes: Buffer
+}
+
+/** Records of a scan, with their bytes, until it is known which of them are needed. */
+class RecordBatch {
+  readonly #memory = Buffer.allocUnsafeSlow(stagingBytes)
+  #used = 0
+  readonly items: RecordItem[] = []
+
+  hasRoom({ bytes }: RecordItem): boolean {
+    return this.items.length < batchRecords && this.#used + bytes.length <= this.#memory.length
+  }
+
+  add({ record, offset, bytes }: RecordItem): void {
+    const kept = this.#memory.subarray(this.#used, this.#used + bytes.length)
+    kept.set(bytes)
+    this.#used += bytes.length
+    this.items.push({ record, offset, bytes: kept })
+  }
+
+  clear(): void {
+    this.#used = 0
+    this.items.length = 0
+  }
 }
 
 /** Writes a segment from its beginning, a MiB at a time. */
