@@ -5,7 +5,8 @@
  * costs what was written since the last one, not the length of the file.
  * @module
  */
-const blockBytes = 64 * 1024
+/** Small, since an append after a sync copies the block that it ends in. */
+const blockBytes = 8 * 1024
 
 /** A part of a file that was written and not synced. */
 export type UnsyncedPart = { readonly kind: 'sector'; readonly index: number } | { readonly kind: 'length' }

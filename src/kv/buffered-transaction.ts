@@ -22,7 +22,7 @@ export interface CommittedView {
   scanned?(range: TextRange, last: string | undefined): void
   guard?(text: string): void
   /** Called before each read: where an engine may let others run. */
-  pause?(): Promise<void>
+  readonly pause?: (() => Promise<void>) | undefined
 }
 
 export class BufferedTransaction implements Transaction {

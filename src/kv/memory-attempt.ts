@@ -22,15 +22,16 @@ interface ReadRange {
 }
 
 export class MemoryAttempt implements CommittedView {
+  /** Undefined: reads do not wait. */
+  readonly pause: (() => Promise<void>) | undefined
   readonly #image: MemoryImage
-  readonly #pause: () => Promise<void>
   readonly #keys = new Set<string>()
   readonly #ranges: ReadRange[] = []
   #doomed = false
 
-  constructor(image: MemoryImage, pause: () => Promise<void>) {
+  constructor(image: MemoryImage, pause: (() => Promise<void>) | undefined) {
     this.#image = image
-    this.#pause = pause
+    this.pause = pause
   }
 
   get doomed(): boolean {
@@ -68,10 +69,6 @@ export class MemoryAttempt implements CommittedView {
 
   guard(text: string): void {
     this.#keys.add(text)
-  }
-
-  pause(): Promise<void> {
-    return this.#pause()
   }
 
   #hasRead(text: string): boolean {

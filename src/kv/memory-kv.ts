@@ -179,12 +179,12 @@ class MemoryEngine implements MemoryKV {
     body: (tx: Transaction) => Promise<T>,
     options: TransactOptions,
   ): Promise<{ readonly value: T } | 'again'> {
-    const attempt = new MemoryAttempt(this.image, () => this.#delay())
+    const attempt = new MemoryAttempt(this.image, this.faults.delayMs > 0 ? () => this.#delay() : undefined)
     const tx = new BufferedTransaction(attempt)
     this.#attempts.add(attempt)
     try {
       const value = await this.#runBody(body, tx)
-      await this.#delay()
+      if (this.faults.delayMs > 0) await this.#delay()
       if (this.#isCrashed()) throw ended()
       if (attempt.doomed) return 'again'
       throwIfCancelled(options.signal, 'run a transaction')

@@ -1,6 +1,6 @@
 /**
  * The events to come, as a binary heap: by time, then by the seeded tie, then in the order of their making.
- * Cancelled events stay until their time has come.
+ * Cancelled events stay until their time has come, or somebody drops them all.
  * @module
  */
 import type { SimEvent } from './scheduler.ts'
@@ -10,6 +10,16 @@ export class EventHeap {
 
   get first(): SimEvent | undefined {
     return this.#events[0]
+  }
+
+  get size(): number {
+    return this.#events.length
+  }
+
+  dropCancelled(): void {
+    const events = this.#events.filter((event) => event.callback !== undefined)
+    this.#events = []
+    for (const event of events) this.push(event)
   }
 
   push(event: SimEvent): void {

@@ -62,6 +62,8 @@ export class MasterProgram implements Program {
 }
 
 const defaultCapacityBytes = 2 ** 30
+/** Of a store, for deletes on a full disk: each start writes it. */
+const reserveBytes = 256 * 1024
 export const storePath = '/store'
 
 export class ServerProgram implements Program {
@@ -93,6 +95,7 @@ export class ServerProgram implements Program {
       identity: { cluster: clusterId, server: this.serverId },
       create: !this.#isMade,
       capacityBytes: this.#capacityBytes,
+      reserveBytes,
       index: this.#indexes.engine(env),
     })
     this.#isMade = true

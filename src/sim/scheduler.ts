@@ -46,6 +46,7 @@ export class Scheduler {
   #sequence = 0
   #events = 0
   #putBacks = 0
+  #cancelled = 0
   #isRunning = false
 
   constructor(random: Random) {
@@ -68,6 +69,17 @@ export class Scheduler {
     const event = { atMs: this.#nowMs + delayMs, tie, sequence: this.#sequence++, kind, owner, callback }
     this.#heap.push(event)
     return event
+  }
+
+  /** Its callback will not run. Idempotent. */
+  cancel(event: SimEvent): void {
+    if (event.callback === undefined) return
+    event.callback = undefined
+    // Most timers are deadlines that are never reached: they must not pile up.
+    if (++this.#cancelled > 64 && 2 * this.#cancelled > this.#heap.size) {
+      this.#heap.dropCancelled()
+      this.#cancelled = 0
+    }
   }
 
   /** Puts a postponed event back: it runs now, after those that were put back before it. */

@@ -89,9 +89,7 @@ export class SimClock {
     }
     arm(delayMs)
     return {
-      cancel: () => {
-        event.callback = undefined
-      },
+      cancel: () => this.#scheduler.cancel(event),
     }
   }
 }

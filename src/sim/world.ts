@@ -308,9 +308,7 @@ function observerClock(scheduler: Scheduler, readyMs: () => number): Clock {
     after: (delayMs, callback) => {
       const event = scheduler.schedule(delayMs, 'timer', undefined, callback)
       return {
-        cancel: () => {
-          event.callback = undefined
-        },
+        cancel: () => scheduler.cancel(event),
       }
     },
     soon: (callback) => {
