@@ -43,6 +43,8 @@ function reasonAgainst(need: Need): string | false {
 export interface ArenaOptions extends Pick<HandClusterOptions, 'chunkServers' | 'capacity' | 'masterArgs'> {
   readonly needs: readonly Need[]
   readonly imageSize?: string
+  /** With `faketime`: whether a server's monotonic clock is wrong too. Default: it is right. */
+  readonly fakesMonotonic?: (name: ServerName) => boolean
   /** More for the environment of a server. */
   readonly variables?: (name: ServerName) => Readonly<Record<string, string>>
 }
@@ -54,7 +56,8 @@ export class Arena {
   readonly networks: NetworkSpaces | undefined
   readonly #library: string | undefined
 
-  constructor({ needs: wanted, imageSize = '3G', variables, ...options }: ArenaOptions) {
+  constructor(given: ArenaOptions) {
+    const { needs: wanted, imageSize = '3G', variables, fakesMonotonic = () => false, ...options } = given
     const folder = join(this.root, 'data')
     this.cluster = new HandCluster(folder, { ...options, place: (name) => this.#place(name, variables?.(name)) })
     const { names } = this.cluster
@@ -65,9 +68,11 @@ export class Arena {
     if (wanted.includes('networks')) this.networks = new NetworkSpaces(names)
     if (wanted.includes('faketime')) for (const name of names) this.setClock(name, '+0')
     this.#isFaking = wanted.includes('faketime')
+    this.#fakesMonotonic = fakesMonotonic
   }
 
   readonly #isFaking: boolean
+  readonly #fakesMonotonic: (name: ServerName) => boolean
 
   /** Of a running server: `+365d`, `-1h`, `+0 x10`. */
   setClock(name: ServerName, offset: string): void {
@@ -99,8 +104,8 @@ export class Arena {
         LD_PRELOAD: libfaketime as string,
         FAKETIME_TIMESTAMP_FILE: this.#clockFile(name),
         FAKETIME_NO_CACHE: '1',
-        DONT_FAKE_MONOTONIC: '1',
         NO_FAKE_STAT: '1',
+        ...(this.#fakesMonotonic(name) ? {} : { DONT_FAKE_MONOTONIC: '1' }),
       })
     }
     if (this.networks === undefined) return { variables }

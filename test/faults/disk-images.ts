@@ -3,10 +3,11 @@
  * (`tools/powercut.py`), be filled to the last block, or be remounted read-only beneath a running server. Needs root.
  * @module
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 
 const powercut = join(import.meta.dirname, '../../tools/powercut.py')
 
@@ -20,8 +21,8 @@ export class DiskImage {
   }
 
   /** Unmounts and mounts again, journal replayed; nobody may hold files open there. */
-  revive(): void {
-    run('python3', powercut, 'revive', this.path)
+  async revive(): Promise<void> {
+    await promisify(execFile)('python3', [powercut, 'revive', this.path])
   }
 
   drop(): void {

@@ -44,6 +44,7 @@ export class HandCluster {
   /** Kept from the first start on, so that a server is found where it was. */
   readonly #addresses = new Map<ServerName, string>()
   readonly #ids = new Map<ServerName, string>()
+  readonly #host = ownLoopbackAddress()
   /** What the processes said on stderr, of all their lives. */
   messages = ''
 
@@ -138,7 +139,7 @@ export class HandCluster {
   }
 
   #args(name: ServerName): readonly string[] {
-    const { host = '127.0.0.1', joinFile = this.joinFile } = this.#options.place?.(name) ?? {}
+    const { host = this.#host, joinFile = this.joinFile } = this.#options.place?.(name) ?? {}
     const common = [
       ...['--data', this.data(name), '--json'],
       ...['--listen', this.#addresses.get(name) ?? `${host}:0`, '--http-port', '0'],
@@ -172,6 +173,15 @@ export class HandCluster {
       })
     })
   }
+}
+
+let clusters = 0
+
+/** So that nobody takes the ports of servers that are down for a while. */
+function ownLoopbackAddress(): string {
+  if (process.platform !== 'linux') return '127.0.0.1'
+  clusters++
+  return `127.${64 + (process.pid % 128)}.${Math.floor(process.pid / 128) % 256}.${clusters % 256}`
 }
 
 interface ReadyLine {

@@ -291,13 +291,13 @@ async function losePower(arena: Arena): Promise<number> {
   const disks = [...arena.disks.values()]
   const faultMs = cutPower(disks)
   await arena.cluster.killAll()
-  for (const disk of disks) disk.revive()
+  await Promise.all(disks.map((disk) => disk.revive()))
   return faultMs
 }
 
 async function replug(arena: Arena, name: ServerName): Promise<void> {
   await arena.cluster.end(name, 'SIGKILL')
-  diskOf(arena, name).revive()
+  await diskOf(arena, name).revive()
   await arena.cluster.startOne(name)
   await wait(300)
 }

@@ -97,10 +97,15 @@ class Rounds {
     await this.#start()
     while (this.#round < rounds) {
       this.#round++
-      await this.#oneRound()
+      try {
+        await this.#oneRound()
+      } catch (error) {
+        // A cluster that does not come back is what the rounds are looking for.
+        this.#tell('no recovery', String(error))
+        break
+      }
       if (restEvery > 0 && (this.#round % restEvery === 0 || this.#round === rounds)) await this.#rest()
     }
-    await this.#arena.cluster.stop()
     return {
       ...{ mode, seed, rounds: this.#round, acknowledgements: this.#history.acknowledgements },
       ...{ ...this.#sums, violations: this.#violations, slowestStartMs: Math.round(this.#slowestStartMs) },
