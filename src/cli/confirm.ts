@@ -17,3 +17,10 @@ export async function confirm(
     throw new AshlarError('cancelled', 'Nothing was changed: the answer was no', { applied: 'no' })
   }
 }
+
+/** Before a master goes on with metadata that came from an older copy. */
+export async function confirmOlderMetadata(host: Host, yes: boolean): Promise<void> {
+  const question =
+    'Go on with metadata from an older copy? What was written, renamed or deleted since that copy is given up for good.'
+  await confirm(host, { question, yes })
+}

@@ -96,3 +96,14 @@ test('createOrOpenMasterFolder() says when the secret is missing, and makes no o
   await rejects(createOrOpenMasterFolder(env, path, holder), 'bad-store', /its secret is missing/)
   assert.equal((await env.disk.list(path)).includes('secret'), false)
 })
+
+test('createOrOpenMasterFolder() raises the generation of a folder that exists when it is asked to, and only then', async () => {
+  const { env } = createEnv()
+  const generations: number[] = []
+  for (const raiseGeneration of [true, false, true, false]) {
+    const folder = await createOrOpenMasterFolder(env, path, { ...holder, raiseGeneration })
+    generations.push(folder.generation)
+    await folder.close()
+  }
+  assert.deepEqual(generations, [0, 0, 1, 1])
+})

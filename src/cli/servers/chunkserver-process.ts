@@ -1,11 +1,9 @@
 /** `ashlar chunkserver`: one store in one process, joined to a cluster. @module */
 import { hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { ServerId } from '../../base/ids.ts'
 import { parseSize } from '../../base/sizes.ts'
 import { startChunkServer } from '../../chunkserver/chunk-server.ts'
-import type { Disk } from '../../env/disk.ts'
 import type { Env } from '../../env/env.ts'
 import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
 import { deriveKeys } from '../../wire/keys.ts'
@@ -16,6 +14,7 @@ import { type JoinFile, readJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
 import { serveUntil, stopped } from './serve-until.ts'
+import { leaveTrace, readTrace } from './store-trace.ts'
 
 export interface RawChunkServerOptions {
   readonly data: string
@@ -157,33 +156,6 @@ async function openStore(
     throw error
   }
   return store
-}
-
-/**
- * Beside the data folder lies a trace of the store that was made in it: when the folder is empty later, its disk is not mounted,
- * and a new store in the bare mount point would fill the wrong disk.
- */
-function tracePath(dataFolder: string): string {
-  return join(dirname(dataFolder), `.${basename(dataFolder)}.ashlar`)
-}
-
-async function readTrace(disk: Disk, dataFolder: string): Promise<string | undefined> {
-  try {
-    const text = (await disk.readSmall(tracePath(dataFolder), 256)).toString('utf8').trim()
-    return /^[0-9a-f]{32}$/.test(text) ? text : undefined
-  } catch (error) {
-    if (isAshlarError(error, 'not-found')) return undefined
-    throw error
-  }
-}
-
-async function leaveTrace({ disk, log }: Env, dataFolder: string, serverId: ServerId): Promise<void> {
-  try {
-    await disk.writeSmall(tracePath(dataFolder), Buffer.from(`${serverId}\n`))
-  } catch (error) {
-    // A data folder at the root of a file system of its own has no writable parent: then only its own identity guards it.
-    log.warn('cannot leave a trace of the store beside its folder', { error })
-  }
 }
 
 function hostOf(raw: RawChunkServerOptions): string {

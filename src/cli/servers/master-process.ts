@@ -33,6 +33,8 @@ export interface RawMasterOptions {
   readonly trashKeep?: string
   readonly deadAfter?: string
   readonly json?: boolean
+  readonly acceptOlderMetadata?: boolean
+  readonly yes?: boolean
   /** For `ashlar up`. */
   readonly host: string
   readonly port: string
@@ -50,7 +52,10 @@ interface MasterRun extends Omit<ServerRun, 'exitWith'> {
 /** Runs until it is told to stop, or the metadata can no longer be trusted. */
 export async function runMaster(raw: RawMasterOptions, { env, output, stop, exitWith }: ServerRun): Promise<void> {
   await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, async (parent) => {
-    const folder = await createOrOpenMasterFolder(env, raw.data, { holder: `ashlar master, pid ${process.pid}` })
+    const folder = await createOrOpenMasterFolder(env, raw.data, {
+      holder: `ashlar master, pid ${process.pid}`,
+      raiseGeneration: raw.acceptOlderMetadata === true,
+    })
     try {
       await serve(raw, { env, output, stop, parent, folder })
     } finally {

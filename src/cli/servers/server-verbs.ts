@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
+import { confirmOlderMetadata } from '../confirm.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import type { RawChunkServerOptions } from './chunkserver-process.ts'
@@ -29,6 +30,11 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .option('--chunk-size <size>', 'largest chunk; of a new cluster')
     .option('--trash-keep <duration>', 'how long deleted files can be brought back')
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this')
+    .option(
+      '--accept-older-metadata',
+      'go on with metadata that was put back from an older copy: what came later is given up',
+    )
+    .option('-y, --yes', 'do not ask')
     .option('--json', 'one line on stdout when it is ready')
     .addOption(internal('--host <host>').default('127.0.0.1'))
     .addOption(internal('--port <port>').default('0'))
@@ -40,6 +46,8 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .action(async (raw: RawMasterOptions) => {
       process.umask(ownerOnly)
       const { runMaster } = await import('./master-process.ts')
+      if (raw.acceptOlderMetadata === true)
+        await confirmOlderMetadata(host, raw.yes === true || raw.supervised === true)
       const options = { ...raw, data: resolve(raw.data) }
       await runMaster(options, {
         env: createNodeEnv({ log: logLevel() }),

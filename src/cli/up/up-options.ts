@@ -22,6 +22,9 @@ export interface RawUpOptions {
   readonly deadAfter?: string
   readonly restart: boolean
   readonly temp?: boolean
+  readonly replaceChunkServer?: string
+  readonly acceptOlderMetadata?: boolean
+  readonly yes?: boolean
 }
 
 export interface AskedOptions {
@@ -34,6 +37,8 @@ export interface AskedOptions {
   readonly policy?: string
   readonly trashKeepMs?: number
   readonly deadAfterMs?: number
+  /** Numbers of chunk servers, from 1, that start anew without what they held. For this start alone. */
+  readonly replaced?: readonly number[]
 }
 
 export interface ServerPlan {
@@ -86,6 +91,7 @@ export function checkUpOptions(raw: RawUpOptions): AskedOptions {
     policy: raw.policy,
     trashKeepMs: raw.trashKeep === undefined ? undefined : parseDuration(raw.trashKeep),
     deadAfterMs: raw.deadAfter === undefined ? undefined : parseDuration(raw.deadAfter),
+    replaced: raw.replaceChunkServer?.split(',').map(serverNumber),
   })
 }
 
@@ -160,6 +166,11 @@ function planServer(
     ...(before?.serverId === undefined ? {} : { serverId: before.serverId }),
     ...(capacityBytes === undefined ? {} : { capacityBytes }),
   }
+}
+
+/** NaN for what is none: refused when the plan says which there are. */
+function serverNumber(text: string): number {
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : Number.NaN
 }
 
 function integer(

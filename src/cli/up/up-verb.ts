@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { defaultDataFolder } from '../../client/cluster-file.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
+import { confirm, confirmOlderMetadata } from '../confirm.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { checkUpOptions, type RawUpOptions } from './up-options.ts'
@@ -24,6 +25,15 @@ export function registerUp({ program, host }: VerbRegistry): void {
     .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this (default: 30s)')
     .option('--no-restart', 'report a server that dies, and do not start it again')
+    .option(
+      '--replace-chunk-server <n[,n…]>',
+      'start new, empty servers in place of those whose folders are gone for good',
+    )
+    .option(
+      '--accept-older-metadata',
+      'go on with metadata that was put back from an older copy: what came later is given up',
+    )
+    .option('-y, --yes', 'do not ask')
     .option('--temp', 'free ports, and data that is deleted at the end', false)
     .option('--json', 'one line on stdout when it is ready')
     .addHelpText(
@@ -38,6 +48,7 @@ Examples:
       const asked = checkUpOptions(raw)
       const dataFolder = raw.temp ? await mkdtemp(join(tmpdir(), 'ashlar-')) : resolve(raw.data ?? defaultDataFolder())
       const { runUp } = await import('./up.ts')
+      if (raw.acceptOlderMetadata === true) await confirmOlderMetadata(host, raw.yes === true)
       try {
         await runUp({
           env: createNodeEnv({ log: logLevel() }),
@@ -45,6 +56,8 @@ Examples:
           dataFolder,
           asked: raw.temp ? { httpPort: 0, ...asked } : asked,
           restart: raw.restart,
+          acceptOlderMetadata: raw.acceptOlderMetadata === true,
+          confirm: (question) => confirm(host, { question, yes: raw.yes === true }),
           isTemporary: raw.temp === true,
           stop: host.stop,
         })

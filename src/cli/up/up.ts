@@ -11,6 +11,7 @@ import { AshlarError } from '../../base/errors.ts'
 import type { Env } from '../../env/env.ts'
 import type { Output } from '../output.ts'
 import { SupervisedProcess } from './child-process.ts'
+import { chunkServerFolder, replaceLost } from './lost-stores.ts'
 import type { ChildReport } from './messages.ts'
 import { readPlan, writePlan } from './plan-file.ts'
 import { printReady, type ReadyState } from './ready.ts'
@@ -27,6 +28,10 @@ export interface UpOptions {
   readonly asked: AskedOptions
   readonly restart: boolean
   readonly isTemporary: boolean
+  /** Raise the generation: see `master --accept-older-metadata`. */
+  readonly acceptOlderMetadata: boolean
+  /** Asks a person, where there is one. @throws {AshlarError} `cancelled` — the answer was no */
+  readonly confirm: (question: string) => Promise<void>
   /** Aborts on SIGTERM and Ctrl-C. */
   readonly stop: AbortSignal
 }
@@ -37,7 +42,12 @@ export async function runUp(options: UpOptions): Promise<void> {
   await env.disk.makeDirectory(dataFolder)
   const lock = await env.disk.lock(join(dataFolder, 'up.lock'), `ashlar up, pid ${process.pid}`)
   try {
-    const plan = planUp(asked, await readPlan(env.disk, dataFolder))
+    const plan = await replaceLost(planUp(asked, await readPlan(env.disk, dataFolder)), {
+      disk: env.disk,
+      dataFolder,
+      numbers: asked.replaced ?? [],
+      confirm: options.confirm,
+    })
     const cluster = new LocalCluster(options, plan)
     try {
       await cluster.run()
@@ -56,6 +66,7 @@ class LocalCluster {
   readonly #chunkServers: readonly SupervisedProcess[]
   readonly #registered = new Set<number>()
   readonly #ready = Promise.withResolvers<void>()
+  #isOlderAccepted = false
   #masterAddress: string | undefined
   #httpAddress: string | undefined
   #isReady = false
@@ -144,6 +155,8 @@ class LocalCluster {
       ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
       // Only the first time: a master that is started again must be found where it was.
       ...(this.#options.isTemporary && masterPort === 0 ? ['--any-port'] : []),
+      // Once: a master that dies and is started again has nothing more to give up.
+      ...(this.#options.acceptOlderMetadata && !this.#isOlderAccepted ? ['--accept-older-metadata'] : []),
     ]
   }
 
@@ -154,7 +167,7 @@ class LocalCluster {
     return [
       'chunkserver',
       '--supervised',
-      ...['--data', join(dataFolder, `chunkserver-${index + 1}`), '--cluster', join(dataFolder, 'master', 'join.json')],
+      ...['--data', chunkServerFolder(dataFolder, index), '--cluster', join(dataFolder, 'master', 'join.json')],
       // Its HTTP port is the one after: a pair that is no longer free is left for the next.
       ...['--host', host, '--port', String(port)],
       // Each is a domain of its own; the ready message says what that is worth on one machine.
@@ -167,6 +180,7 @@ class LocalCluster {
 
   #onMasterReport(report: ChildReport): void {
     if (report.event !== 'listening') return
+    this.#isOlderAccepted = true
     this.#masterAddress = report.address
     this.#httpAddress = report.httpAddress
     this.#plan = { ...this.#plan, masterPort: portOf(report.address), httpPort: portOf(report.httpAddress) }
@@ -210,7 +224,7 @@ class LocalCluster {
           role: 'chunkserver' as const,
           id: this.#plan.servers[index]?.serverId as string,
           pid: chunkServer.pid as number,
-          data: join(dataFolder, `chunkserver-${index + 1}`),
+          data: chunkServerFolder(dataFolder, index),
         })),
       ],
     }
