@@ -90,6 +90,11 @@ export const limits = {
   groupsPerServer: 32,
   allTriplesUpToServers: 8,
   allocationIds: 1024,
+  /** Groups that a server fills, or is the source of, at once. */
+  fillsPerServer: 8,
+  fillsInAll: 1024,
+  /** Copies of chunks that wait for room on their servers, of each duty. */
+  copiesWaiting: 16_384,
   locksPerSession: 1024,
   allocationsPerSession: 4096,
   hiddenFilesPerSession: 1024,
@@ -110,6 +115,8 @@ export const limits = {
   metadataCommitTimeoutMs: 10_000,
   heartbeatIntervalMs: 1_000,
   deadAfterMs: 30_000,
+  /** After a loss of many servers at once, groups with more than one member left are not repaired for so long. */
+  holdOffMs: 300_000,
   allocationLifeMs: 600_000,
   sessionLifeMs: 60_000,
   /** Cluster time leaps forward by so much at most when a master becomes the leader. */

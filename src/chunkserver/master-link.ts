@@ -1,5 +1,5 @@
 /**
- * The connection to the master: registers, sends a heartbeat every second, and comes back when it is lost.
+ * The connection to the master: registers, sends a heartbeat every second (or as often as the master asks), and comes back when it is lost.
  *
  *     connecting → registered → (connection closes) → waiting → connecting …
  *
@@ -26,6 +26,7 @@ import { spaceReportOf } from './space-report.ts'
 
 const firstPauseMs = 50
 const longestPauseMs = 2_000
+const shortestHeartbeatMs = 20
 /** Told per heartbeat; the rest waits for the next. */
 const quarantinedPerHeartbeat = 1024
 const quarantinedUntold = 64 * quarantinedPerHeartbeat
@@ -55,6 +56,7 @@ export class MasterLink {
   readonly #stop = new AbortController()
   readonly #registered = Promise.withResolvers<void>()
   readonly #quarantined: ChunkId[] = []
+  #heartbeatMs: number = limits.heartbeatIntervalMs
   #peer: Peer | undefined
   #running: Promise<void> = Promise.resolve()
   #fetching: Promise<void> | undefined
@@ -143,6 +145,7 @@ export class MasterLink {
     await view.admitLeader(value.leaderEpoch)
     view.learnTime(value.clusterTime)
     view.learnMap(value.map)
+    this.#obeyInterval(value.heartbeatMs)
     acknowledged()
     this.#registered.resolve()
     env.log.info('registered with the master', { master: masterAddress })
@@ -170,9 +173,15 @@ export class MasterLink {
       acknowledged()
       this.#quarantined.splice(0, quarantined.length)
       view.learnTime(value.clusterTime)
+      this.#obeyInterval(value.heartbeatMs)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
-      await sleep(env.clock, limits.heartbeatIntervalMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
+      await sleep(env.clock, this.#heartbeatMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
     }
+  }
+
+  /** Never less often than agreed, and never so often that heartbeats are all there is. */
+  #obeyInterval(heartbeatMs: number = limits.heartbeatIntervalMs): void {
+    this.#heartbeatMs = Math.min(limits.heartbeatIntervalMs, Math.max(shortestHeartbeatMs, heartbeatMs))
   }
 
   #connected(doing: string): Peer {

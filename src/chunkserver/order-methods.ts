@@ -80,7 +80,8 @@ export function serveOrders({
     },
   )
 
-  service.handle(getPageDigests, async ({ group, fromPage }) => {
+  service.handle(getPageDigests, async ({ group, fromPage, epoch }) => {
+    if (epoch !== undefined) await access.groupAt(group, epoch)
     const all = (await store.digests(group)).filter(({ page }) => page >= fromPage)
     const pages = all.slice(0, pagesPerAnswer).map(({ page, digest }) => ({ page, lanes: digestToLanes(digest) }))
     return { value: { pages, more: all.length > pages.length } }

@@ -13,6 +13,8 @@ export class ClusterMapIndex {
   readonly #policies: ReadonlyMap<string, Policy>
   readonly #groupsOfServer: ReadonlyMap<ServerId, readonly Group[]>
   readonly #groupsOfPolicy: ReadonlyMap<string, readonly Group[]>
+  /** Groups with a member that is filling or leaving. */
+  readonly changingGroups: readonly Group[]
 
   constructor(map: ClusterMap) {
     this.map = map
@@ -20,6 +22,7 @@ export class ClusterMapIndex {
     this.#groups = new Map(map.groups.map((group) => [group.id, group]))
     this.#policies = new Map(map.policies.map((policy) => [policy.name, policy]))
     this.#groupsOfPolicy = Map.groupBy(map.groups, (group) => group.policy)
+    this.changingGroups = map.groups.filter(({ members }) => members.some(({ state }) => state !== 'in'))
     const groupsOfServer = new Map<ServerId, Group[]>()
     for (const group of map.groups) {
       for (const { server } of group.members) {

@@ -99,3 +99,22 @@ test('planGroups() replays from its seed', () => {
   const plan = () => planGroups({ candidates: candidates(40), existing: [], replicas: 3 }, seededRandom(5))
   assert.deepEqual(plan(), plan())
 })
+
+// Repair gives the groups of a dead server to others; if each return formed as many again, groups would grow for ever.
+test('planGroups() stays bounded however often a server dies, is replaced and returns', () => {
+  for (const count of [4, 12]) {
+    const random = seededRandom(6)
+    const groups: (readonly ServerId[])[] = []
+    const [first, ...others] = candidates(count)
+    const combined = planGroups({ candidates: candidates(count), existing: [], replicas: 3 }, random)
+    groups.push(...combined)
+    for (let round = 0; round < 12; round++) {
+      groups.forEach((members, index) => {
+        const spare = others.find(({ id }) => !members.includes(id))?.id as ServerId
+        groups[index] = members.map((id) => (id === first?.id ? spare : id))
+      })
+      groups.push(...planGroups({ candidates: candidates(count), existing: groups, replicas: 3 }, random))
+    }
+    assert.ok(groups.length <= 4 * combined.length, `${groups.length} groups of ${combined.length}`)
+  }
+})

@@ -6,7 +6,8 @@
  * grows with the servers, not with their cube.
  *
  * Only ever adds: existing groups keep their members, so that a new server changes nothing for chunks that exist, and
- * takes its share of new ones through groups of its own.
+ * takes its share of new ones through groups of its own. A server that comes and goes must not add more each time (repair
+ * gave its groups to others): past three times what the servers need, none are added, and rebalancing gives it its share.
  * Pure: a snapshot and a seed replay every plan.
  * Invariant: no two members of a group share a failure domain; no two groups of a policy have the same members.
  * @see Cidon et al., "Copysets: Reducing the Frequency of Data Loss in Cloud Storage", USENIX ATC 2013
@@ -37,6 +38,8 @@ export interface GroupPlanInput {
  * again, and the sets that it makes exist already.
  */
 const partnerChoices = 4
+/** Groups there may be for each that is needed. */
+const excess = 3
 /** Candidates looked at for them, past this many: planning 10,000 servers stays within seconds. */
 const partnerSample = 24
 
@@ -55,8 +58,10 @@ export function planGroups(input: GroupPlanInput, random: RandomChoice): readonl
 function allCombinations({ candidates, existing, replicas }: GroupPlanInput): readonly (readonly ServerId[])[] {
   const known = new Set(existing.map(setKey))
   const planned: ServerId[][] = []
+  let needed = 0
   const extend = (chosen: readonly GroupCandidate[], from: number): void => {
     if (chosen.length === replicas) {
+      needed++
       const members = chosen.map((candidate) => candidate.id)
       if (!known.has(setKey(members))) planned.push(members)
       return
@@ -67,7 +72,7 @@ function allCombinations({ candidates, existing, replicas }: GroupPlanInput): re
     }
   }
   extend([], 0)
-  return planned
+  return planned.slice(0, Math.max(0, excess * needed - existing.length))
 }
 
 /**
@@ -84,9 +89,11 @@ function planCopysets({ candidates, existing, replicas }: GroupPlanInput, random
 
   const share = replicas === 1 ? 1 : limits.groupsPerServer
   const planned: ServerId[][] = []
+  const atMostGroups = excess * Math.ceil((candidates.length * share) / replicas) - existing.length
   for (const candidate of byRisingCount(random.shuffled(candidates), counts)) {
     // A failed try is a set that exists already, or no partner with room: both get likelier, so tries are bounded.
     for (let tries = 0; countOf(counts, candidate.id) < share && tries < 2 * share; tries++) {
+      if (planned.length >= atMostGroups) return planned
       const members = drawMembers(candidate, { candidates, counts, replicas, atMost: share * replicas }, random)
       if (members === undefined || known.has(setKey(members))) continue
       known.add(setKey(members))

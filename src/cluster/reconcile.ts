@@ -79,3 +79,19 @@ function doubtAboutDeleting(facts: ChunkFacts, comparison: PageComparison): stri
   if (!mayDelete) return 'safe mode: nothing is deleted yet'
   return undefined
 }
+
+export interface LeftoverPage
+  extends Pick<PageComparison, 'expected' | 'held' | 'nextSequence' | 'generation' | 'isClosed' | 'scanEqualsDigest'> {
+  /** Each member, asked after the scan, shows the page's digest `E`: so it holds all of `expected`. */
+  readonly membersEqualDigest: boolean
+}
+
+/** What a former member may drop of a page: what every member holds, and what no file can ever name. */
+export function planLeftovers(page: LeftoverPage): readonly ChunkFacts[] {
+  const { held, expected, isClosed, scanEqualsDigest, membersEqualDigest } = page
+  if (!isClosed || !scanEqualsDigest || !membersEqualDigest) return []
+  const live = new Set(expected.map(({ id }) => id))
+  return held.filter(
+    (facts) => live.has(facts.id) || doubtAboutDeleting(facts, { ...page, mayDelete: true }) === undefined,
+  )
+}

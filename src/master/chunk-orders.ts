@@ -7,17 +7,24 @@ import type { ChunkDigest, ChunkFacts } from '../base/digest.ts'
 import { digestFromLanes } from '../base/digest.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
-import { Limiter } from '../env/waiting.ts'
 import { deleteChunks, getPageDigests, listPage, replicateChunk, verifyReplica } from '../wire/methods/chunk-methods.ts'
 import type { Peer } from '../wire/peer.ts'
 import { verifyReceipt } from '../wire/receipt.ts'
-import type { Group } from '../wire/types/cluster-map.ts'
+import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
+import { CopySlots } from './copy-slots.ts'
 import type { CurrentMap } from './current-map.ts'
+import { RateMeter } from './rate-meter.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { TokenMint } from './token-mint.ts'
+
+export interface CopyOptions {
+  readonly group: Group
+  /** How urgent it is. */
+  readonly duty?: MemberDuty
+  readonly signal: AbortSignal
+}
 
 export interface ChunkOrdersOptions {
   readonly env: Env
@@ -29,17 +36,22 @@ export interface ChunkOrdersOptions {
   readonly receiptKey: Buffer
 }
 
-/** Copies under way in the whole cluster: repair leaves room for clients. */
-const copiesAtOnce = 8
 /** A copy reads and writes up to `limits.chunkSizeMaxBytes`. */
 const copyTimeoutMs = 120_000
 
 export class ChunkOrders {
   readonly #options: ChunkOrdersOptions
-  readonly #copies = new Limiter({ name: 'copies of chunks', slots: copiesAtOnce, maxWaiting: limits.pageIds * 4 })
+  readonly #slots = new CopySlots()
+  readonly #rate: RateMeter
 
   constructor(options: ChunkOrdersOptions) {
     this.#options = options
+    this.#rate = new RateMeter(options.env.clock)
+  }
+
+  /** Bytes that are copied in a second, over the last seconds. */
+  get copyRate(): number {
+    return this.#rate.perSecond()
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
@@ -57,25 +69,28 @@ export class ChunkOrders {
    * Has `server` copy a chunk from another member of its group. Resolves when the copy was read back and found right.
    * @throws {AshlarError} what the last source met; `unavailable` — no other member is up
    */
-  async copy(
-    server: ServerId,
-    facts: ChunkFacts,
-    { group, signal }: { readonly group: Group; readonly signal: AbortSignal },
-  ) {
-    await this.#copies.run(async () => {
-      const sources = this.#sources(group, server)
-      let failure: unknown = new AshlarError('unavailable', `Cannot copy chunk ${facts.id}: no other member is up`)
-      for (const source of sources) {
+  async copy(server: ServerId, facts: ChunkFacts, { group, duty = 'repair', signal }: CopyOptions): Promise<void> {
+    let failure: unknown = new AshlarError('unavailable', `Cannot copy chunk ${facts.id}: no other member is up`)
+    for (const tier of this.#sources(group, server)) {
+      for (let sources = tier; sources.length > 0; ) {
+        let asked: ServerId | undefined
         try {
-          return await this.#copyFrom(source, { server, facts, group, signal })
+          const request = { target: server, sources, sizeBytes: facts.length, duty, signal }
+          await this.#slots.run(request, (source) => {
+            asked = source
+            return this.#copyFrom(source, { server, facts, group, signal })
+          })
+          this.#rate.add(facts.length)
+          return
         } catch (error) {
-          // The next member may hold it; what the last one said is thrown.
+          // Another one may hold it; what the last one said is thrown.
+          if (asked === undefined || signal.aborted) throw error
           failure = error
-          if (signal.aborted) break
+          sources = sources.filter((source) => source !== asked)
         }
       }
-      throw failure
-    }, signal)
+    }
+    throw failure
   }
 
   /** Has the server read its replica: a wrong one is quarantined. @returns whether it is there and right */
@@ -86,10 +101,13 @@ export class ChunkOrders {
   }
 
   /** The digests of all pages that the server holds of a group. */
-  async pageDigests(server: ServerId, group: GroupId): Promise<ReadonlyMap<number, ChunkDigest>> {
+  async pageDigests(
+    server: ServerId,
+    { id: group, epoch }: Pick<Group, 'id' | 'epoch'>,
+  ): Promise<ReadonlyMap<number, ChunkDigest>> {
     const digests = new Map<number, ChunkDigest>()
     for (let fromPage = 0, more = true; more; ) {
-      const { value } = await this.#peer(server).call(getPageDigests, { group, fromPage })
+      const { value } = await this.#peer(server).call(getPageDigests, { group, fromPage, epoch })
       for (const { page, lanes } of value.pages) digests.set(page, digestFromLanes(lanes))
       const last = value.pages.at(-1)?.page
       more = value.more && last !== undefined
@@ -135,14 +153,17 @@ export class ChunkOrders {
     throw new AshlarError('receipts-rejected', `Cannot trust the copy of chunk ${facts.id}: its receipt is of another`)
   }
 
-  /** Members that are up, those known to hold everything first. */
-  #sources(group: Group, target: ServerId): readonly ServerId[] {
+  /**
+   * Servers that are up and may hold a chunk of the group, the likeliest first: members that were seen to hold everything,
+   * the other members, and those that were members once and have not dropped their copies.
+   */
+  *#sources(group: Group, target: ServerId): Generator<readonly ServerId[], void, undefined> {
     const { registry } = this.#options
-    const isSynced = (server: ServerId) => registry.get(server)?.comparisons.get(group.id)?.isSynced === true
-    return group.members
-      .map((member) => member.server)
-      .filter((server) => server !== target && registry.peerOf(server) !== undefined)
-      .sort((a, b) => Number(isSynced(b)) - Number(isSynced(a)))
+    const isUp = (server: ServerId) => server !== target && registry.peerOf(server) !== undefined
+    const members = group.members.map(({ server }) => server).filter(isUp)
+    yield members.filter((server) => registry.isProven(group, server))
+    yield members.filter((server) => !registry.isProven(group, server))
+    yield registry.holdersOf(group).filter(isUp)
   }
 
   #peer(server: ServerId): Peer {

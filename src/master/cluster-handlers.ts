@@ -1,7 +1,6 @@
 /** What the cluster is and holds, its settings, and what chunk servers tell. @module */
 
 import { groupOf } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
 import { parseAddress } from '../env/address.ts'
 import {
   type ClusterStatus,
@@ -13,6 +12,7 @@ import {
   register,
 } from '../wire/methods/cluster-methods.ts'
 import type { HandlerContext } from './handlers.ts'
+import { heartbeatIntervalMs } from './settings.ts'
 
 export interface ClusterHandlerOptions {
   readonly status: () => Promise<ClusterStatus>
@@ -39,7 +39,7 @@ async function setSetting({ settings, leader, map }: HandlerContext, name: strin
   await map.ensureGroups(settings.values.defaultPolicy)
 }
 
-function answerChunkServers({ service, registry, leader, map, clusterTime }: HandlerContext): void {
+function answerChunkServers({ service, registry, leader, map, clusterTime, settings }: HandlerContext): void {
   service.handle(register, async (request, { peer }) => {
     parseAddress(request.address)
     parseAddress(request.httpAddress)
@@ -48,7 +48,7 @@ function answerChunkServers({ service, registry, leader, map, clusterTime }: Han
       value: {
         leaderEpoch: leader.epoch,
         clusterTime: clusterTime(),
-        heartbeatMs: limits.heartbeatIntervalMs,
+        heartbeatMs: heartbeatIntervalMs(settings.values),
         map: map.index.map,
       },
     }
@@ -57,9 +57,16 @@ function answerChunkServers({ service, registry, leader, map, clusterTime }: Han
     registry.heartbeat(request, peer)
     // Before the answer: then the server may forget them.
     for (const chunk of request.quarantined) {
-      registry.noteComparison(request.server, groupOf(chunk), false)
+      registry.noteDoubt(request.server, groupOf(chunk))
       await leader.queueRepair(chunk, request.server)
     }
-    return { value: { leaderEpoch: leader.epoch, clusterTime: clusterTime(), mapVersion: map.version } }
+    return {
+      value: {
+        leaderEpoch: leader.epoch,
+        clusterTime: clusterTime(),
+        mapVersion: map.version,
+        heartbeatMs: heartbeatIntervalMs(settings.values),
+      },
+    }
   })
 }

@@ -2,18 +2,19 @@
  * The cluster map in force: servers and groups as the metadata holds them, with an index over the current version.
  *
  * Changes are made one after the other, each durable before it shows here: what a client or chunk server is told survives
- * a restart of the master. Groups are only added; a new server changes nothing about existing ones.
+ * a restart of the master. A new server changes nothing about existing groups; their members change one by one, as planned.
  * @module
  */
-import { AshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import { ClusterMapIndex, failureDomainOf } from '../cluster/cluster-map.ts'
 import { planGroups } from '../cluster/groups.ts'
+import type { Replacement, Settlement } from '../cluster/member-change.ts'
 import type { Env } from '../env/env.ts'
 import { Limiter } from '../env/waiting.ts'
-import type { Leader, Namespace } from '../namespace/namespace.ts'
+import type { Leader, Namespace, ServerDuty } from '../namespace/namespace.ts'
 import type { Group, ServerEntry, ServerState } from '../wire/types/cluster-map.ts'
 import type { Settings } from './settings.ts'
 
@@ -34,6 +35,7 @@ export class CurrentMap {
   readonly #options: CurrentMapOptions
   readonly #changes = new Limiter({ name: 'changes of the cluster map', slots: 1, maxWaiting: limits.chunkServers })
   readonly #servers = new Map<ServerId, ServerEntry>()
+  readonly #duties = new Map<ServerId, ServerDuty>()
   readonly #groups = new Map<GroupId, Group>()
   #index: ClusterMapIndex
 
@@ -47,7 +49,10 @@ export class CurrentMap {
     const current = new CurrentMap(options)
     for (let after: ServerId | undefined, more = true; more; ) {
       const records = await namespace.getServers(after === undefined ? {} : { after })
-      for (const { server } of records) current.#servers.set(server.id, server)
+      for (const { server, duty } of records) {
+        current.#servers.set(server.id, server)
+        if (duty !== undefined) current.#duties.set(server.id, duty)
+      }
       after = records.at(-1)?.server.id
       more = after !== undefined
     }
@@ -87,14 +92,65 @@ export class CurrentMap {
     })
   }
 
+  /** What was asked of a server. */
+  dutyOf(id: ServerId): ServerDuty {
+    return this.#duties.get(id) ?? serving
+  }
+
+  /** @throws {AshlarError} `not-found` — no such server */
+  async setDuty(id: ServerId, duty: ServerDuty): Promise<void> {
+    await this.#changes.run(async () => {
+      const server = this.#servers.get(id)
+      if (server === undefined) throw new AshlarError('not-found', `Cannot change server ${id}: it is not in the map`)
+      await this.#options.leader.putServer({ server, duty })
+      this.#duties.set(id, duty)
+      await this.#formGroups()
+      await this.#refresh()
+    })
+  }
+
+  /** @returns the groups that changed, and why others did not: their plan was made on an older epoch */
+  async replaceMembers(replacements: readonly Replacement[]): Promise<GroupChanges> {
+    return await this.#changeGroups(replacements, (each) => this.#options.leader.replaceMember(each))
+  }
+
+  /** As {@link replaceMembers}. A group whose filling member still owes a replica stays as it is. */
+  async settleMembers(settlements: readonly Settlement[]): Promise<GroupChanges> {
+    return await this.#changeGroups(settlements, (each) => this.#options.leader.settleMember(each))
+  }
+
+  async #changeGroups<T>(
+    changes: readonly T[],
+    change: (each: T) => Promise<Group | undefined>,
+  ): Promise<GroupChanges> {
+    if (changes.length === 0) return { changed: [], refused: [] }
+    return await this.#changes.run(async () => {
+      const changed: Group[] = []
+      const refused: AshlarError[] = []
+      for (let at = 0; at < changes.length; at += groupsPerWrite) {
+        const results = await Promise.allSettled(changes.slice(at, at + groupsPerWrite).map(change))
+        for (const result of results) {
+          if (result.status === 'fulfilled') {
+            if (result.value !== undefined) changed.push(result.value)
+          } else if (isAshlarError(result.reason, 'stale-epoch', 'invalid-argument')) refused.push(result.reason)
+          else throw result.reason
+        }
+      }
+      for (const group of changed) this.#groups.set(group.id, group)
+      if (changed.length > 0) await this.#refresh()
+      return { changed, refused }
+    })
+  }
+
   async #put(entry: ServerEntry): Promise<void> {
     const known = this.#servers.get(entry.id)
     if (known !== undefined && sameEntry(known, entry)) return
     if (known !== undefined && known.domain !== entry.domain) this.#requireFreeDomain(entry)
-    await this.#options.leader.putServer({ server: entry })
+    await this.#options.leader.putServer({ server: entry, duty: this.#duties.get(entry.id) })
     this.#servers.set(entry.id, entry)
+    // One that returns after all its groups went to others is as good as new.
     const isNew = known === undefined || this.#index.groupsOfServer(entry.id).length === 0
-    if (isNew) await this.#formGroups()
+    if (isNew && entry.state === 'up') await this.#formGroups()
     await this.#refresh()
   }
 
@@ -130,7 +186,7 @@ export class CurrentMap {
     const planned = planGroups(
       {
         candidates: [...this.#servers.values()]
-          .filter((server) => server.state !== 'left')
+          .filter(({ id, state }) => state !== 'dead' && this.dutyOf(id).drainingMs === undefined)
           .map((server) => ({ id: server.id, domain: failureDomainOf(server) })),
         existing: groups.map((group) => group.members.map(({ server }) => server)),
         replicas: policy.replicas,
@@ -183,6 +239,13 @@ export class CurrentMap {
     })
   }
 }
+
+export interface GroupChanges {
+  readonly changed: readonly Group[]
+  readonly refused: readonly AshlarError[]
+}
+
+const serving: ServerDuty = {}
 
 function sameEntry(a: ServerEntry, b: ServerEntry): boolean {
   return a.address === b.address && a.httpAddress === b.httpAddress && a.domain === b.domain && a.state === b.state

@@ -1,5 +1,6 @@
 /** The namespace, as clients ask for it: what is stored is passed on as it is; what servers hold is added. @module */
 import { groupOf } from '../base/ids.ts'
+import { isAnswering } from '../cluster/placement.ts'
 import type { ExtentDescription } from '../namespace/namespace.ts'
 import * as methods from '../wire/methods/file-methods.ts'
 import type { ChunkDescription } from '../wire/types/extent.ts'
@@ -39,7 +40,7 @@ function describe(
 ): ChunkDescription {
   const members = (group?.members ?? []).map(({ server }) => {
     if (owing.includes(server)) return { server, state: 'missing' as const }
-    return { server, state: registry.stateOf(server) === 'up' ? ('ok' as const) : ('unknown' as const) }
+    return { server, state: isAnswering(registry.stateOf(server)) ? ('ok' as const) : ('unknown' as const) }
   })
   const replicas = settings.policy(group?.policy ?? '')?.replicas ?? members.length
   const present = members.filter(({ server, state }) => state !== 'missing' && registry.stateOf(server) !== 'dead')

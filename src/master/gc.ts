@@ -3,7 +3,7 @@
  *
  * Only a tombstone permits a delete, never an absence. A chunk stays pending until every present member has said that it
  * is durably gone; one that is suspect is asked again when it is back, one that is dead is not waited for, since a member
- * that returns is compared with the metadata before it counts.
+ * that returns is compared with the metadata before it counts. While very many servers are silent, nothing is deleted at all.
  * @module
  */
 import { assert } from '../base/assert.ts'
@@ -23,6 +23,7 @@ export interface GcOptions {
   readonly map: CurrentMap
   readonly registry: ServerRegistry
   readonly orders: ChunkOrders
+  readonly isHolding: () => boolean
   readonly log: Log
 }
 
@@ -39,6 +40,7 @@ export class Gc {
 
   /** Takes some groups further; a pass over all of them that confirmed something is followed by another. */
   async step(signal: AbortSignal): Promise<StepResult> {
+    if (this.#options.isHolding()) return 'idle'
     const groups = await this.#options.leader.groupsWithDeletes({ from: this.#from, limit: groupsPerStep })
     for (const id of groups) {
       if (signal.aborted) return 'idle'

@@ -161,6 +161,7 @@ test('changeSetting persists over a restart, and a new chunk size shows in the m
     'chunk-size': '1024',
     policy: 'replicated-3',
     'dead-after': '30s',
+    'hold-off': '5m',
   })
 })
 

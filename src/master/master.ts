@@ -10,7 +10,7 @@
 import type { AshlarError } from '../base/errors.ts'
 import { toAshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
+import { counterOf } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
@@ -20,7 +20,7 @@ import { deriveKeys } from '../wire/keys.ts'
 import { listenForPeers } from '../wire/listen.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import { createService } from '../wire/service.ts'
-import type { NodeStatus } from '../wire/types/cluster-map.ts'
+import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 import { ChunkOrders } from './chunk-orders.ts'
 import { answerCluster } from './cluster-handlers.ts'
 import { checkClusterRecord } from './cluster-record.ts'
@@ -28,16 +28,22 @@ import { ClusterTime } from './cluster-time.ts'
 import { CurrentMap } from './current-map.ts'
 import { expireStep, purgeStep } from './expiry.ts'
 import { answerFiles } from './file-handlers.ts'
+import { Fill } from './fill.ts'
 import { Gc } from './gc.ts'
 import { GroupChooser } from './group-chooser.ts'
+import { GroupSizes } from './group-sizes.ts'
 import type { HandlerContext } from './handlers.ts'
+import { Leftovers } from './leftovers.ts'
 import { LostFuture } from './lost-future.ts'
+import { MemberChanges } from './member-changes.ts'
+import { MemberComparison } from './member-comparison.ts'
 import { NumberSource } from './number-source.ts'
+import { PausedDuties } from './paused-duties.ts'
 import { Reconcile } from './reconcile.ts'
 import { Repair } from './repair.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
-import { Settings, type SettingValues } from './settings.ts'
+import { heartbeatIntervalMs, Settings, type SettingValues } from './settings.ts'
 import { clusterStatus } from './status.ts'
 import { TokenMint } from './token-mint.ts'
 import { Workers } from './workers.ts'
@@ -111,16 +117,41 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     env,
     map,
     leaderEpoch: leader.epoch,
-    heartbeatIntervalMs: limits.heartbeatIntervalMs,
+    heartbeatIntervalMs: () => heartbeatIntervalMs(settings.values),
     deadAfterMs: () => settings.values.deadAfterMs,
-    onChange: () => workers.wake('watch', 'gc', 'repair', 'reconcile'),
+    clusterTime,
+    onChange: () => workers.wake('watch', 'gc', 'repair', 'reconcile', 'members'),
     onFatal,
   })
   const chooser = new GroupChooser({ env, map, registry, namespace })
   const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
   const orders = new ChunkOrders({ env, map, registry, tokens, leaderEpoch: leader.epoch, receiptKey: keys.receipt })
   const lostFuture = await LostFuture.load({ namespace, leader, generation, log: env.log })
-  const workers = createWorkers({ env, namespace, leader, map, registry, orders, lostFuture, time, onFatal })
+  const paused = await PausedDuties.load({ namespace, leader })
+  const sizes = new GroupSizes({ namespace, clock: env.clock })
+  const changes = new MemberChanges({
+    env,
+    map,
+    registry,
+    sizes,
+    holdOffMs: () => settings.values.holdOffMs,
+    isPaused: (duty) => paused.has(duty),
+    clusterTimeMs: () => counterOf(clusterTime()),
+    onBegun: () => workers.wake('fill'),
+  })
+  const workers = createWorkers({
+    env,
+    namespace,
+    leader,
+    map,
+    registry,
+    orders,
+    lostFuture,
+    time,
+    changes,
+    paused,
+    onFatal,
+  })
 
   const status = () =>
     clusterStatus({
@@ -203,14 +234,23 @@ interface WorkerParts {
   readonly orders: ChunkOrders
   readonly lostFuture: LostFuture
   readonly time: ClusterTime
+  readonly changes: MemberChanges
+  readonly paused: PausedDuties
   readonly onFatal: (error: AshlarError) => void
 }
 
 function createWorkers(parts: WorkerParts): Workers {
-  const { env, namespace, leader, map, registry, orders, lostFuture, time, onFatal } = parts
-  const gc = new Gc({ leader, map, registry, orders, log: env.log })
+  const { env, namespace, leader, map, registry, orders, lostFuture, time, changes, paused, onFatal } = parts
+  const isHolding = () => changes.isHolding()
+  const gc = new Gc({ leader, map, registry, orders, isHolding, log: env.log })
   const repair = new Repair({ leader, map, registry, orders, log: env.log })
-  const reconcile = new Reconcile({ env, namespace, map, registry, orders, lostFuture })
+  const compared = { env, namespace, map, registry, orders, lostFuture, isHolding }
+  const comparison = new MemberComparison(compared)
+  const reconcile = new Reconcile({ env, map, registry, comparison })
+  const isPaused = (duty: MemberDuty) => paused.has(duty)
+  const onSettled = () => workers.wake('members', 'gc', 'leftovers')
+  const fill = new Fill({ env, map, registry, comparison, isPaused, onSettled })
+  const leftovers = new Leftovers(compared)
   const workers = new Workers({
     env,
     onFatal,
@@ -218,9 +258,12 @@ function createWorkers(parts: WorkerParts): Workers {
       time: () => time.keepAhead().then(() => 'idle'),
       watch: () => registry.settle().then(() => 'idle'),
       expiry: () => expireStep(leader),
-      purge: async () => lostFuture.isFound ? 'idle' : purgeStep(leader, () => workers.wake('gc')),
+      purge: async () => (lostFuture.isFound ? 'idle' : purgeStep(leader, () => workers.wake('gc'))),
       gc: async (signal) => (lostFuture.isFound ? 'idle' : gc.step(signal)),
       repair: (signal) => repair.step(signal),
+      members: async () => (lostFuture.isFound ? 'idle' : changes.step()),
+      fill: (signal) => fill.step(signal),
+      leftovers: async (signal) => (lostFuture.isFound ? 'idle' : leftovers.step(signal)),
       reconcile: (signal) => reconcile.step(signal),
     },
   })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { digestOf } from '../base/digest.ts'
 import { chunkId, type GroupId, type ServerId } from '../base/ids.ts'
 import { silentLog } from '../env/node-log.ts'
+import { type ComparisonOptions, MemberComparison } from './member-comparison.ts'
 import { Reconcile, type ReconcileOptions } from './reconcile.ts'
 
 const group = 1 as GroupId
@@ -14,12 +15,14 @@ function reconcileOver(peer: () => object, duringScan: () => void) {
   const noted: boolean[] = []
   const options = {
     env: { log: silentLog, clock: { monotonicMs: () => 0 } },
-    map: { index: { map: { generation: 0, groups: [{ id: group, members: [{ server }] }] } } },
+    map: {
+      index: { map: { generation: 0, groups: [{ id: group, epoch: 1, members: [{ server, slot: 0, state: 'in' }] }] } },
+    },
     registry: {
       peerOf: peer,
       get: () => ({ digests: new Map(), comparisons: new Map() }),
       isCompared: () => true,
-      noteComparison: (_server: ServerId, _group: GroupId, isSynced: boolean) => noted.push(isSynced),
+      noteComparison: (_server: ServerId, _group: object, isSynced: boolean) => noted.push(isSynced),
     },
     orders: { pageDigests: async () => new Map(), listPage: async () => [facts] },
     namespace: {
@@ -31,8 +34,10 @@ function reconcileOver(peer: () => object, duringScan: () => void) {
       },
     },
     lostFuture: { isFound: false },
+    isHolding: () => false,
   }
-  return { noted, reconcile: new Reconcile(options as unknown as ReconcileOptions) }
+  const comparison = new MemberComparison(options as unknown as ComparisonOptions)
+  return { noted, reconcile: new Reconcile({ ...options, comparison } as unknown as ReconcileOptions) }
 }
 
 // A new start may be of an older copy of the disk: what its former process listed says nothing about it.

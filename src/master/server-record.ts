@@ -4,6 +4,7 @@
  * @module
  */
 import type { GroupId, ServerId } from '../base/ids.ts'
+import type { Rising } from '../base/rising.ts'
 import type { Watch } from '../cluster/failure-detector.ts'
 import type { GroupDigest, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
@@ -11,6 +12,8 @@ import type { Peer } from '../wire/peer.ts'
 /** The result of comparing what a member holds of a group with the metadata. */
 export interface Comparison {
   readonly comparedMs: number
+  /** Of the group, when the comparison began. */
+  readonly epoch: Rising
   /** Nothing that files name is missing there. */
   readonly isSynced: boolean
 }

@@ -9,12 +9,13 @@
  */
 
 import type { Infer } from '../base/codec.ts'
+import { digestFromLanes } from '../base/digest.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { Rising } from '../base/rising.ts'
+import { counterOf, type Rising } from '../base/rising.ts'
+import type { ServerView } from '../cluster/cluster-view.ts'
 import { disconnected, elapsed, expected, heard, registered, WatchTime } from '../cluster/failure-detector.ts'
-import type { ServerLoad } from '../cluster/placement.ts'
 import type { Env } from '../env/env.ts'
 import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
@@ -29,8 +30,9 @@ export interface ServerRegistryOptions {
   readonly env: Env
   readonly map: CurrentMap
   readonly leaderEpoch: Rising
-  readonly heartbeatIntervalMs: number
+  readonly heartbeatIntervalMs: () => number
   readonly deadAfterMs: () => number
+  readonly clusterTime: () => Rising
   /** A server registered, or its health changed. */
   readonly onChange: () => void
   readonly onFatal: (error: AshlarError) => void
@@ -45,7 +47,8 @@ export class ServerRegistry {
   constructor(options: ServerRegistryOptions) {
     this.#options = options
     this.#startedMs = this.#nowMs()
-    this.#watchTime = new WatchTime(this.#startedMs, options)
+    // The longest interval that servers are told: this master looks twice in it.
+    this.#watchTime = new WatchTime(this.#startedMs, { heartbeatIntervalMs: limits.heartbeatIntervalMs })
     for (const { id } of options.map.index.map.servers) {
       this.#records.set(id, new ServerRecord(id, expected(this.#listenedMs())))
     }
@@ -75,7 +78,7 @@ export class ServerRegistry {
     // Before anything is awaited, so that a second process with this id finds the first.
     this.#records.set(id, record)
     try {
-      await this.#options.map.putServer({ id, address, httpAddress, domain, state: 'up' })
+      await this.#options.map.putServer({ id, address, httpAddress, domain, state: this.stateOf(id) })
     } catch (error) {
       this.#closed(record, peer)
       throw error
@@ -102,14 +105,15 @@ export class ServerRegistry {
   /** Lets time pass, and writes changed states into the map. */
   async settle(): Promise<void> {
     const { map, heartbeatIntervalMs, deadAfterMs, env, onChange } = this.#options
-    const options = { heartbeatIntervalMs, deadAfterMs: deadAfterMs() }
+    const options = { heartbeatIntervalMs: heartbeatIntervalMs(), deadAfterMs: deadAfterMs() }
     for (const record of this.#records.values()) {
       record.watch = elapsed(record.watch, this.#listenedMs(), options)
       if (record.watch.health === 'dead') this.#drop(record)
       const entry = map.index.server(record.id)
-      if (entry === undefined || entry.state === record.watch.health || !isHealth(entry.state)) continue
-      env.log.info('chunk server changed state', { server: record.id, from: entry.state, to: record.watch.health })
-      await map.setState(record.id, record.watch.health)
+      const state = this.stateOf(record.id)
+      if (entry === undefined || entry.state === state) continue
+      env.log.info('chunk server changed state', { server: record.id, from: entry.state, to: state })
+      await map.setState(record.id, state)
       onChange()
     }
   }
@@ -118,10 +122,20 @@ export class ServerRegistry {
     return this.#records.get(id)
   }
 
+  /** First whether it answers, and then what was asked of it: a draining server that is dead is dead. */
   stateOf(id: ServerId): ServerState {
-    const stored = this.#options.map.index.server(id)?.state
-    if (stored !== undefined && !isHealth(stored)) return stored
-    return this.#records.get(id)?.watch.health ?? 'dead'
+    const duty = this.#options.map.dutyOf(id)
+    if (duty.leftMs !== undefined) return 'left'
+    const health = this.#records.get(id)?.watch.health ?? 'dead'
+    if (health !== 'up') return health
+    if (this.isInMaintenance(id)) return 'maintenance'
+    return duty.drainingMs === undefined ? 'up' : 'draining'
+  }
+
+  /** Its absence is expected: it is no reason to repair. */
+  isInMaintenance(id: ServerId): boolean {
+    const untilMs = this.#options.map.dutyOf(id).maintenanceUntilMs
+    return untilMs !== undefined && counterOf(this.#options.clusterTime()) < untilMs
   }
 
   /** The connection for orders; undefined unless the server is up. */
@@ -130,8 +144,8 @@ export class ServerRegistry {
     return record?.watch.health === 'up' && record.peer?.isClosed === false ? record.peer : undefined
   }
 
-  loads(): ReadonlyMap<ServerId, ServerLoad> {
-    const loads = new Map<ServerId, ServerLoad>()
+  loads(): ReadonlyMap<ServerId, ServerView> {
+    const loads = new Map<ServerId, ServerView>()
     for (const { id } of this.#options.map.index.map.servers) {
       const load = this.loadOf(id)
       if (load !== undefined) loads.set(id, load)
@@ -140,7 +154,7 @@ export class ServerRegistry {
   }
 
   /** What placement needs to know of a server; undefined when it is not in the map. */
-  loadOf(id: ServerId): ServerLoad | undefined {
+  loadOf(id: ServerId): ServerView | undefined {
     const record = this.#records.get(id)
     const entry = this.#options.map.index.server(id)
     if (record === undefined || entry === undefined) return undefined
@@ -152,6 +166,8 @@ export class ServerRegistry {
       capacityBytes,
       freeBytes: Math.max(0, freeBytes - record.writtenBytes),
       refusal,
+      isInMaintenance: this.isInMaintenance(id),
+      silentMs: this.#silentMs(record),
     }
   }
 
@@ -171,17 +187,57 @@ export class ServerRegistry {
     this.#records.get(id)?.report(space, [digest])
   }
 
-  noteComparison(id: ServerId, group: GroupId, isSynced: boolean): void {
-    this.#records.get(id)?.comparisons.set(group, { comparedMs: this.#nowMs(), isSynced })
+  noteComparison(id: ServerId, group: Pick<Group, 'id' | 'epoch'>, isSynced: boolean): void {
+    const comparison = { comparedMs: this.#nowMs(), epoch: group.epoch, isSynced }
+    this.#records.get(id)?.comparisons.set(group.id, comparison)
+  }
+
+  /** A replica of the group turned out wrong there: what was seen before holds no more. */
+  noteDoubt(id: ServerId, group: GroupId): void {
+    const comparisons = this.#records.get(id)?.comparisons
+    const known = comparisons?.get(group)
+    if (known !== undefined) comparisons?.set(group, { ...known, isSynced: false })
+  }
+
+  /**
+   * Whether the member was seen to hold all of its group since it registered. Of a filling one at this epoch: what was seen
+   * before it joined (again) says nothing.
+   */
+  isProven(group: Group, id: ServerId): boolean {
+    const comparison = this.#records.get(id)?.comparisons.get(group.id)
+    if (comparison?.isSynced !== true) return false
+    const member = group.members.find(({ server }) => server === id)
+    return member?.state === 'in' || comparison.epoch === group.epoch
+  }
+
+  /** Chunks of a group that the server says it holds. */
+  heldBy(group: GroupId, id: ServerId): number {
+    const lanes = this.#records.get(id)?.digests.get(group)
+    return lanes === undefined ? 0 : Number(digestFromLanes(lanes).count)
+  }
+
+  /** Servers that say they hold chunks of a group without being its members. */
+  holdersOf(group: Group): readonly ServerId[] {
+    const members = new Set(group.members.map(({ server }) => server))
+    return [...this.#records.keys()].filter((id) => !members.has(id) && this.heldBy(group.id, id) > 0)
+  }
+
+  /** Groups of which a server that answers holds chunks without being a member: it was one. */
+  formerGroupsOf(id: ServerId): readonly GroupId[] {
+    const { index } = this.#options.map
+    const groups = [...(this.#records.get(id)?.digests.keys() ?? [])]
+    return groups.filter(
+      (group) => this.heldBy(group, id) > 0 && index.group(group)?.members.some(({ server }) => server === id) !== true,
+    )
   }
 
   /**
    * Safe mode, per group: whether since this master started each member that is not dead was compared with the metadata.
-   * Before that nothing is deleted for absence.
+   * Before that nothing is deleted for absence. One that leaves takes no writes, so it can prove nothing that others do not.
    */
   isCompared(group: Group, except?: ServerId): boolean {
-    return group.members.every(({ server }) => {
-      if (server === except || ['dead', 'left'].includes(this.stateOf(server))) return true
+    return group.members.every(({ server, state }) => {
+      if (server === except || state === 'leaving' || ['dead', 'left'].includes(this.stateOf(server))) return true
       return this.#records.get(server)?.comparisons.has(group.id) === true
     })
   }
@@ -190,14 +246,14 @@ export class ServerRegistry {
     return this.#options.map.index.map.servers.map((entry) => {
       const { id, address, httpAddress, domain } = entry
       const record = this.#records.get(id)
-      const silentMs = record === undefined ? 0 : Math.max(0, Math.floor(this.#listenedMs() - record.watch.heardMs))
+      const silentMs = record === undefined ? 0 : this.#silentMs(record)
       const { quarantinedBytes: _, ...space } = record?.space ?? new ServerRecord(id, expected(0)).space
       return {
         id,
         address,
         httpAddress,
         domain,
-        state: this.stateOf(id),
+        state: this.#shownStateOf(id),
         ...space,
         silentMs,
         synced: this.#isSynced(id),
@@ -208,9 +264,20 @@ export class ServerRegistry {
   #isSynced(id: ServerId): boolean {
     const record = this.#records.get(id)
     if (record?.watch.health !== 'up') return false
+    const isLeaving = (group: Group) => group.members.some(({ server, state }) => server === id && state === 'leaving')
     return this.#options.map.index
       .groupsOfServer(id)
-      .every((group) => record.comparisons.get(group.id)?.isSynced === true)
+      .every((group) => isLeaving(group) || record.comparisons.get(group.id)?.isSynced === true)
+  }
+
+  /** To people maintenance is what matters, also while the server is down for it. */
+  #shownStateOf(id: ServerId): ServerState {
+    const state = this.stateOf(id)
+    return state !== 'left' && this.isInMaintenance(id) ? 'maintenance' : state
+  }
+
+  #silentMs(record: ServerRecord): number {
+    return Math.max(0, Math.floor(this.#listenedMs() - record.watch.heardMs))
   }
 
   #requireOneIncarnation({ server, incarnation }: RegisterRequest, peer: Peer): void {
@@ -259,7 +326,3 @@ export class ServerRegistry {
 
 /** How long after a start a write waits for known servers before it makes do without them. */
 const gatheringMs = 5 * limits.heartbeatIntervalMs
-
-function isHealth(state: ServerState): boolean {
-  return state === 'up' || state === 'suspect' || state === 'dead'
-}

@@ -16,19 +16,25 @@ test('Settings keeps rows over the values of the first start, and those over the
 })
 
 test('Settings.list() gives rows that read back as the same values', () => {
-  const values = { trashKeepMs: 90_500, chunkSizeBytes: 1, defaultPolicy: 'replicated-2', deadAfterMs: 60_000 }
+  const values = {
+    trashKeepMs: 90_500,
+    chunkSizeBytes: 1,
+    defaultPolicy: 'replicated-2',
+    deadAfterMs: 60_000,
+    holdOffMs: 5,
+  }
   const rows = new Map(new Settings(new Map(), values).list().map(({ name, value }) => [name, value]))
   assert.deepEqual(new Settings(rows).values, values)
 })
 
 test('Settings.check() refuses unknown names and values out of range, and says the range', () => {
   const settings = new Settings(new Map())
-  refused(() => settings.check('colour', 'red'), /Known are trash-keep, chunk-size, policy, dead-after/)
+  refused(() => settings.check('colour', 'red'), /Known are trash-keep, chunk-size, policy, dead-after, hold-off/)
   refused(() => settings.check('__proto__', 'x'), /there is none of this name/)
   refused(() => settings.check('chunk-size', '0'), /from 1 B to 128 MiB/)
   refused(() => settings.check('chunk-size', '129MiB'), /from 1 B to 128 MiB/)
   refused(() => settings.check('policy', 'rs-6-3'), /one of replicated-1, replicated-2, replicated-3/)
-  refused(() => settings.check('dead-after', '1s'), /from 3s/)
+  refused(() => settings.check('dead-after', '100ms'), /from 500ms/)
   refused(() => settings.check('trash-keep', 'soon'), /duration/)
 })
 

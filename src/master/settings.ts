@@ -18,13 +18,19 @@ export interface SettingValues {
   readonly defaultPolicy: string
   /** How long a chunk server may be silent before it is dead. */
   readonly deadAfterMs: number
+  /** How long repairs wait that can, after many servers fell silent at once. */
+  readonly holdOffMs: number
 }
+
+/** At the least. */
+const heartbeatsUntilDead = 6
 
 const defaults: SettingValues = {
   trashKeepMs: limits.trashKeepMs,
   chunkSizeBytes: limits.chunkSizeDefaultBytes,
   defaultPolicy: fallbackPolicyName,
   deadAfterMs: limits.deadAfterMs,
+  holdOffMs: limits.holdOffMs,
 }
 
 interface Setting {
@@ -55,9 +61,18 @@ const table: Readonly<Record<string, Setting>> = {
     format: ({ defaultPolicy }) => defaultPolicy,
   },
   'dead-after': {
-    parse: (text) => ({ deadAfterMs: within('dead-after', parseDuration(text), { least: 3_000, most: 86_400_000 }) }),
+    parse: (text) => ({ deadAfterMs: within('dead-after', parseDuration(text), { least: 500, most: 86_400_000 }) }),
     format: ({ deadAfterMs }) => exactDuration(deadAfterMs),
   },
+  'hold-off': {
+    parse: (text) => ({ holdOffMs: within('hold-off', parseDuration(text), { least: 0, most: 86_400_000 }) }),
+    format: ({ holdOffMs }) => exactDuration(holdOffMs),
+  },
+}
+
+/** How often servers say that they live, so that a few lost heartbeats are no death. */
+export function heartbeatIntervalMs({ deadAfterMs }: Pick<SettingValues, 'deadAfterMs'>): number {
+  return Math.min(limits.heartbeatIntervalMs, Math.floor(deadAfterMs / heartbeatsUntilDead))
 }
 
 /** Values in force; the rows are written by the master. */

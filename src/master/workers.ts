@@ -17,6 +17,10 @@ const intervalsMs = {
   purge: 3_000,
   gc: 1_000,
   repair: 2_000,
+  /** Plans of groups' members. */
+  members: 1_000,
+  fill: 1_000,
+  leftovers: 3_000,
   reconcile: 2_000,
 } as const
 

@@ -156,7 +156,12 @@ export const replicateChunk = method({
 export const getPageDigests = method({
   number: 152,
   name: 'getPageDigests',
-  request: struct('getPageDigests', 1, { group: field(1, id<GroupId>()), fromPage: field(2, uint) }),
+  request: struct('getPageDigests', 1, {
+    group: field(1, id<GroupId>()),
+    fromPage: field(2, uint),
+    /** The group's: the server knows it before it answers, so that no order of an older one changes anything after. */
+    epoch: optional(3, id<Rising>()),
+  }),
   response: struct('getPageDigests response', 1, {
     pages: field(1, list(struct('page digest', 1, { page: field(1, uint), lanes: field(2, bytes(24)) }), 8192)),
     more: field(2, bool),

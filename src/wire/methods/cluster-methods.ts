@@ -128,7 +128,7 @@ export const register = method({
   callers: ['chunkserver'],
 })
 
-/** Every second. `digests`: of groups that changed since the last acknowledged heartbeat. */
+/** Every second, or as the answer says. `digests`: of groups that changed since the last acknowledged heartbeat. */
 export const heartbeat = method({
   number: 111,
   name: 'heartbeat',
@@ -144,6 +144,8 @@ export const heartbeat = method({
     leaderEpoch: field(1, id<Rising>()),
     clusterTime: field(2, id<Rising>()),
     mapVersion: field(3, id<Rising>()),
+    /** When the next one is due: it follows the setting `dead-after`. */
+    heartbeatMs: optional(4, uint),
   }),
   callers: ['chunkserver'],
 })

@@ -1,0 +1,121 @@
+/**
+ * Who may copy now: copies are bounded for each server, as source and as target, so that repair leaves its disk to clients,
+ * and the more urgent duty goes first whatever waits longer.
+ *
+ * A large chunk weighs as much as several small ones. The source is chosen when its turn comes: the one with the least to do.
+ * Duties that can wait get half of a server's room, so that a repair always finds some.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { cancelled } from '../env/waiting.ts'
+import type { MemberDuty } from '../wire/types/cluster-map.ts'
+
+export interface CopyRequest {
+  readonly target: ServerId
+  /** Any of them will do; the first ones rather, where they are as free. At least one. */
+  readonly sources: readonly ServerId[]
+  readonly sizeBytes: number
+  readonly duty: MemberDuty
+  readonly signal: AbortSignal
+}
+
+interface Waiting {
+  readonly request: CopyRequest
+  readonly weight: number
+  readonly start: (source: ServerId) => void
+}
+
+/** Of weight, each way, on one server: this many small chunks, or two large ones, at once. */
+const roomOfServer = 8
+const largeChunkBytes = 1024 * 1024
+const largeWeight = 4
+const urgency: Readonly<Record<MemberDuty, number>> = { repair: 0, drain: 1, rebalance: 2 }
+
+export class CopySlots {
+  readonly #sending = new Map<ServerId, number>()
+  readonly #receiving = new Map<ServerId, number>()
+  /** By urgency, each in order of arrival. */
+  readonly #waiting: Waiting[][] = [[], [], []]
+
+  /** Runs `work` with a source when there is room. @throws {AshlarError} `busy` — too many wait; `cancelled`; what `work` throws */
+  async run<T>(request: CopyRequest, work: (source: ServerId) => Promise<T>): Promise<T> {
+    const weight = request.sizeBytes >= largeChunkBytes ? largeWeight : 1
+    const source = this.#take(request, weight) ?? (await this.#wait(request, weight))
+    try {
+      return await work(source)
+    } finally {
+      add(this.#sending, source, -weight)
+      add(this.#receiving, request.target, -weight)
+      this.#startWaiting()
+    }
+  }
+
+  /** @returns the source, with room taken on both ends; undefined: it has to wait */
+  #take(request: CopyRequest, weight: number): ServerId | undefined {
+    const source = this.#sourceFor(request, weight)
+    if (source === undefined) return undefined
+    add(this.#sending, source, weight)
+    add(this.#receiving, request.target, weight)
+    return source
+  }
+
+  #sourceFor({ target, sources, duty }: CopyRequest, weight: number): ServerId | undefined {
+    const room = duty === 'repair' ? roomOfServer : roomOfServer / 2
+    const isFree = (used: ReadonlyMap<ServerId, number>, server: ServerId) => (used.get(server) ?? 0) + weight <= room
+    if (!isFree(this.#receiving, target)) return undefined
+    let best: ServerId | undefined
+    for (const source of sources) {
+      if (!isFree(this.#sending, source)) continue
+      if (best === undefined || (this.#sending.get(source) ?? 0) < (this.#sending.get(best) ?? 0)) best = source
+    }
+    return best
+  }
+
+  #wait(request: CopyRequest, weight: number): Promise<ServerId> {
+    const { signal, duty } = request
+    const queue = this.#waiting[urgency[duty]] as Waiting[]
+    if (queue.length >= limits.copiesWaiting) {
+      return Promise.reject(new AshlarError('busy', `Cannot copy: ${queue.length} copies wait already`))
+    }
+    if (signal.aborted) return Promise.reject(cancelled('copy a chunk', signal))
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        queue.splice(queue.indexOf(entry), 1)
+        reject(cancelled('copy a chunk', signal))
+      }
+      const entry: Waiting = {
+        request,
+        weight,
+        start: (source) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(source)
+        },
+      }
+      queue.push(entry)
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  #startWaiting(): void {
+    for (const queue of this.#waiting) {
+      for (let index = 0; index < queue.length; ) {
+        const { request, weight, start } = queue[index] as Waiting
+        const source = this.#take(request, weight)
+        if (source === undefined) {
+          index++
+          continue
+        }
+        queue.splice(index, 1)
+        start(source)
+      }
+    }
+  }
+}
+
+function add(used: Map<ServerId, number>, server: ServerId, weight: number): void {
+  const left = (used.get(server) ?? 0) + weight
+  if (left === 0) used.delete(server)
+  else used.set(server, left)
+}

@@ -1,0 +1,134 @@
+/**
+ * Fills members that joined a group, and counts them once they were seen to hold everything.
+ *
+ * Works in slices: the most urgent groups (fewest survivors; repair before drain before rebalance) copy in parallel until all
+ * of them are done or the slice is over, and then it looks anew. So a fresh repair waits for a slice at most, and a master
+ * that dies loses nothing but the place in a page: what is there is found by its digest.
+ * A member is settled after a pass that found nothing to copy where nobody writes; what is written meanwhile it signs for itself.
+ * @module
+ */
+import { toAshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
+import type { Settlement } from '../cluster/member-change.ts'
+import type { Env } from '../env/env.ts'
+import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
+import type { CurrentMap } from './current-map.ts'
+import type { MemberComparison } from './member-comparison.ts'
+import type { ServerRegistry } from './server-registry.ts'
+import type { StepResult } from './worker.ts'
+
+export interface FillOptions {
+  readonly env: Env
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly comparison: MemberComparison
+  /** Whether a duty is paused: its members stay as they are. */
+  readonly isPaused: (duty: MemberDuty) => boolean
+  /** Members were settled: plans may go on. */
+  readonly onSettled: () => void
+}
+
+interface Filling {
+  readonly group: Group
+  readonly server: ServerId
+  readonly duty: MemberDuty
+  readonly survivors: number
+}
+
+/** Each holds a page's list of chunks in memory. */
+const groupsPerSlice = 32
+const sliceMs = 5_000
+/** Passes over one group in a slice: the first copies, the second finds nothing left. */
+const passesPerSlice = 4
+const urgency: Readonly<Record<MemberDuty, number>> = { repair: 0, drain: 1, rebalance: 2 }
+
+export class Fill {
+  readonly #options: FillOptions
+  /** Where the last slice failed: others come first in the next. */
+  readonly #failed = new Set<string>()
+
+  constructor(options: FillOptions) {
+    this.#options = options
+  }
+
+  /** One slice. `more`: members were settled, or the slice was over before its work. */
+  async step(signal: AbortSignal): Promise<StepResult> {
+    const { env, map, onSettled } = this.#options
+    const fillings = this.#urgent()
+    if (fillings.length === 0) {
+      this.#failed.clear()
+      return 'idle'
+    }
+    const overMs = env.clock.monotonicMs() + sliceMs
+    const isOver = () => env.clock.monotonicMs() >= overMs
+    const settlements: Settlement[] = []
+    await Promise.all(
+      fillings.map(async (filling) => {
+        if (await this.#fill(filling, { isOver, signal })) {
+          settlements.push({ group: filling.group.id, epoch: filling.group.epoch, joined: filling.server })
+        }
+      }),
+    )
+    if (signal.aborted) return 'idle'
+    const { changed, refused } = await map.settleMembers(settlements)
+    for (const group of changed) env.log.info('a member holds everything and counts from now on', { group: group.id })
+    for (const error of refused) env.log.debug('a member was not settled', { reason: error.message })
+    if (changed.length > 0) onSettled()
+    return changed.length > 0 || isOver() ? 'more' : 'idle'
+  }
+
+  #urgent(): readonly Filling[] {
+    const { map, registry, isPaused } = this.#options
+    const fillings: Filling[] = []
+    for (const group of map.index.changingGroups) {
+      const survivors = group.members.filter(
+        ({ server, state }) => state !== 'filling' && registry.peerOf(server) !== undefined,
+      ).length
+      for (const { server, state, duty = 'repair' } of group.members) {
+        if (state !== 'filling' || isPaused(duty) || registry.peerOf(server) === undefined) continue
+        fillings.push({ group, server, duty, survivors })
+      }
+    }
+    const isRepairing = fillings.some(({ duty }) => duty === 'repair')
+    return fillings
+      .filter(({ duty }) => !isRepairing || duty !== 'rebalance')
+      .sort(
+        (a, b) =>
+          Number(this.#failed.has(nameOf(a))) - Number(this.#failed.has(nameOf(b))) ||
+          urgency[a.duty] - urgency[b.duty] ||
+          a.survivors - b.survivors ||
+          a.group.id - b.group.id,
+      )
+      .slice(0, groupsPerSlice)
+  }
+
+  /** @returns whether the member was seen to hold everything */
+  async #fill(
+    filling: Filling,
+    { isOver, signal }: { readonly isOver: () => boolean; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    const { env, registry, comparison } = this.#options
+    const { group, server, duty } = filling
+    const peer = registry.peerOf(server)
+    try {
+      for (let passes = 0; passes < passesPerSlice && !signal.aborted && !isOver(); passes++) {
+        const request = { group, server, duty, skipsOpenPages: false, isOver, signal }
+        const { closedCopies, isComplete } = await comparison.compare(request)
+        // Registered again meanwhile, perhaps with an older copy of its disk: nothing is concluded.
+        if (registry.peerOf(server) !== peer) return false
+        registry.noteComparison(server, group, isComplete && closedCopies === 0)
+        this.#failed.delete(nameOf(filling))
+        if (isComplete && closedCopies === 0) return true
+        if (!isComplete && closedCopies === 0) break
+      }
+    } catch (error) {
+      env.log.warn('a member could not be filled', { server, group: group.id, error: toAshlarError(error).message })
+    }
+    if (!isOver()) this.#failed.add(nameOf(filling))
+    return false
+  }
+}
+
+function nameOf({ group, server }: Filling): string {
+  return `${group.id}/${server}`
+}

@@ -1,0 +1,162 @@
+/**
+ * Plans changes of groups' members, and begins them: repair of what died, drain of what is to leave, rebalancing of what is
+ * uneven. What was begun is filled by fill.ts; nothing here waits for it.
+ *
+ * Nothing is remembered between steps but the last plan, for people to see: what is under way is in the groups' rows, so a
+ * new master plans on from there. Each step of a plan names the epoch it was made on, and is refused on any other.
+ * @module
+ */
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { ClusterView, MemberPlan, PlanLimits } from '../cluster/cluster-view.ts'
+import { findMassLoss, type MassLoss } from '../cluster/mass-loss.ts'
+import { planDrain } from '../cluster/plan-drain.ts'
+import { planRebalance } from '../cluster/plan-rebalance.ts'
+import { planRepair } from '../cluster/plan-repair.ts'
+import type { Env } from '../env/env.ts'
+import type { MemberDuty } from '../wire/types/cluster-map.ts'
+import type { CurrentMap } from './current-map.ts'
+import type { GroupSizes } from './group-sizes.ts'
+import type { ServerRegistry } from './server-registry.ts'
+import type { StepResult } from './worker.ts'
+
+export interface MemberChangesOptions {
+  readonly env: Env
+  readonly map: CurrentMap
+  readonly registry: ServerRegistry
+  readonly sizes: GroupSizes
+  readonly holdOffMs: () => number
+  readonly isPaused: (duty: MemberDuty) => boolean
+  /** Cluster time in ms. */
+  readonly clusterTimeMs: () => number
+  /** Changes were begun. */
+  readonly onBegun: () => void
+}
+
+export type Plans = Readonly<Record<MemberDuty, MemberPlan>>
+
+const planLimits: PlanLimits = { perServer: limits.fillsPerServer, inAll: limits.fillsInAll }
+const sizesMaxAgeMs = 10_000
+const rebalanceIntervalMs = 5_000
+const holdingMaxAgeMs = 250
+const noPlan: MemberPlan = { steps: [], waiting: [] }
+
+export class MemberChanges {
+  readonly #options: MemberChangesOptions
+  #plans: Plans = { repair: noPlan, drain: noPlan, rebalance: noPlan }
+  #rebalanceMs = 0
+  #wasHolding = false
+  #isHolding = false
+  #heldUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: MemberChangesOptions) {
+    this.#options = options
+  }
+
+  /** What the last step planned, and what it left waiting and why. */
+  get plans(): Plans {
+    return this.#plans
+  }
+
+  massLoss(): MassLoss | undefined {
+    const { map, registry, holdOffMs } = this.#options
+    return findMassLoss({ groups: map.index.map.groups, servers: registry.loads() }, { holdOffMs: holdOffMs() })
+  }
+
+  /** Whether a mass loss holds deletes back. Known anew a few times a second. */
+  isHolding(): boolean {
+    const nowMs = this.#options.env.clock.monotonicMs()
+    if (nowMs >= this.#heldUntilMs) {
+      this.#isHolding = this.massLoss() !== undefined
+      this.#heldUntilMs = nowMs + holdingMaxAgeMs
+    }
+    return this.#isHolding
+  }
+
+  async step(): Promise<StepResult> {
+    const { env, map, onBegun } = this.#options
+    const plans = await this.plan({ forceRebalance: false })
+    this.#plans = plans
+    this.#tellOfMassLoss()
+    const steps = [...plans.repair.steps, ...plans.drain.steps, ...plans.rebalance.steps]
+    for (const { group, from, to, duty, reason } of steps)
+      env.log.info('changing a group', { group, from, to, duty, reason })
+    const { changed, refused } = await map.replaceMembers(steps)
+    for (const error of refused) env.log.info('a planned change was refused', { reason: error.message })
+    if (changed.length > 0) onBegun()
+    await this.#letGo()
+    return 'idle'
+  }
+
+  /** What would be done now. Does nothing. */
+  async plan({ forceRebalance }: { readonly forceRebalance: boolean }): Promise<Plans> {
+    const { env, registry, sizes, isPaused } = this.#options
+    if (this.#needsSizes(forceRebalance)) await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
+    const view = this.view()
+    const massLoss = this.massLoss()
+    const repair = isPaused('repair') ? noPlan : planRepair(view, { limits: planLimits, massLoss }, env.random)
+    const busy = new Set<number>(repair.steps.map(({ group }) => group))
+    const mayDrain = massLoss === undefined && !isPaused('drain')
+    const drain = mayDrain ? planDrain(view, { limits: planLimits, busy }, env.random) : noPlan
+    const isOccupied =
+      massLoss !== undefined ||
+      repair.steps.length > 0 ||
+      repair.waiting.length > 0 ||
+      drain.steps.length > 0 ||
+      view.groups.some(({ members }) => members.some(({ duty }) => duty === 'repair' || duty === 'drain'))
+    const isDue = forceRebalance || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
+    let rebalance = noPlan
+    if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {
+      if (!forceRebalance) this.#rebalanceMs = env.clock.monotonicMs()
+      rebalance = planRebalance(view, {})
+    }
+    return { repair, drain, rebalance }
+  }
+
+  view(): ClusterView {
+    const { map, registry, sizes } = this.#options
+    return {
+      groups: map.index.map.groups,
+      servers: registry.loads(),
+      sizeOf: (group) => sizes.of(group),
+      isProven: (group, server) => registry.isProven(group, server),
+      heldBy: (group, server) => registry.heldBy(group, server),
+    }
+  }
+
+  /** A drained server that nothing depends on any more has left. */
+  async #letGo(): Promise<void> {
+    const { env, map, registry, clusterTimeMs } = this.#options
+    for (const { id } of map.index.map.servers) {
+      const duty = map.dutyOf(id)
+      if (duty.drainingMs === undefined || duty.leftMs !== undefined || !this.isReleased(id)) continue
+      await map.setDuty(id, { ...duty, leftMs: clusterTimeMs() })
+      env.log.info('a drained server has left: nothing depends on it', { server: id, state: registry.stateOf(id) })
+    }
+  }
+
+  /** No group has it as a member, and those of which it still holds copies are whole without it. */
+  isReleased(id: ServerId): boolean {
+    const { map, registry } = this.#options
+    if (map.index.groupsOfServer(id).length > 0) return false
+    return registry.formerGroupsOf(id).every((group) => {
+      const known = map.index.group(group)
+      return known?.members.every(({ server, state }) => state === 'in' && registry.isProven(known, server)) !== false
+    })
+  }
+
+  #needsSizes(forced: boolean): boolean {
+    const { map, env } = this.#options
+    if (forced || map.index.changingGroups.length > 0) return true
+    const isDue = env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
+    return isDue || map.index.map.servers.some(({ state }) => state === 'dead' || state === 'draining')
+  }
+
+  #tellOfMassLoss(): void {
+    const massLoss = this.massLoss()
+    if (massLoss !== undefined && !this.#wasHolding) {
+      this.#options.env.log.warn('many servers fell silent together: repairs wait, nothing is deleted', { ...massLoss })
+    }
+    this.#wasHolding = massLoss !== undefined
+  }
+}
