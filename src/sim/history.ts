@@ -6,7 +6,7 @@
  */
 import { AshlarError } from '../base/errors.ts'
 import type { Answer, Outcome, RefusalCode, Step } from './steps.ts'
-import { refusalCodes } from './steps.ts'
+import { isReading, refusalCodes } from './steps.ts'
 
 export interface Call {
   readonly operation: number
@@ -55,6 +55,8 @@ export class NoAnswer extends Error {}
 export class History {
   readonly calls: Call[] = []
   readonly surprises: Surprise[] = []
+  /** Called, once each, at the next answer that acknowledges a change. */
+  readonly onAnswer: (() => void)[] = []
   readonly #nowMs: () => number
   #order = 0
 
@@ -93,6 +95,7 @@ export class History {
     }
     const settled = { ...begun, settledMs: this.#nowMs(), settledAt: this.#order++, outcome }
     this.calls[index] = settled
+    if (outcome.kind === 'ok' && !isReading(step)) for (const notice of this.onAnswer.splice(0)) notice()
     return result === undefined ? { outcome } : { outcome, result }
   }
 

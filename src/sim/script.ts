@@ -38,6 +38,8 @@ export interface SimCluster {
 interface Begins {
   readonly id: number
   readonly atMs: number
+  /** Waits from then on for the next answer to a change: the moment at which most must be durable. */
+  readonly atAnswer?: boolean
 }
 
 /** It ends by itself, or earlier at `healAll`. */

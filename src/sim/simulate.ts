@@ -15,7 +15,7 @@ import { Rest } from './oracles/rest.ts'
 import type { Violation } from './oracles/violation.ts'
 import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
-import type { Script } from './script.ts'
+import type { Fault, Script } from './script.ts'
 import { isRot } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
 import { createWorld, type LogLine, type StoryLine, type World } from './world.ts'
@@ -96,7 +96,7 @@ class Run {
 
   async run(): Promise<Outcome> {
     const { faults, operations, durationMs } = this.#script
-    for (const fault of faults) this.#world.clock.after(fault.atMs, () => this.#world.apply(fault))
+    for (const fault of faults) this.#world.clock.after(fault.atMs, () => this.#begin(fault))
     const ends = runWorkload(operations, this.#clients(), this.#history)
     const stopWatching = this.#keepWatching()
     await this.#world.runFor(durationMs)
@@ -126,6 +126,16 @@ class Run {
       isUndecided: verdict.isUndecided,
       history: this.#history,
       story: this.#story,
+    }
+  }
+
+  /** At once; or at the next answer, if one comes before the work is over. */
+  #begin(fault: Fault): void {
+    if (fault.atAnswer !== true) this.#world.apply(fault)
+    else {
+      this.#history.onAnswer.push(() => {
+        if (this.#world.clock.monotonicMs() < this.#script.durationMs) this.#world.apply(fault)
+      })
     }
   }
 

@@ -17,12 +17,15 @@ interface Draw {
   readonly master: HostName
   readonly servers: readonly HostName[]
   readonly clients: readonly HostName[]
+  /** Where most faults of this seed strike; undefined: anywhere. */
+  readonly focus: HostName | undefined
   /** The one server whose hardware may break its promises; undefined: none may. */
   readonly rotten: HostName | undefined
 }
 
 const lastFaultFraction = 0.85
 const mostFaults = 8
+const focusShare = 0.7
 
 export function drawFaults(
   random: SeededRandom,
@@ -30,8 +33,9 @@ export function drawFaults(
 ): readonly Fault[] {
   const servers = cluster.servers.map((_, index) => `chunkserver-${index + 1}`)
   const rotten = cluster.policy === 'replicated-1' ? undefined : servers[random.below(servers.length)]
+  const focus = random.fraction() < 0.5 ? servers[random.below(servers.length)] : undefined
   const kinds = (Object.keys(drawers) as FaultKind[]).filter(
-    (kind) => random.fraction() < 0.3 && (rotten !== undefined || !isRot({ kind })),
+    (kind) => random.fraction() < (isDeath(kind) ? 0.5 : 0.25) && (rotten !== undefined || !isRot({ kind })),
   )
   // One seed in ten has none: what fails there fails by itself.
   const count = kinds.length === 0 || random.fraction() < 0.1 ? 0 : 1 + random.below(mostFaults)
@@ -46,11 +50,16 @@ export function drawFaults(
       master: 'master',
       servers,
       clients: Array.from({ length: cluster.clients }, (_, index) => `client-${index + 1}`),
+      focus,
       rotten,
     }
     faults.push(drawers[kind](draw))
   }
   return faults.sort((a, b) => a.atMs - b.atMs || a.id - b.id)
+}
+
+function isDeath(kind: FaultKind): boolean {
+  return kind === 'kill' || kind === 'power-loss'
 }
 
 /** Whether it breaks a promise of the hardware: stored bytes may be wrong, or gone. */
@@ -59,10 +68,11 @@ export function isRot({ kind }: { readonly kind: FaultKind }): boolean {
 }
 
 const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
-  kill: (draw) => ({ kind: 'kill', ...lasting(draw), host: anyHost(draw) }),
+  kill: (draw) => ({ kind: 'kill', ...lasting(draw), ...atAnswer(draw), host: anyHost(draw) }),
   'power-loss': (draw) => ({
     kind: 'power-loss',
     ...lasting(draw),
+    ...atAnswer(draw),
     host: draw.random.fraction() < 0.3 ? 'all' : draw.random.fraction() < 0.3 ? draw.master : anyServer(draw),
   }),
   pause: (draw) => ({ kind: 'pause', ...lasting(draw), host: anyHost(draw) }),
@@ -144,17 +154,24 @@ function lasting({ id, atMs, durationMs }: Draw): {
   return { id, atMs, durationMs }
 }
 
+/** Mostly just when someone was told that all is safe. */
+function atAnswer({ random }: Draw): { readonly atAnswer?: boolean } {
+  return random.fraction() < 0.6 ? { atAnswer: true } : {}
+}
+
 /** From a tenth of a second to half a minute, each length as likely. */
 function drawDuration(random: Random): number {
   return Math.round(100 * 300 ** random.fraction())
 }
 
 /** Chunk servers mostly. */
-function anyHost({ random, master, servers, clients }: Draw): HostName {
+function anyHost({ random, master, servers, clients, focus }: Draw): HostName {
+  if (focus !== undefined && random.fraction() < focusShare) return focus
   const pool = random.weighted([[master], servers, clients], (hosts) => (hosts === servers ? 3 : 1))
   return pool[random.below(pool.length)] as HostName
 }
 
-function anyServer({ random, servers }: Draw): HostName {
+function anyServer({ random, servers, focus }: Draw): HostName {
+  if (focus !== undefined && random.fraction() < focusShare) return focus
   return servers[random.below(servers.length)] as HostName
 }

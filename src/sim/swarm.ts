@@ -55,7 +55,7 @@ function drawCluster(random: SeededRandom): SimCluster {
     deadAfterMs: Number(pick(random, { 3000: 1, 8000: 3, 30000: 2 })),
     buggify: chance(random, 0.5),
     networkDelayMs: Number(pick(random, { 0.2: 4, 2: 2, 20: 1 })),
-    syncDelayMs: Number(pick(random, { 0.3: 4, 5: 2 })),
+    syncDelayMs: Number(pick(random, { 0.3: 3, 5: 2, 30: 2 })),
   }
 }
 

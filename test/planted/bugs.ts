@@ -1,0 +1,285 @@
+/**
+ * Bugs that the simulator must find, each as a few replacements of text in the sources. A text that is not there exactly
+ * once is an error, so a plant that the code has outgrown is noticed and not silently harmless.
+ * @module
+ */
+
+export interface Edit {
+  /** Below `src/`. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+export interface PlantedBug {
+  readonly name: string
+  /** What is wrong, in a sentence. */
+  readonly what: string
+  readonly edits: readonly Edit[]
+}
+
+const proofs = 'namespace/proofs.ts'
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'ack-before-sync',
+    what: 'a small chunk is acknowledged before its record is synced',
+    edits: [
+      {
+        file: 'store/segment-log.ts',
+        find: '      await file.sync()\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
+        replace:
+          '      file.sync().catch((error: unknown) => fence.raise(error))\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
+      },
+    ],
+  },
+  {
+    name: 'failed-sync-believed',
+    what: 'a sync that failed counts as one that succeeded',
+    edits: [
+      {
+        file: 'store/segment-log.ts',
+        find: '      await file.sync()\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
+        replace: '      await file.sync().catch(() => undefined)\n    } finally {\n    }\n    segment.endBytes',
+      },
+    ],
+  },
+  {
+    name: 'directory-not-synced',
+    what: 'a chunk file is acknowledged before its name is durable',
+    edits: [
+      {
+        file: 'store/chunk-commits.ts',
+        find: '    named()\n    await syncs.sync(folder)',
+        replace: '    named()',
+      },
+    ],
+  },
+  {
+    name: 'receipts-unchecked',
+    what: 'a commit passes although a member that is up has not signed',
+    edits: [
+      {
+        file: 'cluster/receipts.ts',
+        find: '  if (missing.length === 0) return unsigned.map(({ server }) => server)',
+        replace: '  if (missing.length >= 0) return []',
+      },
+    ],
+  },
+  {
+    name: 'owed-replica-forgotten',
+    what: 'a commit with fewer receipts does not queue the repair',
+    edits: [
+      {
+        file: proofs,
+        find: '  for (const server of owing) queueRepair(change, extent.chunk, server)',
+        replace: '  owing.length',
+      },
+    ],
+  },
+  {
+    name: 'late-commit-accepted',
+    what: 'a commit is applied after its allocation was closed',
+    edits: [
+      {
+        file: proofs,
+        find: '    if (row === undefined || row.closesAtMs <= change.nowMs) {\n      throw',
+        replace:
+          '    if (row === undefined || row.closesAtMs <= change.nowMs) {\n      if (change.nowMs >= 0) continue\n      throw',
+      },
+    ],
+  },
+  {
+    name: 'trash-purged-early',
+    what: 'trash goes before its time is over',
+    edits: [
+      {
+        file: 'namespace/purge.ts',
+        find: '    end: trashDueKey(change.nowMs + 1, 0 as Rising),',
+        replace: '    end: trashDueKey(change.nowMs + 30 * 86_400_000, 0 as Rising),',
+      },
+    ],
+  },
+  {
+    name: 'error-read-as-absent',
+    what: 'a segment that cannot be read at start counts as empty',
+    edits: [
+      {
+        file: 'store/recovery.ts',
+        find: "      for await (const item of scanSegment(file, { seed, from, endBytes: segment.endBytes })) {\n        if (item.kind === 'record')",
+        replace:
+          "      const readable = await file.read(Buffer.alloc(1), from).catch(() => undefined)\n      for await (const item of scanSegment(file, { seed, from, endBytes: readable === undefined ? from : segment.endBytes })) {\n        if (item.kind === 'record')",
+      },
+    ],
+  },
+  {
+    name: 'reservation-leaked',
+    what: 'a write that fails keeps its reservation',
+    edits: [
+      {
+        file: 'store/space-ledger.ts',
+        find: '      release: () => {\n        end()\n      },',
+        replace: '      release: () => undefined,',
+      },
+    ],
+  },
+  {
+    name: 'digest-not-updated-on-delete',
+    what: 'the digest of a page keeps a chunk that was purged',
+    edits: [
+      {
+        file: 'namespace/reclaim.ts',
+        find: '    tally.chunkRemoved({ id: chunk, length: row.length, crc: row.crc })',
+        replace: '    tally.totals({})',
+      },
+    ],
+  },
+  {
+    name: 'compaction-drops-first',
+    what: 'compaction unlinks the old segment before the copy is durable',
+    edits: [
+      {
+        file: 'store/compactor.ts',
+        find: '        if (output.endBytes > segmentHeaderBytes) await target.sync()',
+        replace: '        if (output.endBytes < 0) await target.sync()',
+      },
+    ],
+  },
+  {
+    name: 'retried-without-request-id',
+    what: 'a mutation that is sent again is applied again',
+    edits: [
+      {
+        file: 'namespace/requests.ts',
+        find: '      if (answer?.response !== undefined) return method.response.decode(answer.response)',
+        replace: '      if (answer?.response?.length === -1) return method.response.decode(answer.response)',
+      },
+    ],
+  },
+  {
+    name: 'unsynced-batch-answered',
+    what: 'a transaction is answered before its batch is durable',
+    edits: [
+      {
+        file: 'kv/memory-kv.ts',
+        find: '    if (this.#groupSync === undefined || this.image.unsyncedCount === 0) return\n',
+        replace: '    if (this.image.unsyncedCount >= 0) return\n',
+      },
+    ],
+  },
+  {
+    name: 'buffer-returned-on-abort',
+    what: 'a buffer is used again while the disk still writes it',
+    edits: [
+      {
+        file: 'store/chunk-file-writer.ts',
+        find: '        await this.#fence.guard(() => this.#file.write(buffers, position))',
+        replace:
+          '        const writing = this.#fence.guard(() => this.#file.write(buffers, position))\n        for (const lease of leases.splice(0)) lease.release()\n        await writing',
+      },
+      {
+        file: 'store/chunk-file-writer.ts',
+        find: '  async #write(leases: readonly Lease[], position: number)',
+        replace: '  async #write(leases: Lease[], position: number)',
+      },
+    ],
+  },
+  {
+    name: 'list-skips-a-name',
+    what: 'the next page of a list begins behind every name that the last one begins',
+    edits: [
+      {
+        file: 'namespace/list.ts',
+        find: 'request.after), Buffer.from([0])])',
+        replace: 'request.after), Buffer.from([request.after.length > 0 ? 0xff : 0])])',
+      },
+    ],
+  },
+  {
+    name: 'list-repeats-a-directory',
+    what: 'the client asks for the next page by the bare name of a directory',
+    edits: [
+      {
+        file: 'client/namespace-calls.ts',
+        find: "      after = last.attributes.kind === 'directory' ? `",
+        replace: '      after = last.name.length > 0 ? last.name : `',
+      },
+    ],
+  },
+  {
+    name: 'condition-ignored',
+    what: 'a conditional write replaces a version that it did not see',
+    edits: [
+      {
+        file: 'namespace/entries.ts',
+        find: '  if (ifVersion !== undefined && entry?.version !== ifVersion) throw',
+        replace: '  if (ifVersion === -1) throw',
+      },
+    ],
+  },
+  {
+    name: 'append-length-unchecked',
+    what: 'an append lands behind bytes that its writer did not see',
+    edits: [
+      {
+        file: 'namespace/commit.ts',
+        find: '      if (old.length !== expectedLength) throw',
+        replace: '      if (old.length === -1) throw',
+      },
+    ],
+  },
+  {
+    name: 'reference-not-counted',
+    what: 'a copy takes no reference to the chunks that it shares',
+    edits: [
+      {
+        file: 'namespace/reclaim.ts',
+        find: '    writeReferences(tx, chunk, references + count)',
+        replace: '    writeReferences(tx, chunk, references + count - count)',
+      },
+    ],
+  },
+  {
+    name: 'rename-keeps-the-source',
+    what: 'a renamed file stays under its old name, too',
+    edits: [
+      {
+        file: 'namespace/rename.ts',
+        find: '  tx.del(entryKey(source.parent.inode, source.keyName))',
+        replace: '  if (inode !== undefined) tx.del(entryKey(source.parent.inode, source.keyName))',
+      },
+    ],
+  },
+  {
+    name: 'checksums-unchecked',
+    what: 'neither server nor client looks at the checksums of what it reads',
+    edits: [
+      {
+        file: 'store/block-sums.ts',
+        find: '    if (crc32(bytes.subarray(at, at + blockBytes)) !== blockCrcs[block]) return block',
+        replace: '    if (block === -1) return block',
+      },
+      {
+        file: 'client/block-proof.ts',
+        find: '      if (crc32(payload) !== crc) throw',
+        replace: '      if (payload.length === -1) throw',
+      },
+      {
+        file: 'client/block-proof.ts',
+        find: '      if (crc32(payload.subarray(at, at + blockBytes)) !== blockCrcs.readUInt32BE(index * 4)) {',
+        replace: '      if (index === -1) {',
+      },
+    ],
+  },
+  {
+    name: 'numbers-given-twice',
+    what: 'a block of numbers overlaps the one before',
+    edits: [
+      {
+        file: 'namespace/numbers.ts',
+        find: '    tx.put(issuedKey, numberRow.encode({ value: end }))',
+        replace: '    tx.put(issuedKey, numberRow.encode({ value: (end - 100) as Rising }))',
+      },
+    ],
+  },
+]
