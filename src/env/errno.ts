@@ -5,7 +5,7 @@
  * @module
  */
 import type { Applied, ErrorCode } from '../base/error-table.ts'
-import { AshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 
 interface ErrnoRow {
   readonly code: ErrorCode
@@ -60,6 +60,19 @@ export function diskError(
     cause: error,
     details: { errno, path },
     ...(applied && { applied }),
+  })
+}
+
+/**
+ * What a failed sync of a folder means to whoever has just changed a name in it: the folder was there a moment ago, so that
+ * "not found" is a failure of the disk, and would be read as an answer about the name.
+ */
+export function nameNotSynced(error: unknown, path: string): unknown {
+  if (!isAshlarError(error, 'not-found', 'not-a-directory')) return error
+  return new AshlarError('disk-failed', `Cannot sync folder ${path}: it vanished, and its newest names with it`, {
+    cause: error,
+    applied: 'unknown',
+    details: error.details,
   })
 }
 

@@ -159,3 +159,15 @@ test('a full disk refuses what does not fit, changes nothing, and recovers', asy
 function isClosed(error: unknown): boolean {
   return isAshlarError(error, 'closed')
 }
+
+// Its bytes have their name by then: whoever reads "not found" as "there is none" must not be told so.
+test('writeSmall() whose folder cannot be synced any more is a failure of the disk', async () => {
+  const disk = await newDisk()
+  disk.setFault((operation) =>
+    operation === 'sync-directory' ? new AshlarError('not-found', 'Cannot sync: it does not exist') : undefined,
+  )
+  await assert.rejects(
+    disk.writeSmall('/folder/file', Buffer.from('x')),
+    (error) => error instanceof AshlarError && error.code === 'disk-failed' && error.applied === 'unknown',
+  )
+})

@@ -8,6 +8,7 @@
 import { dirname } from 'node:path'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { Disk } from './disk.ts'
+import { nameNotSynced } from './errno.ts'
 
 type SmallFileDisk = Pick<Disk, 'open' | 'remove' | 'rename' | 'syncDirectory'>
 
@@ -63,7 +64,15 @@ export class SmallFileWriter {
       await this.#removeIfThere(temporary)
       throw error
     }
-    await this.#disk.syncDirectory(dirname(path))
+    await this.#syncName(dirname(path))
+  }
+
+  async #syncName(folder: string): Promise<void> {
+    try {
+      await this.#disk.syncDirectory(folder)
+    } catch (error) {
+      throw nameNotSynced(error, folder)
+    }
   }
 
   async #removeIfThere(path: string): Promise<void> {

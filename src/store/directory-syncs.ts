@@ -5,6 +5,7 @@
  * @module
  */
 import type { Disk } from '../env/disk.ts'
+import { nameNotSynced } from '../env/errno.ts'
 import type { Fence } from './fence.ts'
 import { RecentMap } from './recent-map.ts'
 
@@ -63,9 +64,17 @@ export class DirectorySyncs {
     await this.#start(path)
   }
 
+  async #syncNames(path: string): Promise<void> {
+    try {
+      await this.#disk.syncDirectory(path)
+    } catch (error) {
+      throw nameNotSynced(error, path)
+    }
+  }
+
   #start(path: string): Promise<void> {
     const sync = this.#fence
-      .guard(() => this.#disk.syncDirectory(path))
+      .guard(() => this.#syncNames(path))
       .finally(() => {
         if (this.#running.get(path) === sync) this.#running.delete(path)
       })
