@@ -1,0 +1,293 @@
+/**
+ * The one authenticator of the door: every route and every form of authentication passes here, before a byte of the body
+ * is read. A form that is not known is refused, never taken for anonymous.
+ *
+ * Headers and URLs, V4 and V2. A form upload proves itself in its body: see `post-policy.ts`.
+ * @module
+ */
+import type { S3Request } from '../request/s3-request.ts'
+import { S3Error } from '../rules/s3-error.ts'
+import type { AccessKey, Account, Accounts } from './accounts.ts'
+import { checkSkew, formatTimestamp, parseHttpDate, parseTimestamp } from './request-times.ts'
+import { signatureV2 } from './signature-v2.ts'
+import {
+  type CredentialScope,
+  canonicalRequest,
+  isSameSignature,
+  parseCredential,
+  type SigningContext,
+  scopeText,
+  signatureOf,
+  signingKey,
+} from './signature-v4.ts'
+
+export interface Authenticated {
+  /** Undefined: anonymous. */
+  readonly account: Account | undefined
+  readonly accessKeyId?: string | undefined
+  /** Of V4 in headers: the chunks that follow are signed in its chain. */
+  readonly signing?: SigningContext | undefined
+  /** `x-amz-content-sha256` as it was signed; undefined: the body is not signed. */
+  readonly payloadHash?: string | undefined
+}
+
+export interface AuthenticatorOptions {
+  readonly accounts: Accounts
+  readonly wallMs: () => number
+  /** Only signatures for this region are taken. Default: any. */
+  readonly region?: string | undefined
+  /** The bucket, where it stands in the host. */
+  readonly bucketOfHost?: string | undefined
+}
+
+const longestPresignSeconds = 7 * 24 * 3600
+export const unsignedPayload = 'UNSIGNED-PAYLOAD'
+
+/** @throws {S3Error} whatever is wrong with who asks; nothing was read of the body */
+export function authenticate(request: S3Request, options: AuthenticatorOptions): Authenticated {
+  const header = request.headers.get('authorization')
+  const isV4Header = header?.startsWith('AWS4-') === true
+  const isV4Query = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature')
+  const isV2Query = request.query.has('AWSAccessKeyId') || request.query.has('Signature')
+  if (Number(isV4Header) + Number(isV4Query) + Number(isV2Query) > 1) {
+    throw new S3Error(
+      'InvalidArgument',
+      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+    )
+  }
+  if (isV4Query) return presignedV4(request, options)
+  if (isV2Query) return presignedV2(request, options)
+  if (header === undefined) return { account: undefined }
+  if (isV4Header) return headerV4(request, header, options)
+  if (header.startsWith('AWS ')) return headerV2(request, header, options)
+  throw new S3Error('InvalidArgument', 'Unsupported Authorization Type')
+}
+
+function headerV4(request: S3Request, header: string, options: AuthenticatorOptions): Authenticated {
+  const { scope, signedHeaders, signature } = parseAuthorization(header)
+  checkScope(scope, options, 'AuthorizationHeaderMalformed')
+  const { headers } = request
+  const timestamp = headers.get('x-amz-date')
+  const sentMs = timestamp === undefined ? parseHttpDate(headers.get('date') ?? '') : parseTimestamp(timestamp)
+  if (sentMs === undefined) {
+    throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
+  }
+  const stamp = timestamp ?? formatTimestamp(sentMs)
+  if (!stamp.startsWith(scope.day)) throw malformed('the day of the credential is not the one of the date')
+  const payloadHash = headers.get('x-amz-content-sha256')
+  if (payloadHash === undefined) {
+    throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256')
+  }
+  checkSignedHeaders(request, signedHeaders)
+  const key = findKey(scope.accessKeyId, options)
+  const context = { key: signingKey(key.secretAccessKey, scope), timestamp: stamp, scope: scopeText(scope) }
+  const canonical = canonicalRequest(request, { signedHeaders, payloadHash })
+  verify(signature, signatureOf(canonical, context), scope.accessKeyId)
+  // After the signature, so that a clock is told only to whom it concerns.
+  checkSkew(sentMs, options.wallMs())
+  return {
+    account: key.account,
+    accessKeyId: key.accessKeyId,
+    payloadHash,
+    signing: { ...context, seedSignature: signature },
+  }
+}
+
+function presignedV4(request: S3Request, options: AuthenticatorOptions): Authenticated {
+  const { query } = request
+  const read = (name: string): string => {
+    const value = query.get(name)
+    if (value === undefined) {
+      throw queryError(
+        'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+      )
+    }
+    return value
+  }
+  if (read('X-Amz-Algorithm') !== 'AWS4-HMAC-SHA256') {
+    throw queryError('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
+  }
+  const scope = parseCredential(read('X-Amz-Credential'))
+  if (scope === undefined)
+    throw queryError(
+      'Error parsing the X-Amz-Credential parameter; it is not of the form <YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request.',
+    )
+  checkScope(scope, options, 'AuthorizationQueryParametersError')
+  const timestamp = read('X-Amz-Date')
+  const sentMs = parseTimestamp(timestamp)
+  if (sentMs === undefined || !timestamp.startsWith(scope.day)) {
+    throw queryError(
+      "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", on the day of the credential",
+    )
+  }
+  const expires = read('X-Amz-Expires')
+  const seconds = /^\d{1,9}$/.test(expires) ? Number(expires) : Number.NaN
+  if (!(seconds >= 1 && seconds <= longestPresignSeconds)) {
+    throw queryError(`X-Amz-Expires must be between 1 and ${longestPresignSeconds} seconds`)
+  }
+  const signedHeaders = read('X-Amz-SignedHeaders').toLowerCase().split(';')
+  if (!signedHeaders.includes('host')) throw queryError('The host header must be signed')
+  checkSignedHeaders(request, signedHeaders)
+  const key = findKey(scope.accessKeyId, options)
+  const payloadHash =
+    query.get('X-Amz-Content-Sha256') ?? request.headers.get('x-amz-content-sha256') ?? unsignedPayload
+  const canonical = canonicalRequest(request, { signedHeaders, payloadHash, without: 'X-Amz-Signature' })
+  const context = { key: signingKey(key.secretAccessKey, scope), timestamp, scope: scopeText(scope) }
+  const signature = read('X-Amz-Signature')
+  verify(signature, signatureOf(canonical, context), scope.accessKeyId)
+  checkLifetime(options.wallMs(), { fromMs: sentMs, untilMs: sentMs + seconds * 1000 })
+  return {
+    account: key.account,
+    accessKeyId: key.accessKeyId,
+    payloadHash: payloadHash === unsignedPayload ? undefined : payloadHash,
+    signing: { ...context, seedSignature: signature },
+  }
+}
+
+function headerV2(request: S3Request, header: string, options: AuthenticatorOptions): Authenticated {
+  const match = /^AWS ([^\s:]{1,128}):([A-Za-z0-9+/=]{1,128})$/.exec(header)
+  if (match === null)
+    throw new S3Error('InvalidArgument', 'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature')
+  const [, accessKeyId = '', signature = ''] = match
+  const { headers } = request
+  const date = headers.get('x-amz-date') ?? headers.get('date')
+  const sentMs = parseHttpDate(date ?? '')
+  if (sentMs === undefined) {
+    throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
+  }
+  const key = findKey(accessKeyId, options)
+  const expected = signatureV2(request, {
+    secret: key.secretAccessKey,
+    date: headers.has('x-amz-date') ? '' : (date as string),
+    ...(options.bucketOfHost === undefined ? {} : { bucketOfHost: options.bucketOfHost }),
+  })
+  verify(signature, expected, accessKeyId)
+  checkSkew(sentMs, options.wallMs())
+  return { account: key.account, accessKeyId }
+}
+
+function presignedV2(request: S3Request, options: AuthenticatorOptions): Authenticated {
+  const { query } = request
+  const accessKeyId = query.get('AWSAccessKeyId')
+  const signature = query.get('Signature')
+  const expires = query.get('Expires')
+  if (accessKeyId === undefined || signature === undefined || expires === undefined) {
+    throw new S3Error(
+      'AccessDenied',
+      'Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters',
+    )
+  }
+  if (!/^\d{1,12}$/.test(expires))
+    throw new S3Error('AccessDenied', `Invalid date (should be seconds since epoch): ${expires.slice(0, 32)}`)
+  const key = findKey(accessKeyId, options)
+  const expected = signatureV2(request, {
+    secret: key.secretAccessKey,
+    date: expires,
+    ...(options.bucketOfHost === undefined ? {} : { bucketOfHost: options.bucketOfHost }),
+  })
+  verify(signature, expected, accessKeyId)
+  checkLifetime(options.wallMs(), { fromMs: 0, untilMs: Number(expires) * 1000 })
+  return { account: key.account, accessKeyId }
+}
+
+interface Authorization {
+  readonly scope: CredentialScope
+  readonly signedHeaders: readonly string[]
+  readonly signature: string
+}
+
+function parseAuthorization(header: string): Authorization {
+  const space = header.indexOf(' ')
+  if (header.slice(0, space) !== 'AWS4-HMAC-SHA256') {
+    throw new S3Error('InvalidArgument', 'Unsupported Authorization Type')
+  }
+  const fields = new Map(
+    header
+      .slice(space + 1)
+      .split(',', 8)
+      .map((field) => {
+        const at = field.indexOf('=')
+        return [field.slice(0, Math.max(at, 0)).trim(), field.slice(at + 1).trim()] as const
+      }),
+  )
+  const scope = parseCredential(fields.get('Credential') ?? '')
+  const signedHeaders = fields.get('SignedHeaders')?.toLowerCase().split(';')
+  const signature = fields.get('Signature') ?? ''
+  if (scope === undefined)
+    throw malformed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"')
+  if (signedHeaders?.includes('host') !== true) throw malformed('SignedHeaders must name the host')
+  if (!/^[0-9a-f]{64}$/.test(signature)) throw malformed('the Signature is not 64 hexadecimal digits')
+  return { scope, signedHeaders, signature }
+}
+
+function checkScope(
+  { region, service }: CredentialScope,
+  options: AuthenticatorOptions,
+  code: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError',
+): void {
+  if (service !== 's3')
+    throw new S3Error(
+      code,
+      `Error parsing the credential; incorrect service "${service.slice(0, 32)}". This endpoint belongs to "s3".`,
+    )
+  if (options.region !== undefined && region !== options.region) {
+    throw new S3Error(
+      code,
+      `Error parsing the credential; the region '${region.slice(0, 64)}' is wrong; expecting '${options.region}'`,
+      {
+        details: { Region: options.region },
+      },
+    )
+  }
+}
+
+/** Whatever says what the request does is signed: an unsigned `x-amz-` header could have been added on the way. */
+function checkSignedHeaders({ headers }: S3Request, signedHeaders: readonly string[]): void {
+  const signed = new Set(signedHeaders)
+  const unsigned = [...headers.names()].filter((name) => name.startsWith('x-amz-') && !signed.has(name))
+  if (unsigned.length === 0) return
+  throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
+    details: { HeadersNotSigned: unsigned.join(', ') },
+  })
+}
+
+function findKey(accessKeyId: string, { accounts }: AuthenticatorOptions): AccessKey {
+  const key = accounts.findKey(accessKeyId)
+  if (key !== undefined) return key
+  throw new S3Error('InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.', {
+    details: { AWSAccessKeyId: accessKeyId.slice(0, 128) },
+  })
+}
+
+export function verify(given: string, expected: string, accessKeyId: string): void {
+  if (isSameSignature(given, expected)) return
+  throw new S3Error(
+    'SignatureDoesNotMatch',
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+    { details: { AWSAccessKeyId: accessKeyId.slice(0, 128) } },
+  )
+}
+
+function checkLifetime(
+  wallMs: number,
+  { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+): void {
+  // As long before its time as any request may be.
+  if (wallMs < fromMs - 15 * 60_000) throw new S3Error('AccessDenied', 'Request is not yet valid')
+  if (wallMs <= untilMs) return
+  throw new S3Error('AccessDenied', 'Request has expired', {
+    details: {
+      Expires: new Date(Math.min(untilMs, 8.64e15)).toISOString(),
+      ServerTime: new Date(wallMs).toISOString(),
+    },
+  })
+}
+
+function malformed(why: string): S3Error {
+  return new S3Error('AuthorizationHeaderMalformed', `The authorization header is malformed; ${why}.`)
+}
+
+/** Clients and suites take it as a refusal: 403, where S3 says 400. */
+function queryError(message: string): S3Error {
+  return new S3Error('AuthorizationQueryParametersError', message, { status: 403 })
+}
