@@ -212,3 +212,48 @@ describe('streams and handles', () => {
     await assert.rejects(client.readFile('/file', { signal: stop.signal }), failsWith('cancelled'))
   })
 })
+
+describe('a file whose chunks are on no member is opened once more', () => {
+  /** Chunks are missing everywhere until the file is opened again. */
+  async function clusterThatForgets() {
+    const { cluster, client } = await clusterWith(large)
+    const state = { isMissing: false, opens: 0 }
+    cluster.master.hooks.set('openFile', async (_request, _context, next) => {
+      state.opens++
+      state.isMissing = false
+      return await next()
+    })
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (_request, _context, next) =>
+        state.isMissing ? refuse('chunk-missing') : await next(),
+      )
+    }
+    return { cluster, client, state }
+  }
+
+  // A handle may be kept for days: what one read met says nothing about the next.
+  test('in each read of a handle, and once in each', async () => {
+    const { cluster, client, state } = await clusterThatForgets()
+    await using _ = cluster
+    await using handle = await client.open('/file')
+    const buffer = Buffer.alloc(1000)
+    for (let reads = 1; reads <= 3; reads++) {
+      state.isMissing = true
+      await handle.read(buffer, 5)
+      assert.ok(buffer.equals(large.subarray(5, 1005)))
+      assert.equal(state.opens, 1 + reads)
+    }
+    for (const server of cluster.servers) server.hooks.set('readChunk', async () => refuse('chunk-missing'))
+    await assert.rejects(handle.read(buffer, 5), failsWith('chunk-missing'))
+    assert.equal(state.opens, 5)
+  })
+
+  test('for all pieces of a read that miss it together', async () => {
+    const { cluster, client, state } = await clusterThatForgets()
+    await using _ = cluster
+    await using handle = await client.open('/file')
+    state.isMissing = true
+    assert.ok((await handle.readFile()).equals(large))
+    assert.equal(state.opens, 2)
+  })
+})

@@ -3,7 +3,7 @@
  *
  * The first piece is asked for alone, then twice as many with each one consumed, up to 8 MiB and what the budget has; the
  * window ends with the API call it serves: the next call asks again. When every member failed, the file is opened once
- * more: same content, perhaps in other chunks: the read goes on; replaced: `changed`.
+ * more in that call: same content, perhaps in other chunks: the read goes on; replaced: `changed`.
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
@@ -31,6 +31,18 @@ export interface PieceRange {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What the pieces of one API call share: the file is opened once more at most, whichever of them needs it first. */
+interface ReadCall {
+  reopening: Promise<void> | undefined
+}
+
+/** A piece ends at `end` or before it. */
+interface PieceEnd {
+  readonly end: number
+  readonly signal?: AbortSignal | undefined
+  readonly call: ReadCall
+}
+
 interface Piece {
   readonly bytes: Promise<Buffer>
   readonly length: number
@@ -46,7 +58,6 @@ export class FileReader {
   readonly #services: ReadServices
   readonly #content: number
   #extents: ExtentList
-  #isReopened = false
 
   private constructor(
     services: ReadServices,
@@ -76,7 +87,7 @@ export class FileReader {
   async readRange({ start, end, signal }: PieceRange): Promise<Buffer> {
     if (end === start) return Buffer.alloc(0)
     if (end - start <= readWindowBytes) {
-      const only = await this.#demanded(start, { end, signal })
+      const only = await this.#demanded(start, { end, signal, call: { reopening: undefined } })
       if (only.length === end - start) return only
     }
     const whole = Buffer.allocUnsafeSlow(end - start)
@@ -106,6 +117,7 @@ export class FileReader {
     const { budget } = this.#services
     const stop = new AbortController()
     const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
+    const call: ReadCall = { reopening: undefined }
     const ahead: Piece[] = []
     let window = range.isWanted === true ? mostPiecesAhead : 1
     let position = range.start
@@ -117,7 +129,7 @@ export class FileReader {
           const length = await this.#pieceLength(nextPosition, { end, signal })
           const isAhead = ahead.length > 0
           if (isAhead && !budget.tryReadAhead(length)) break
-          const request = { end: nextPosition + length, signal: both }
+          const request = { end: nextPosition + length, signal: both, call }
           const bytes = isAhead ? this.#piece(nextPosition, request) : this.#demanded(nextPosition, request)
           bytes.catch(awaitedNext)
           ahead.push({ bytes, length, isAhead })
@@ -143,10 +155,7 @@ export class FileReader {
   }
 
   /** A piece that its consumer waits for: it waits for memory, which others hold only while their calls are under way. */
-  async #demanded(
-    position: number,
-    range: { readonly end: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<Buffer> {
+  async #demanded(position: number, range: PieceEnd): Promise<Buffer> {
     const { demanded } = this.#services.budget
     const units = Math.min(range.end - position, readWindowBytes)
     await demanded.acquire(units, range.signal)
@@ -157,15 +166,16 @@ export class FileReader {
     }
   }
 
-  async #piece(
-    position: number,
-    range: { readonly end: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<Buffer> {
+  async #piece(position: number, range: PieceEnd): Promise<Buffer> {
+    const { call, signal } = range
+    const isReopened = call.reopening !== undefined
+    if (isReopened) await call.reopening
     try {
       return await this.#readAt(position, range)
     } catch (error) {
-      if (this.#isReopened || !isAshlarError(error, 'chunk-missing', 'corrupt', 'changed')) throw error
-      await this.#reopen(error, range.signal)
+      if (isReopened || !isAshlarError(error, 'chunk-missing', 'corrupt', 'changed')) throw error
+      call.reopening ??= this.#reopen(error, signal)
+      await call.reopening
       return await this.#readAt(position, range)
     }
   }
@@ -189,7 +199,6 @@ export class FileReader {
 
   /** @throws {AshlarError} `changed` — the path has another content by now; else `reason` */
   async #reopen(reason: AshlarError, signal: AbortSignal | undefined): Promise<void> {
-    this.#isReopened = true
     const { link } = this.#services
     let opened: Awaited<
       ReturnType<typeof link.call<{ readonly path: string }, ReturnType<typeof openFile.response.decode>>>

@@ -23,7 +23,10 @@ export function nodeReadStream(source: PieceSource): Readable {
     },
     destroy(error, callback) {
       stop.abort(abandoned())
-      ended(pieces).then(() => callback(error))
+      ended(pieces).then(
+        () => callback(error),
+        (failure: Error) => callback(error ?? failure),
+      )
     },
   })
 }
@@ -102,16 +105,25 @@ export function webWriteStream(open: () => Promise<FileWriter>): WritableStream<
   })
 }
 
-/** A source that waits between two pieces does not see the signal: its read-ahead comes back when it is told. Never rejects. */
+/**
+ * A source that waits between two pieces does not see the signal: its read-ahead comes back when it is told.
+ * A read under way is told by itself what it met; this rejects only when the source cannot be left.
+ */
 async function ended(pieces: ReturnType<PieceSource> | undefined): Promise<void> {
-  // What failed under way was told by the read that met it.
-  await pieces?.return().catch(() => undefined)
+  await pieces?.return()
 }
 
-/** Never rejects. A writer that could not be opened has nothing to abort, and its error was told already. */
+/** Never rejects. */
 async function abortOpened(opening: Promise<FileWriter> | undefined, reason: unknown): Promise<void> {
-  const file = await opening?.catch(() => undefined)
-  await file?.abort(reason)
+  if (opening === undefined) return
+  let file: FileWriter
+  try {
+    file = await opening
+  } catch {
+    // The write or the end that opened it was told. Without a writer there is nothing to drop.
+    return
+  }
+  await file.abort(reason)
 }
 
 function abandoned(): AshlarError {
