@@ -19,14 +19,14 @@ const percentByte = /%([0-9A-Fa-f]{2})?/g
  * @throws {S3Error} `InvalidURI`: a `%` without two hexadecimal digits, or bytes that are not UTF-8
  */
 export function decodeObjectKey(encoded: string): string {
-  const latin1 = encoded.replace(percentByte, (text, digits: string | undefined) => {
-    if (digits === undefined) throw invalidUri(`"${text}" is not followed by two hexadecimal digits`)
+  const latin1 = encoded.replace(percentByte, (_, digits: string | undefined) => {
+    if (digits === undefined) throw invalidUri(new Error('a % is not followed by two hexadecimal digits'))
     return String.fromCharCode(Number.parseInt(digits, 16))
   })
   try {
     return utf8.decode(Buffer.from(latin1, 'latin1'))
   } catch (cause) {
-    throw invalidUri('the name is not UTF-8', cause)
+    throw invalidUri(cause)
   }
 }
 
@@ -68,6 +68,6 @@ export function urlEncodeName(name: string): string {
     .replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
-function invalidUri(reason: string, cause?: unknown): S3Error {
-  return new S3Error('InvalidURI', `Couldn't parse the specified URI: ${reason}.`, { cause })
+function invalidUri(cause: unknown): S3Error {
+  return new S3Error('InvalidURI', "Couldn't parse the specified URI.", { cause })
 }
