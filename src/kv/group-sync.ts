@@ -23,6 +23,7 @@ export class GroupSync {
   #ended = 0
   /** Commits that the sync under way covers. */
   #covered = 0
+  #isBeginning = false
   #isCrashed = false
 
   constructor(
@@ -41,7 +42,7 @@ export class GroupSync {
     const sync = this.#image.unsyncedCount > this.#covered ? this.#begun + 1 : this.#begun
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiters.push({ sync, resolve })
-    if (this.#begun === this.#ended) this.#begin()
+    if (this.#begun === this.#ended) this.#beginSoon()
     return promise
   }
 
@@ -52,6 +53,16 @@ export class GroupSync {
     this.#image.loseLatest(isGroupKept ? unsyncedCount - this.#covered : unsyncedCount)
     this.#isCrashed = true
     this.#clock.soon(() => this.#settle(Number.POSITIVE_INFINITY))
+  }
+
+  /** So that what was committed together is synced together. */
+  #beginSoon(): void {
+    if (this.#isBeginning) return
+    this.#isBeginning = true
+    this.#clock.soon(() => {
+      this.#isBeginning = false
+      if (!this.#isCrashed) this.#begin()
+    })
   }
 
   #begin(): void {

@@ -17,6 +17,8 @@ import type { SimWire } from './sim-wire.ts'
 
 /** Taken by the operating systems of both sides and not yet by the receiving process. */
 const windowBytes = 1024 * 1024
+/** Between two arrivals of one direction: events of one time have no order. */
+const apartMs = 0.001
 const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 const nothing = Buffer.alloc(0)
 
@@ -225,7 +227,7 @@ export class SimConnection implements Connection {
     const { scheduler } = this.#wire
     const sizeBytes = typeof segment === 'object' ? segment.bytes.length : 0
     const delayMs = this.#wire.drawDelayMs(this.process.host, this.peerHost, sizeBytes)
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, scheduler.nowMs + delayMs)
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs + apartMs, scheduler.nowMs + delayMs)
     scheduler.schedule(this.#lastArrivalMs - scheduler.nowMs, 'arrival', undefined, () => this.#peer?.arrive(segment))
   }
 
