@@ -55,13 +55,18 @@ export class NoAnswer extends Error {}
 export class History {
   readonly calls: Call[] = []
   readonly surprises: Surprise[] = []
-  /** Called, once each, at the next answer that acknowledges a change. */
-  readonly onAnswer: (() => void)[] = []
+  /** Called at each answer that acknowledges a change, until they return true. */
+  #listeners: readonly ((step: Step) => boolean)[] = []
   readonly #nowMs: () => number
   #order = 0
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
+  }
+
+  /** @param hear called at each answer that acknowledges a change, from now on until it returns true */
+  onAnswer(hear: (step: Step) => boolean): void {
+    this.#listeners = [...this.#listeners, hear]
   }
 
   /**
@@ -95,7 +100,7 @@ export class History {
     }
     const settled = { ...begun, settledMs: this.#nowMs(), settledAt: this.#order++, outcome }
     this.calls[index] = settled
-    if (outcome.kind === 'ok' && !isReading(step)) for (const notice of this.onAnswer.splice(0)) notice()
+    if (outcome.kind === 'ok' && !isReading(step)) this.#listeners = this.#listeners.filter((hear) => !hear(step))
     return result === undefined ? { outcome } : { outcome, result }
   }
 

@@ -129,14 +129,18 @@ class Run {
     }
   }
 
-  /** At once; or at the next answer, if one comes before the work is over. */
+  /** At once; or at the next answer (of bytes, where it strikes whoever keeps bytes), if one comes before the work is over. */
   #begin(fault: Fault): void {
-    if (fault.atAnswer !== true) this.#world.apply(fault)
-    else {
-      this.#history.onAnswer.push(() => {
-        if (this.#world.clock.monotonicMs() < this.#script.durationMs) this.#world.apply(fault)
-      })
+    if (fault.atAnswer !== true) {
+      this.#world.apply(fault)
+      return
     }
+    const isOfBytes = 'host' in fault && fault.host.startsWith('chunkserver')
+    this.#history.onAnswer((step) => {
+      if (isOfBytes && !('content' in step && step.content.length > 0)) return false
+      if (this.#world.clock.monotonicMs() < this.#script.durationMs) this.#world.apply(fault)
+      return true
+    })
   }
 
   #clients() {
