@@ -1,6 +1,7 @@
 /** What a client does when an earlier sending of its request may still be under way. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { FakeCluster, testBytes } from '../../test/client/fake-cluster.ts'
 import { type Hook, refuse } from '../../test/client/hooked-service.ts'
 import { isAshlarError } from '../base/errors.ts'
@@ -121,4 +122,42 @@ test('a mutation that was applied by its first sending, after the second was ref
   })
   await client.rename('/a', '/b')
   assert.deepEqual(cluster.master.applied.filter((name) => name === 'rename').length, 1)
+})
+
+describe('a large file that was given up', () => {
+  const unfinished = async function* () {
+    yield testBytes(100_000)
+    await new Promise(() => undefined)
+  }
+
+  test('leaves nothing behind when the answer to its beginning was lost', async () => {
+    await using cluster = await FakeCluster.start({ chunkSizeBytes: 10_000 })
+    const client = await cluster.connect()
+    const stop = new AbortController()
+    cluster.master.hooks.set('beginFile', async (_request, _context, next) => {
+      cluster.master.hooks.delete('beginFile')
+      await next()
+      stop.abort()
+      return await new Promise(() => undefined)
+    })
+    await assert.rejects(client.writeFile('/a', unfinished(), { signal: stop.signal }))
+    while (cluster.master.hidden.size > 0) await delay(5)
+  })
+
+  test('is dropped at the master though its first order to drop it fails', async () => {
+    await using cluster = await FakeCluster.start({ chunkSizeBytes: 10_000 })
+    const client = await cluster.connect({ timeoutMs: 200 })
+    const stop = new AbortController()
+    cluster.master.hooks.set('addExtents', async (_request, _context, next) => {
+      stop.abort()
+      return await next()
+    })
+    let refusals = 2
+    cluster.master.hooks.set('abandonFile', async (_request, _context, next) =>
+      refusals-- > 0 ? refuse('internal') : await next(),
+    )
+    await assert.rejects(client.writeFile('/a', unfinished(), { signal: stop.signal }))
+    while (cluster.master.hidden.size > 0) await delay(5)
+    assert.equal(cluster.master.count('abandonFile'), 3)
+  })
 })

@@ -69,19 +69,30 @@ export class FileSink implements ExtentSink {
   }
 
   async abandon(): Promise<void> {
-    const staging = this.#staging
-    if (staging === undefined || this.#isLinked) return
-    // Whoever waited for the staging has its error; without an inode there is nothing to drop.
-    const inode = await staging.catch(() => undefined)
-    if (inode === undefined) return
-    const abandoned = this.#session.mutate(abandonFile, { inode }, { timeoutMs: abandonTimeoutMs })
-    this.#background.run('abandon a file that was being written', abandoned)
+    if (this.#staging === undefined || this.#isLinked) return
+    let inode: InodeId
+    try {
+      inode = await this.#staging
+    } catch {
+      // Whoever waited for the staging was told. One that was made all the same is dropped by `#begin`.
+      return
+    }
+    this.#background.run('abandon a file that was being written', this.#drop(inode))
+  }
+
+  /** Until the master has dropped it, or the session is over and it with it. */
+  async #drop(inode: InodeId): Promise<void> {
+    const session = await this.#session.opened()
+    await this.#session.insist(session, () =>
+      this.#session.mutate(abandonFile, { inode }, { timeoutMs: abandonTimeoutMs }),
+    )
   }
 
   async #begin(): Promise<InodeId> {
     const { path, precondition, makeParents, signal } = this.#target
     const body = { path, precondition, makeParents }
-    const { value } = await beforeApplied(this.#session.mutate(beginFile, body, { signal }))
+    const undo = ({ inode }: { readonly inode: InodeId }) => this.#drop(inode)
+    const { value } = await beforeApplied(this.#session.mutateOrUndo(beginFile, body, { signal, undo }))
     return value.inode
   }
 }
