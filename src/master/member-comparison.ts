@@ -3,12 +3,13 @@
  *
  * Pages that differ are listed by the member *before* the metadata is scanned, and checked for open allocations in between:
  * what the list holds and the scan does not can then never become part of a file. What follows is planned in cluster/reconcile.ts.
- * A copy counts by its receipt, which the member signs after it read the copy back.
+ * A copy counts by its receipt, which the member signs after it read the copy back. Where none came (an answer was lost, or wrong),
+ * what the member lists is read by its own order before it counts.
  * @module
  */
-import { addDigest, type ChunkDigest, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
+import { addDigest, type ChunkDigest, type ChunkFacts, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
 import { type AshlarError, toAshlarError } from '../base/errors.ts'
-import type { GroupId, ServerId } from '../base/ids.ts'
+import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
 import { planPage, type ReconcileStep, wasNeverGivenOut } from '../cluster/reconcile.ts'
 import type { Env } from '../env/env.ts'
 import type { Namespace } from '../namespace/namespace.ts'
@@ -51,9 +52,13 @@ export interface ComparisonResult {
 const digestsPerRead = 1024
 /** Copies ordered at once for one member of one group; CopySlots bounds them for each server. */
 const copiesAtOnce = 16
+/** Past so many in one page something is wrong that the next chunk will meet too. */
+const mostFailures = 32
 
 export class MemberComparison {
   readonly #options: ComparisonOptions
+  /** Copies that were ordered without a proof, by member and group. */
+  readonly #unproven = new Map<string, Map<ChunkId, ChunkFacts>>()
 
   constructor(options: ComparisonOptions) {
     this.#options = options
@@ -63,6 +68,7 @@ export class MemberComparison {
   async compare(request: ComparisonRequest): Promise<ComparisonResult> {
     const { group, server } = request
     const { orders } = this.#options
+    if (!(await this.#readUnproven(request))) return { closedCopies: 0, isComplete: false }
     const expected = await this.expectedDigests(group.id)
     const found = await orders.pageDigests(server, group)
     // The newest first: what proves that the metadata is too old to delete by lies there.
@@ -90,6 +96,28 @@ export class MemberComparison {
       fromPage = (pages.at(-1)?.page ?? 0) + 1
     }
     return digests
+  }
+
+  /**
+   * Has the member read what it may hold without having proven it. A wrong one is quarantined by that, and copied anew.
+   * @returns whether nothing is left unproven
+   */
+  async #readUnproven({ server, group, isOver, signal }: ComparisonRequest): Promise<boolean> {
+    const name = `${server}/${group.id}`
+    const unproven = this.#unproven.get(name)
+    for (const [id, facts] of unproven ?? []) {
+      if (isOver() || signal.aborted) return false
+      await this.#options.orders.verify(server, facts)
+      unproven?.delete(id)
+    }
+    this.#unproven.delete(name)
+    return true
+  }
+
+  #noteUnproven({ server, group }: ComparisonRequest, facts: ChunkFacts): void {
+    const name = `${server}/${group.id}`
+    const unproven = this.#unproven.get(name) ?? new Map<ChunkId, ChunkFacts>()
+    this.#unproven.set(name, unproven.set(facts.id, facts))
   }
 
   async #comparePage(page: number, request: ComparisonRequest): Promise<ComparisonResult> {
@@ -131,12 +159,13 @@ export class MemberComparison {
     const failures: AshlarError[] = []
     let begun = 0
     const work = async () => {
-      while (begun < wanted.length && !signal.aborted && !isOver()) {
+      while (begun < wanted.length && failures.length < mostFailures && !signal.aborted && !isOver()) {
         const step = wanted[begun++] as ReconcileStep
         try {
           if (step.kind === 'replace') await orders.verify(server, step.facts)
           await orders.copy(server, step.facts, request)
         } catch (error) {
+          this.#noteUnproven(request, step.facts)
           failures.push(toAshlarError(error, `copy chunk ${step.facts.id}`))
         }
       }

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeCluster, type FakeClusterOptions } from '../../test/cluster/fake-cluster.ts'
+import { AshlarError } from '../base/errors.ts'
+import { type ChunkId, groupOf } from '../base/ids.ts'
+import { getMap } from '../wire/methods/session-methods.ts'
+import { releaseAllocations } from '../wire/methods/write-methods.ts'
+import type { Group } from '../wire/types/cluster-map.ts'
+
+const deadAfterMs = 6000
+const refused = new AshlarError('disk-failed', 'Cannot copy: the disk failed')
+
+async function startWith(servers: number, settings: FakeClusterOptions['settings'] = {}): Promise<FakeCluster> {
+  const capacities = Array.from({ length: servers }, () => 1e9)
+  return await FakeCluster.start({ capacities, settings: { deadAfterMs, ...settings } })
+}
+
+async function groupsOf(cluster: FakeCluster): Promise<readonly Group[]> {
+  return (await cluster.call(getMap, {})).map?.groups ?? []
+}
+
+async function isWhole(cluster: FakeCluster): Promise<boolean> {
+  const alive = new Set(cluster.servers.filter(({ isAlive }) => isAlive).map(({ id }) => id))
+  const groups = await groupsOf(cluster)
+  return groups.every(
+    ({ members }) => members.length === 3 && members.every(({ server, state }) => state === 'in' && alive.has(server)),
+  )
+}
+
+/** A file in each group that has `server` as a member. @returns their chunks: those of /file-0, /file-1 and so on */
+async function putInGroupsOf(cluster: FakeCluster, server: number): Promise<ChunkId[]> {
+  const { id } = cluster.server(server)
+  const wanted = new Set(
+    (await groupsOf(cluster))
+      .filter(({ members }) => members.some((each) => each.server === id))
+      .map((group) => group.id),
+  )
+  const chunks: ChunkId[] = []
+  for (let count = 0; wanted.size > 0 && count < 1000; count++) {
+    const chunk = await cluster.put(`/file-${chunks.length}`, `text ${count}`)
+    if (wanted.delete(groupOf(chunk))) chunks.push(chunk)
+  }
+  assert.equal(wanted.size, 0, 'each group got a file')
+  return chunks
+}
+
+async function releaseAll(cluster: FakeCluster): Promise<void> {
+  await cluster.call(releaseAllocations, { session: cluster.session, allocations: cluster.allocations.splice(0) })
+}
+
+test('a dead server is replaced in every group, and its chunks are copied to the others', async () => {
+  await using cluster = await startWith(5)
+  const chunks = await putInGroupsOf(cluster, 4)
+  cluster.server(4).kill()
+  await cluster.clock.advance(deadAfterMs - 2000)
+  const before = await groupsOf(cluster)
+  assert.ok(
+    before.every(({ members }) => members.every(({ state }) => state === 'in')),
+    'a suspect one has its time',
+  )
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  for (const chunk of chunks) assert.equal(cluster.holders(chunk).filter(({ isAlive }) => isAlive).length, 3)
+  const after = await groupsOf(cluster)
+  for (const group of before) {
+    const isChanged = group.members.some(({ server }) => server === cluster.server(4).id)
+    const epoch = after.find(({ id }) => id === group.id)?.epoch as number
+    assert.equal(epoch > group.epoch, isChanged, 'the epoch rises with the members')
+  }
+})
+
+// Planted: repair counted before the copy was proven.
+test('a filling member does not count while its copies fail, nor by a copy whose receipt is wrong', async () => {
+  await using cluster = await startWith(4)
+  const [chunk] = (await putInGroupsOf(cluster, 3)) as [ChunkId]
+  const group = async () => (await groupsOf(cluster)).find(({ id }) => id === groupOf(chunk)) as Group
+  const target = cluster.servers.find(({ id, chunks }) => id !== cluster.server(3).id && !chunks.has(chunk))
+  assert.ok(target !== undefined)
+  target.orderFailure = refused
+  cluster.server(3).kill()
+  await cluster.clock.until(async () => (await group()).members.some(({ state }) => state === 'filling'), 'a beginning')
+  await cluster.clock.advance(20_000)
+  assert.deepEqual(
+    (await group()).members.map(({ state }) => state).sort(),
+    ['filling', 'in', 'in', 'leaving'],
+    'the dead one stays until its replacement is proven',
+  )
+  // What is there without a proof is read before it counts.
+  target.isLying = true
+  target.orderFailure = undefined
+  target.orders.length = 0
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  assert.ok(target.orders.some(({ name, chunks }) => name === 'verify' && chunks.includes(chunk)))
+})
+
+test('a repair goes on where it was when the master dies at any step of it', async () => {
+  await using cluster = await startWith(5)
+  const chunks = await putInGroupsOf(cluster, 4)
+  for (const index of [0, 1, 2, 3]) cluster.server(index).orderFailure = refused
+  cluster.server(4).kill()
+  const filling = async () =>
+    (await groupsOf(cluster)).flatMap(({ id, members }) =>
+      members.filter(({ state }) => state === 'filling').map(({ server }) => `${id} ${server}`),
+    )
+  await cluster.clock.until(async () => (await filling()).length === 6, 'all began')
+  const begun = await filling()
+  await cluster.restartMaster()
+  await cluster.clock.advance(deadAfterMs + 5000)
+  assert.deepEqual(await filling(), begun, 'the same members fill')
+  cluster.server(0).orderFailure = undefined
+  await cluster.clock.advance(3000)
+  await cluster.restartMaster()
+  for (const index of [1, 2, 3]) cluster.server(index).orderFailure = undefined
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  for (const chunk of chunks) assert.equal(cluster.holders(chunk).filter(({ isAlive }) => isAlive).length, 3)
+})
+
+test('writes go on while a group is repaired, and have all their copies', async () => {
+  await using cluster = await startWith(4)
+  await putInGroupsOf(cluster, 3)
+  for (const index of [0, 1, 2]) cluster.server(index).orderFailure = refused
+  cluster.server(3).kill()
+  const isFilling = async () =>
+    (await groupsOf(cluster)).some(({ members }) => members.some(({ state }) => state === 'filling'))
+  await cluster.clock.until(isFilling, 'a beginning')
+  for (let count = 0; count < 8; count++) {
+    const chunk = await cluster.put(`/during-${count}`, 'during')
+    assert.equal(cluster.holders(chunk).filter(({ isAlive }) => isAlive).length, 3)
+  }
+  assert.equal((await cluster.master.status()).underReplicatedChunks, 0)
+})
+
+test('a server that returns before its replacement is done takes its slots back, and only differences are copied', async () => {
+  await using cluster = await startWith(4)
+  const chunks = await putInGroupsOf(cluster, 3)
+  for (const index of [0, 1, 2]) cluster.server(index).orderFailure = refused
+  cluster.server(3).kill()
+  const isFilling = async () =>
+    (await groupsOf(cluster)).some(({ members }) => members.some(({ state }) => state === 'filling'))
+  await cluster.clock.until(isFilling, 'a beginning')
+  const written = await cluster.put('/during', 'during')
+  const orders = cluster.server(3).orders.length
+  for (const index of [0, 1, 2]) cluster.server(index).orders.length = 0
+  cluster.server(3).start()
+  await cluster.clock.until(() => isWhole(cluster), 'the slots go back')
+  const groups = await groupsOf(cluster)
+  for (const chunk of chunks) {
+    const group = groups.find(({ id }) => id === groupOf(chunk))
+    assert.ok(group?.members.some(({ server }) => server === cluster.server(3).id))
+  }
+  const copied = cluster
+    .server(3)
+    .orders.slice(orders)
+    .filter(({ name }) => name === 'copy')
+  assert.deepEqual(new Set(copied.flatMap(({ chunks: ids }) => ids)), new Set([written]))
+})
+
+test('what a replaced server still holds goes when every group is whole, and not before', async () => {
+  await using cluster = await startWith(5)
+  const chunks = await putInGroupsOf(cluster, 4)
+  await releaseAll(cluster)
+  cluster.server(4).kill()
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  assert.equal(cluster.server(4).chunks.size > 0, true)
+  cluster.server(0).kill()
+  cluster.server(4).start()
+  await cluster.clock.advance(4000)
+  const groups = await groupsOf(cluster)
+  const isShort = (chunk: ChunkId) =>
+    groups.find(({ id }) => id === groupOf(chunk))?.members.some(({ server }) => server === cluster.server(0).id)
+  for (const chunk of chunks.filter(isShort)) assert.ok(cluster.server(4).chunks.has(chunk), 'it may be needed yet')
+  cluster.server(0).start()
+  const isMember = async (chunk: ChunkId) =>
+    (await groupsOf(cluster))
+      .find(({ id }) => id === groupOf(chunk))
+      ?.members.some(({ server }) => server === cluster.server(4).id)
+  await cluster.clock.until(async () => {
+    for (const chunk of cluster.server(4).chunks.keys()) if (!(await isMember(chunk))) return false
+    return true
+  }, 'leftovers go')
+  for (const chunk of chunks) assert.equal(cluster.holders(chunk).length, 3)
+})
+
+test('a former member is the source when nobody else has a chunk any more', async () => {
+  await using cluster = await startWith(4)
+  const [chunk] = (await putInGroupsOf(cluster, 3)) as [ChunkId]
+  await releaseAll(cluster)
+  cluster.server(3).kill()
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  const members = cluster.holders(chunk).filter(({ isAlive }) => isAlive)
+  for (const member of members) {
+    member.kill()
+    member.chunks.delete(chunk)
+  }
+  for (const member of members) member.start()
+  cluster.server(3).start()
+  await cluster.clock.until(() => members.every(({ chunks }) => chunks.has(chunk)), 'copies from the former member')
+})
+
+test('a file deleted during a repair stays deleted, on every server', async () => {
+  await using cluster = await startWith(4)
+  const chunks = await putInGroupsOf(cluster, 3)
+  await releaseAll(cluster)
+  for (const index of [0, 1, 2]) cluster.server(index).orderFailure = refused
+  cluster.server(3).kill()
+  await cluster.clock.advance(deadAfterMs + 3000)
+  await cluster.remove('/file-0')
+  await cluster.emptyTrash()
+  for (const index of [0, 1, 2]) cluster.server(index).orderFailure = undefined
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  cluster.server(3).start()
+  const [first] = chunks as [ChunkId]
+  await cluster.clock.until(() => cluster.holders(first).length === 0, 'the deleted chunk is nowhere')
+})
+
+test('after a mass loss only what is down to its last member is repaired at once, and nothing is deleted', async () => {
+  await using cluster = await startWith(7, { holdOffMs: 60_000 })
+  await putInGroupsOf(cluster, 6)
+  await releaseAll(cluster)
+  for (const index of [5, 6]) cluster.server(index).kill()
+  await cluster.clock.advance(deadAfterMs + 10_000)
+  await cluster.remove('/file-0')
+  await cluster.emptyTrash()
+  await cluster.clock.advance(5000)
+  const dead = new Set([5, 6].map((index) => cluster.server(index).id))
+  for (const { members } of await groupsOf(cluster)) {
+    const short = members.filter(({ server, state }) => dead.has(server) && state === 'in').length
+    assert.notEqual(short, 2, 'a group with one member left is being repaired')
+  }
+  assert.equal(
+    (await groupsOf(cluster)).some(({ members }) =>
+      members.some(({ server, state }) => dead.has(server) && state === 'in'),
+    ),
+    true,
+  )
+  assert.ok((await cluster.master.status()).pendingDeletes > 0)
+  await cluster.clock.advance(60_000)
+  await cluster.clock.until(() => isWhole(cluster), 'repair after the hold-off')
+  await cluster.clock.until(
+    async () => (await cluster.master.status()).pendingDeletes === 0,
+    'deletes after the hold-off',
+  )
+})
