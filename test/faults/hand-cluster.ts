@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bin } from './preloaded.ts'
 
-const readyWithinMs = 60_000
+const readyWithinMs = 30_000
 
 export const master = 'master'
 export type ServerName = typeof master | `chunkserver-${number}`
@@ -43,6 +43,7 @@ export class HandCluster {
   readonly #running = new Map<ServerName, Running>()
   /** Kept from the first start on, so that a server is found where it was. */
   readonly #addresses = new Map<ServerName, string>()
+  readonly #httpPorts = new Map<ServerName, string>()
   readonly #ids = new Map<ServerName, string>()
   readonly #host = ownLoopbackAddress()
   /** What the processes said on stderr, of all their lives. */
@@ -103,6 +104,7 @@ export class HandCluster {
     this.#running.set(name, { child, exited: new Promise((resolve) => child.once('close', () => resolve())) })
     const said = await this.#readyLine(name, child)
     this.#addresses.set(name, said.address ?? (said.endpoints?.master as string))
+    this.#httpPorts.set(name, new URL(said.http ?? (said.endpoints?.http as string)).port)
     if (said.id !== undefined) this.#ids.set(name, said.id)
   }
 
@@ -142,7 +144,8 @@ export class HandCluster {
     const { host = this.#host, joinFile = this.joinFile } = this.#options.place?.(name) ?? {}
     const common = [
       ...['--data', this.data(name), '--json'],
-      ...['--listen', this.#addresses.get(name) ?? `${host}:0`, '--http-port', '0'],
+      ...['--listen', this.#addresses.get(name) ?? `${host}:0`],
+      ...['--http-port', this.#httpPorts.get(name) ?? '0'],
     ]
     if (name === master) return ['master', ...common, ...(this.#options.masterArgs ?? [])]
     const capacity = ['--capacity', this.#options.capacity ?? '1GiB']
@@ -187,7 +190,8 @@ function ownLoopbackAddress(): string {
 interface ReadyLine {
   readonly id?: string
   readonly address?: string
-  readonly endpoints?: { readonly master: string }
+  readonly http?: string
+  readonly endpoints?: { readonly master: string; readonly http: string }
 }
 
 /** The client key's file of a stopped cluster tells whose stores to expect. */

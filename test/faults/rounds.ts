@@ -37,6 +37,8 @@ export interface RoundsOptions {
   /** How often, in [0, 1], the disks are compared right after a crash of everything. Default 0.5. */
   readonly copyCheckChance?: number
   readonly maxFileBytes?: number
+  /** Ends it after the round under way. */
+  readonly signal?: AbortSignal
   readonly say?: (line: string) => void
 }
 
@@ -95,7 +97,7 @@ class Rounds {
     const { rounds, mode, seed, restEvery = 25 } = this.#options
     const startedMs = performance.now()
     await this.#start()
-    while (this.#round < rounds) {
+    while (this.#round < rounds && this.#options.signal?.aborted !== true) {
       this.#round++
       try {
         await this.#oneRound()
@@ -187,14 +189,23 @@ async function main(): Promise<void> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const wanted = values.mode === 'all' ? modes : modes.filter((mode) => mode === values.mode)
   if (wanted.length === 0) throw new Error(`there is no mode ${values.mode}: all, ${modes.join(', ')}`)
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
   for (const mode of wanted) {
+    if (stop.signal.aborted) return
     const reason = whyNotHere(mode)
     if (reason !== false) {
       say(`${mode}: skipped: ${reason}`)
       continue
     }
     say(`${mode}: seed ${values.seed}`)
-    const result = await runRounds({ rounds: Number(values.rounds), mode, seed: Number(values.seed), say })
+    const result = await runRounds({
+      rounds: Number(values.rounds),
+      mode,
+      seed: Number(values.seed),
+      signal: stop.signal,
+      say,
+    })
     say(JSON.stringify(result))
     if (result.violations.length > 0) process.exitCode = 1
   }

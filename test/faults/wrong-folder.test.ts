@@ -105,6 +105,24 @@ suite('a disk that is missing or read-only at start', () => {
   })
 })
 
+// Each would answer under the other's failure domain: copies that are believed to be apart could end up together.
+test('two data folders that were swapped are refused by name, and serve again when they are back', {
+  skip: linux,
+}, async () => {
+  using folder = new TemporaryFolder()
+  const cluster = await stoppedCluster(folder)
+  const [one, other] = ['chunkserver-1', 'chunkserver-2'].map((name) => join(cluster.folder, name)) as [string, string]
+  const swap = () => {
+    renameSync(one, folder.at('held'))
+    renameSync(other, one)
+    renameSync(folder.at('held'), other)
+  }
+  swap()
+  await assert.rejects(cluster.start(), /Cannot .*chunkserver-[12]/)
+  swap()
+  await readsKept(cluster)
+})
+
 async function stoppedCluster(folder: TemporaryFolder): Promise<RealCluster> {
   const cluster = new RealCluster(folder.at('data'), ['--port', '0', '--capacity', '64MiB'])
   await cluster.start()
