@@ -8,7 +8,7 @@
 import type { S3Request } from '../request/s3-request.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import type { AccessKey, Account, Accounts } from './accounts.ts'
-import { checkSkew, formatTimestamp, parseHttpDate, parseTimestamp } from './request-times.ts'
+import { checkSkew, formatTimestamp, parseSignedDate, parseTimestamp } from './request-times.ts'
 import { signatureV2 } from './signature-v2.ts'
 import {
   type CredentialScope,
@@ -68,7 +68,7 @@ function headerV4(request: S3Request, header: string, options: AuthenticatorOpti
   checkScope(scope, options, 'AuthorizationHeaderMalformed')
   const { headers } = request
   const timestamp = headers.get('x-amz-date')
-  const sentMs = timestamp === undefined ? parseHttpDate(headers.get('date') ?? '') : parseTimestamp(timestamp)
+  const sentMs = timestamp === undefined ? parseSignedDate(headers.get('date') ?? '') : parseTimestamp(timestamp)
   if (sentMs === undefined) {
     throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
@@ -151,7 +151,7 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
   const [, accessKeyId = '', signature = ''] = match
   const { headers } = request
   const date = headers.get('x-amz-date') ?? headers.get('date')
-  const sentMs = parseHttpDate(date ?? '')
+  const sentMs = parseSignedDate(date ?? '')
   if (sentMs === undefined) {
     throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }

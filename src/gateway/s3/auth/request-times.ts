@@ -19,8 +19,8 @@ export function parseTimestamp(text: string): number | undefined {
   return Number.isNaN(timeMs) ? undefined : timeMs
 }
 
-/** `Tue, 27 Mar 2007 19:36:42 +0000` and ISO forms. */
-export function parseHttpDate(text: string): number | undefined {
+/** Of a `Date` header: clients of version 2 write `+0000` and other forms that HTTP does not know. */
+export function parseSignedDate(text: string): number | undefined {
   const timeMs = parseTimestamp(text) ?? (text.length <= 64 ? Date.parse(text) : Number.NaN)
   return Number.isNaN(timeMs) ? undefined : timeMs
 }

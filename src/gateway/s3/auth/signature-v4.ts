@@ -4,9 +4,10 @@
  * @module
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { percentDecode, percentEncode, percentEncodePath } from '../request/percent.ts'
+import { percentEncode } from '../request/percent.ts'
 import type { RequestHeaders } from '../request/request-headers.ts'
 import type { S3Request } from '../request/s3-request.ts'
+import { decodeObjectKey, urlEncodeName } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
 
 /** `KEY/20130524/us-east-1/s3/aws4_request`, taken apart. */
@@ -61,7 +62,7 @@ export function canonicalRequest(
   const headers = signedHeaders.map((name) => `${name}:${canonicalValue(request.headers, name)}\n`)
   return [
     request.method,
-    percentEncodePath(percentDecode(request.rawPath)),
+    urlEncodeName(decodeObjectKey(request.rawPath)),
     canonicalQuery(request, without),
     headers.join(''),
     signedHeaders.join(';'),

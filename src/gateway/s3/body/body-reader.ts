@@ -10,11 +10,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { AshlarError } from '../../../base/errors.ts'
 import type { Clock } from '../../../env/clock.ts'
-import { type ChecksumAlgorithm, checksumHeader, isChecksumValue } from '../rules/checksums/checksum-algorithm.ts'
+import { type ChecksumAlgorithm, checksumHeader } from '../rules/checksums/checksum-algorithm.ts'
 import { type ChecksumHasher, checksumHasher } from '../rules/checksums/checksum-hasher.ts'
+import { checkChecksum } from '../rules/checksums/requested-checksum.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { decodeChunked, type Trailer } from './aws-chunked.ts'
-import { badChecksum, type Payload } from './payload.ts'
+import type { Payload } from './payload.ts'
 
 export interface BodyOptions {
   readonly clock: Clock
@@ -114,10 +115,10 @@ export class BodyReader {
     const { algorithm } = checksum
     const value = this.#checksum.digest()
     const expected = checksum.expected === 'trailer' ? trailer?.get(checksumHeader(algorithm)) : checksum.expected
-    if (checksum.expected === 'trailer' && (expected === undefined || !isChecksumValue(algorithm, expected))) {
+    if (checksum.expected === 'trailer' && expected === undefined) {
       throw new S3Error('MalformedXML', 'The checksum that x-amz-trailer names did not follow the body.')
     }
-    if (expected !== undefined && expected !== value) throw badChecksum(algorithm)
+    if (expected !== undefined) checkChecksum(algorithm, expected, value)
     return { ...digests, checksum: { algorithm, value } }
   }
 

@@ -6,14 +6,8 @@
 import type { Authenticated } from '../auth/authenticate.ts'
 import type { SigningContext } from '../auth/signature-v4.ts'
 import type { S3Request } from '../request/s3-request.ts'
-import {
-  algorithmOfHeader,
-  type ChecksumAlgorithm,
-  checksumAlgorithms,
-  checksumHeader,
-  isChecksumValue,
-  parseChecksumAlgorithm,
-} from '../rules/checksums/checksum-algorithm.ts'
+import type { ChecksumAlgorithm } from '../rules/checksums/checksum-algorithm.ts'
+import { requestedChecksum } from '../rules/checksums/requested-checksum.ts'
 import { S3Error } from '../rules/s3-error.ts'
 
 export interface Payload {
@@ -134,28 +128,7 @@ function md5Of(text: string | undefined): Buffer | undefined {
 }
 
 function checksumOf({ headers }: S3Request): PayloadChecksum | undefined {
-  const given = checksumAlgorithms.filter((algorithm) => headers.has(checksumHeader(algorithm)))
-  const trailers = (headers.get('x-amz-trailer') ?? '')
-    .split(',')
-    .flatMap((name) => algorithmOfHeader(name.trim()) ?? [])
-  if (given.length + trailers.length > 1) {
-    throw new S3Error(
-      'InvalidRequest',
-      'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
-    )
-  }
-  const [algorithm] = given
-  if (algorithm !== undefined) {
-    const expected = headers.get(checksumHeader(algorithm)) as string
-    if (!isChecksumValue(algorithm, expected)) throw badChecksum(algorithm)
-    return { algorithm, expected }
-  }
-  const [trailer] = trailers
-  if (trailer !== undefined) return { algorithm: trailer, expected: 'trailer' }
-  const wanted = headers.get('x-amz-sdk-checksum-algorithm') ?? headers.get('x-amz-checksum-algorithm')
-  return wanted === undefined ? undefined : { algorithm: parseChecksumAlgorithm(wanted), expected: undefined }
-}
-
-export function badChecksum(algorithm: ChecksumAlgorithm): S3Error {
-  return new S3Error('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`)
+  const requested = requestedChecksum(headers.record())
+  if (requested === undefined) return undefined
+  return { algorithm: requested.algorithm, expected: requested.isTrailer ? 'trailer' : requested.value }
 }

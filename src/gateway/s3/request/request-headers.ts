@@ -6,6 +6,7 @@
 
 export class RequestHeaders {
   readonly #values = new Map<string, string>()
+  #record: Readonly<Record<string, string>> | undefined
 
   /** @param raw names and values in turn, as `IncomingMessage.rawHeaders` */
   constructor(raw: readonly string[]) {
@@ -34,6 +35,12 @@ export class RequestHeaders {
 
   names(): Iterable<string> {
     return this.#values.keys()
+  }
+
+  /** As the rules take them. */
+  record(): Readonly<Record<string, string>> {
+    this.#record ??= Object.fromEntries(this.#values)
+    return this.#record
   }
 }
 

@@ -3,8 +3,8 @@
  * (`/bucket/key`) or virtual-host style (`bucket.domain`). Keys are decoded once and never normalised.
  * @module
  */
+import { checkObjectKey, decodeObjectKey } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { percentDecode } from './percent.ts'
 import { Query } from './query.ts'
 import { RequestHeaders } from './request-headers.ts'
 
@@ -28,8 +28,6 @@ export interface RawRequest {
   readonly rawHeaders: readonly string[]
 }
 
-const keyBytes = 1024
-
 /**
  * @param domains hosts that carry buckets in front of them, without ports, in lower case
  * @throws {S3Error} `InvalidURI`, `KeyTooLongError`
@@ -40,16 +38,12 @@ export function parseS3Request({ method, url, rawHeaders }: RawRequest, domains:
   const rawPath = at < 0 ? target : target.slice(0, at)
   const query = Query.parse(at < 0 ? '' : target.slice(at + 1))
   const headers = new RequestHeaders(rawHeaders)
-  const path = percentDecode(rawPath).slice(1)
+  const path = decodeObjectKey(rawPath).slice(1)
   const hostBucket = bucketOfHost(headers.get('host') ?? '', domains)
   const slash = path.indexOf('/')
   const bucket = hostBucket ?? (slash < 0 ? path : path.slice(0, slash))
   const key = hostBucket === undefined ? (slash < 0 ? '' : path.slice(slash + 1)) : path
-  if (Buffer.byteLength(key) > keyBytes) {
-    throw new S3Error('KeyTooLongError', 'Your key is too long.', {
-      details: { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: String(keyBytes) },
-    })
-  }
+  if (key !== '') checkObjectKey(key)
   return {
     method,
     rawPath,
