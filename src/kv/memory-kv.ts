@@ -11,7 +11,6 @@
  * under way whole or not at all.
  * @module
  */
-import { assert } from '../base/assert.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock } from '../env/clock.ts'
@@ -142,8 +141,8 @@ class MemoryEngine implements MemoryKV {
   }
 
   crash(): void {
-    assert(this.#life !== 'closed', 'a closed engine cannot crash')
-    if (this.#life === 'crashed') return
+    // One that was closed has nothing left to lose.
+    if (this.#life === 'crashed' || this.#life === 'closed') return
     this.#life = 'crashed'
     if (this.#groupSync === undefined) this.image.loseLatest(this.#random.below(this.image.unsyncedCount + 1))
     else this.#groupSync.crash()
