@@ -27,6 +27,8 @@ export class FileStats {
   readonly underReplicated: boolean
   /** Of a directory: entries directly inside, where known. */
   readonly entries: number | undefined
+  /** Of a write that was answered just now: it replaced a file. */
+  readonly replaced: boolean
   /** Only where they were asked for. */
   readonly xattrs: ReadonlyMap<string, Buffer>
 
@@ -44,6 +46,7 @@ export class FileStats {
     this.policy = attributes.policy
     this.underReplicated = attributes.underReplicated ?? false
     this.entries = attributes.entries
+    this.replaced = attributes.replaced ?? false
     this.xattrs = attributes.xattrs === undefined ? noXattrs : xattrMap(attributes.xattrs)
   }
 

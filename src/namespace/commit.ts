@@ -134,7 +134,7 @@ export async function putFile(
   const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced: found?.entry })
   tx.put(entryKey(parent.inode, lastName(path)), entryRow.encode(entry))
   tally.entry(parent.inode, 'file', file.content.length, 1)
-  return attributesOf(entry, { policy: parent.policy })
+  return attributesOf(entry, { policy: parent.policy, replaced: found !== undefined })
 }
 
 /** Writes another row for an entry that stays where it is. */

@@ -16,6 +16,8 @@ export interface AttributeExtras {
   readonly counters?: DirectoryCounters | undefined
   readonly underReplicated?: boolean | undefined
   readonly wantXattrs?: boolean | undefined
+  /** Of the answer to a write. */
+  readonly replaced?: boolean | undefined
 }
 
 export function attributesOf(entry: Entry, extras: AttributeExtras = {}): Attributes {
@@ -36,6 +38,7 @@ export function attributesOf(entry: Entry, extras: AttributeExtras = {}): Attrib
     underReplicated: extras.underReplicated === true ? true : undefined,
     accessedMs: entry.accessedMs,
     entries: counters === undefined ? undefined : counters.files + counters.directories,
+    replaced: extras.replaced === true ? true : undefined,
   }
 }
 

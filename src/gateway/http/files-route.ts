@@ -140,7 +140,8 @@ async function put(
   }
   const stats = await client.writeFile(path, bodyOf(request), { ...condition, makeParents: true, signal })
   response.setHeader('ETag', entityTag(stats.version))
-  answerJson(response, 201, { path, kind: 'file', size: stats.size, version: stats.version, crc32: stats.crc32 })
+  const statusCode = stats.replaced ? 200 : 201
+  answerJson(response, statusCode, { path, kind: 'file', size: stats.size, version: stats.version, crc32: stats.crc32 })
 }
 
 /** The body; one that ends early is the client's doing. */

@@ -35,6 +35,8 @@ export const attributes = struct('attributes', 1, {
   accessedMs: optional(14, uint),
   /** Directories: entries directly inside. */
   entries: optional(15, uint),
+  /** In the answer to a write: it replaced a file, which is in trash now. Not known when an answer is given again. */
+  replaced: optional(16, bool),
 })
 export type Attributes = Infer<typeof attributes>
 
