@@ -175,7 +175,8 @@ export class MasterLink {
       view.learnTime(value.clusterTime)
       this.#obeyInterval(value.heartbeatMs)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
-      await sleep(env.clock, this.#heartbeatMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
+      const pauseMs = env.buggify('heartbeat: late') ? 5 * this.#heartbeatMs : this.#heartbeatMs
+      await sleep(env.clock, pauseMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
     }
   }
 

@@ -180,7 +180,8 @@ export class AllocationPool {
 
   async #fill(shelf: Shelf, { path, chunkBytes }: SlotRequest): Promise<void> {
     try {
-      const count = Math.min(limits.allocationIds, Math.max(shelf.nextCount, shelf.waiting))
+      const isFew = this.#env.buggify('allocations: one id at a time')
+      const count = isFew ? 1 : Math.min(limits.allocationIds, Math.max(shelf.nextCount, shelf.waiting))
       const held = await this.#allocate({ path, chunkBytes, count, avoid: [] })
       if (!shelf.isLarge) shelf.nextCount = Math.min(limits.allocationIds, shelf.nextCount * 2)
       shelf.givenCount = held.allocation.count

@@ -101,7 +101,9 @@ export class MasterLink {
       try {
         if (peer === undefined || peer.isClosed) peer = await this.#connected(attemptMs, signal)
         const callOptions = signal === undefined ? { timeoutMs: attemptMs } : { timeoutMs: attemptMs, signal }
-        return await peer.call(method, request, callOptions)
+        const reply = await peer.call(method, request, callOptions)
+        if (!this.#env.buggify('master call: its answer is lost')) return reply
+        failure = new AshlarError('connection-lost', `Cannot call ${method.name}: its answer was lost`)
       } catch (error) {
         failure = toAshlarError(error, `call ${method.name}`)
       }

@@ -66,9 +66,17 @@ const defaultCapacityBytes = 2 ** 30
 const reserveBytes = 256 * 1024
 export const storePath = '/store'
 
+export interface ServerProgramOptions {
+  readonly secrets: ClusterSecrets
+  readonly syncDelayMs: number
+  /** At which a segment is full: a small one, so that there is something to compact. */
+  readonly segmentBytes: number
+}
+
 export class ServerProgram implements Program {
   readonly domain: string
   readonly #capacityBytes: number
+  readonly #segmentBytes: number
   readonly #secrets: ClusterSecrets
   readonly #indexes: SimIndexes
   #isMade = false
@@ -76,11 +84,9 @@ export class ServerProgram implements Program {
   store: OpenedStore | undefined
   server: ChunkServer | undefined
 
-  constructor(
-    name: string,
-    { rack, capacityBytes = defaultCapacityBytes }: SimServer,
-    { secrets, syncDelayMs }: { readonly secrets: ClusterSecrets; readonly syncDelayMs: number },
-  ) {
+  constructor(name: string, { rack, capacityBytes = defaultCapacityBytes }: SimServer, options: ServerProgramOptions) {
+    const { secrets, syncDelayMs, segmentBytes } = options
+    this.#segmentBytes = segmentBytes
     this.domain = rack ?? name
     this.#capacityBytes = capacityBytes
     this.#secrets = secrets
@@ -96,6 +102,7 @@ export class ServerProgram implements Program {
       create: !this.#isMade,
       capacityBytes: this.#capacityBytes,
       reserveBytes,
+      segmentBytes: this.#segmentBytes,
       index: this.#indexes.engine(env),
     })
     this.#isMade = true

@@ -20,6 +20,7 @@ const windowBytes = 1024 * 1024
 /** Between two arrivals of one direction: events of one time have no order. */
 const apartMs = 0.001
 const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+const piecemealOneIn = 32
 const nothing = Buffer.alloc(0)
 
 interface QueuedWrite {
@@ -266,8 +267,8 @@ export class SimConnection implements Connection {
         return
       }
       this.#peer?.windowFreed(bytes.length)
-      for (let at = 0; at < bytes.length; at += receiveBuffer.length) {
-        const lengthBytes = bytes.copy(receiveBuffer, 0, at, at + receiveBuffer.length)
+      for (let at = 0, lengthBytes = 0; at < bytes.length; at += lengthBytes) {
+        lengthBytes = bytes.copy(receiveBuffer, 0, at, at + this.#drawPieceBytes(bytes.length - at))
         this.#handlers.data(receiveBuffer.subarray(0, lengthBytes))
         if (this.#over !== undefined) return
         if (this.#paused) {
@@ -276,6 +277,13 @@ export class SimConnection implements Connection {
         }
       }
     }
+  }
+
+  /** A stream has no messages: now and then what was written together arrives in pieces. */
+  #drawPieceBytes(mostBytes: number): number {
+    const { random } = this.process
+    if (random.fraction() * piecemealOneIn >= 1) return receiveBuffer.length
+    return 1 + random.below(Math.min(mostBytes, receiveBuffer.length))
   }
 
   windowFreed(sizeBytes: number): void {

@@ -140,13 +140,14 @@ class SimWorld implements World {
     this.#buggify = new Buggify(random.stream('buggify'), { enabled: cluster.buggify })
     this.clock = observerClock(this.#scheduler, () => this.#readyMs)
 
+    const segmentBytes = random.stream('segments').weighted(segmentSizes, () => 1)
     const secrets = secretsOf(random.stream('secrets'))
     const host = (name: string, program: Program) => this.#newHost(name, program, random.stream(name))
     const master = new MasterProgram(cluster, secrets)
     this.#master = { host: host('master', master), program: master }
     this.#servers = cluster.servers.map((server, index) => {
       const name = `chunkserver-${index + 1}`
-      const program = new ServerProgram(name, server, { secrets, syncDelayMs: cluster.syncDelayMs })
+      const program = new ServerProgram(name, server, { secrets, syncDelayMs: cluster.syncDelayMs, segmentBytes })
       return { host: host(name, program), program }
     })
     this.#clients = Array.from({ length: cluster.clients }, (_, index) => {
@@ -291,6 +292,8 @@ class SimWorld implements World {
     this.#options.onStory?.({ atMs: this.clock.monotonicMs(), host, what })
   }
 }
+
+const segmentSizes = [16 * 1024, 64 * 1024, 1024 * 1024]
 
 /** Clocks of machines differ by up to 200 ppm and two seconds. */
 const maxDrift = 200e-6

@@ -8,6 +8,7 @@
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock, Timer } from '../env/clock.ts'
+import type { Env } from '../env/env.ts'
 import type { Log } from '../env/log.ts'
 import type { ChunkIndex } from './chunk-index.ts'
 import type { Fence } from './fence.ts'
@@ -22,6 +23,7 @@ export interface IndexKeeperOptions {
   readonly index: ChunkIndex
   readonly fence: Fence
   readonly reserve: SpaceReserve
+  readonly buggify: Env['buggify']
   /** Runs after each checkpoint that wrote something: compaction looks for work then. */
   readonly afterCheckpoint?: () => void
 }
@@ -39,7 +41,8 @@ export class IndexKeeper {
   /** To be called after events were added: sees to it that they are written soon. */
   noteEvents(): void {
     if (this.#isClosed) return
-    if (this.#options.index.pendingEvents >= eagerEvents) this.#start()
+    const isEager = this.#options.index.pendingEvents >= eagerEvents
+    if (isEager || this.#options.buggify('index: a checkpoint for each event')) this.#start()
     else this.#timer ??= this.#options.clock.after(delayMs, () => this.#start(), { background: true })
   }
 

@@ -51,7 +51,7 @@ export type IndexEngine = (options: {
 }) => Promise<TxnKV>
 
 export interface OpenDiskStoreOptions {
-  readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'random'>
+  readonly env: Pick<Env, 'clock' | 'disk' | 'log' | 'random'> & Partial<Pick<Env, 'buggify'>>
   /** Absolute path of the store's folder. */
   readonly path: string
   /** Whose store is expected. With `create`, what a new one becomes; a server id is drawn if there is none. */
@@ -142,7 +142,7 @@ interface Folder {
 
 async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unlock }: Folder): Promise<OpenedStore> {
   const { env } = options
-  const { disk, clock } = env
+  const { disk, clock, buggify = () => false } = env
   for (const folder of layout.folders) await disk.makeDirectory(folder)
   await disk.syncDirectory(layout.root)
   const log = env.log.child({ store: identity.server })
@@ -189,7 +189,7 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
     if (recovered.tail !== undefined) await segmentLog.resume(recovered.tail)
     const index = new ChunkIndex({ kv: watchIndex(kv, onIndexCorrupt), table, sequence: () => segmentLog.sequence })
     const keeper = new IndexKeeper({
-      ...{ clock, log, index, fence, reserve },
+      ...{ clock, log, index, fence, reserve, buggify },
       afterCheckpoint: () => compactor.kick(),
     })
     const handles = new FileHandles(disk, { maxIdle: limits.storeIdleFiles })
