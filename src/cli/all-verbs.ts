@@ -2,6 +2,7 @@
 import { registerCompletion } from './completion/completion-verb.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
 import { registerShell } from './shell/shell-verb.ts'
+import { registerSim } from './sim/sim-verb.ts'
 import { registerUp } from './up/up-verb.ts'
 import type { VerbRegistry } from './verb-registry.ts'
 import { registerVerbs } from './verbs/register.ts'
@@ -12,6 +13,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registerUp(registry)
   registerServerVerbs(registry)
   registerVerbs(registry)
+  registerSim(registry)
   registerShell(registry)
   registerCompletion(registry)
 }
