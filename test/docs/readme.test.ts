@@ -146,23 +146,6 @@ test('every link of the README and of docs/ leads to a file, and to a heading wh
   assert.deepEqual(broken, [])
 })
 
-test('docs/faults.md: every row says what covers it, and every test it names exists', () => {
-  const rows = read('docs/faults.md')
-    .split('\n')
-    .filter((line) => line.startsWith('| ') && !line.includes('covered by'))
-  assert.ok(rows.length > 100)
-  for (const row of rows) {
-    const coverage = row.split(/(?<!\\)\|/).at(-2) ?? ''
-    assert.match(coverage, /\]\(\.\.\/|waits for: \S|not covered|does not apply: \S/, row.slice(0, 60))
-    for (const [, name = '', file = ''] of coverage.matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+)\)/g)) {
-      assert.ok(
-        testNamesOf(file).some((candidate) => isNamedBy(name, candidate)),
-        `${file} has no test "${name}"`,
-      )
-    }
-  }
-})
-
 test('docs/formats/README.md names every page of its folder', () => {
   const index = read('docs/formats/README.md')
   for (const page of globSync('*.md', { cwd: join(projectFolder, 'docs/formats') })) {
@@ -189,22 +172,4 @@ function headingsOf(file: string): string[] {
       .replaceAll(/[^\p{L}\p{N} -]/gu, '')
       .replaceAll(' ', '-'),
   )
-}
-
-/** The names of tests as they stand in the source, escapes undone. */
-function testNamesOf(file: string): string[] {
-  return [...read(file).matchAll(/\btest\(\s*(['"`])(.+?)\1,/g)].map(([, , name = '']) =>
-    name.replaceAll(/\\(.)/g, '$1'),
-  )
-}
-
-/** `…` stands for any part. */
-function isNamedBy(name: string, candidate: string): boolean {
-  let at = 0
-  for (const part of name.split('…')) {
-    const found = candidate.indexOf(part, at)
-    if (found < 0 || (at === 0 && found > 0)) return false
-    at = found + part.length
-  }
-  return at === candidate.length || name.endsWith('…')
 }

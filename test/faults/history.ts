@@ -8,6 +8,8 @@
 export interface Content {
   readonly seed: number
   readonly length: number
+  /** Of what was found and nobody wrote. */
+  readonly bytes?: Buffer
 }
 
 export type State = Content | undefined
@@ -18,15 +20,21 @@ export interface PathHistory {
   acknowledgedMs: number
   /** The states before, newest last, with the time each was acknowledged: what an acknowledgement after the fault falls back to. */
   readonly earlier: { readonly state: State; readonly acknowledgedMs: number }[]
-  pending: { readonly state: State } | undefined
+  pending: Pending | undefined
+}
+
+export interface Pending {
+  readonly state: State
+  /** An append of many chunks goes in steps: its first part may be all there is. */
+  readonly inSteps: boolean
 }
 
 export class History {
   readonly #paths = new Map<string, PathHistory>()
   acknowledgements = 0
 
-  begin(path: string, state: State): void {
-    this.#path(path).pending = { state }
+  begin(path: string, state: State, { inSteps = false } = {}): void {
+    this.#path(path).pending = { state, inSteps }
   }
 
   acknowledge(path: string): void {
@@ -83,6 +91,14 @@ export class History {
     return [acknowledged, pending?.state, ...earlier.map(({ state }) => state)].some((state) => matches(found, state))
   }
 
+  /** What `found` is when it is the first part of an append that went in steps, and was not acknowledged. */
+  firstPart(path: string, found: Buffer | undefined): State {
+    const { pending } = this.#path(path)
+    if (found === undefined || pending?.state === undefined || !pending.inSteps) return undefined
+    const part = { seed: pending.state.seed, length: found.length }
+    return found.length < pending.state.length && matches(found, part) ? part : undefined
+  }
+
   #path(path: string): PathHistory {
     let history = this.#paths.get(path)
     if (history === undefined) {
@@ -94,7 +110,8 @@ export class History {
 }
 
 /** Bytes that tell their seed and position: any mix of two contents is seen. */
-export function bytesOf({ seed, length }: Content): Buffer {
+export function bytesOf({ seed, length, bytes: found }: Content): Buffer {
+  if (found !== undefined) return found
   const bytes = Buffer.allocUnsafe(length)
   let state = (seed * 2_654_435_761) >>> 0 || 1
   for (let at = 0; at < length; at += 4) {

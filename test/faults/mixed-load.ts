@@ -89,7 +89,8 @@ export class MixedLoad {
     // The whole is made from one seed again, so that it can be checked: only an empty file can be appended to so.
     if (current.length !== 0) return await this.#write(path)
     const content = this.#content()
-    await this.#attempt([[path, content]], () => this.#client.appendFile(path, bytesOf(content), { expectedLength: 0 }))
+    const append = () => this.#client.appendFile(path, bytesOf(content), { expectedLength: 0 })
+    await this.#attempt([[path, content]], append, { inSteps: true })
   }
 
   async #rename(from: string, to: string): Promise<void> {
@@ -104,8 +105,12 @@ export class MixedLoad {
     )
   }
 
-  async #attempt(changes: readonly (readonly [string, State])[], act: () => Promise<unknown>): Promise<void> {
-    for (const [path, state] of changes) this.#history.begin(path, state)
+  async #attempt(
+    changes: readonly (readonly [string, State])[],
+    act: () => Promise<unknown>,
+    options: { readonly inSteps?: boolean } = {},
+  ): Promise<void> {
+    for (const [path, state] of changes) this.#history.begin(path, state, options)
     try {
       await act()
       for (const [path] of changes) this.#history.acknowledge(path)

@@ -32,17 +32,24 @@ const redundantWithinMs = 90_000
 /** Sessions of ended clients live for a minute of cluster time; what they left goes after it. */
 const restWithinMs = 240_000
 
+export interface FileCheck {
+  readonly history: History
+  /** Acknowledgements stamped later prove nothing. */
+  readonly faultMs: number
+  readonly tell: Tell
+  /** Called for each file that holds the first part of an append that was not acknowledged. */
+  readonly onFirstPart: () => void
+}
+
 /** @returns how many files were read */
-export async function checkFiles(
-  cluster: HandCluster,
-  { history, faultMs, tell }: { readonly history: History; readonly faultMs: number; readonly tell: Tell },
-): Promise<number> {
+export async function checkFiles(cluster: HandCluster, check: FileCheck): Promise<number> {
+  const { history, tell } = check
   await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 30_000 })
   const paths = history.paths()
   const left = paths.values()
   await Promise.all(
     Array.from({ length: readsAtOnce }, async () => {
-      for (const path of left) await checkFile(client, path, { history, faultMs, tell })
+      for (const path of left) await checkFile(client, path, check)
     }),
   )
   const known = new Set(paths)
@@ -55,7 +62,7 @@ export async function checkFiles(
 async function checkFile(
   client: AshlarClient,
   path: string,
-  { history, faultMs, tell }: { readonly history: History; readonly faultMs: number; readonly tell: Tell },
+  { history, faultMs, tell, onFirstPart }: FileCheck,
 ): Promise<void> {
   let found: Buffer | undefined
   try {
@@ -67,15 +74,21 @@ async function checkFile(
     }
   }
   const allowed = history.allowed(path, faultMs)
-  const state = allowed.find((candidate) => matches(found, candidate))
-  if (!allowed.some((candidate) => matches(found, candidate))) {
-    tell(
-      found === undefined || history.held(path, found) ? 'lost' : 'wrong bytes',
-      `${path} holds ${found === undefined ? 'nothing' : `${found.length} bytes`}, ` +
-        `allowed were ${JSON.stringify(allowed.map((one) => one?.length ?? 'nothing'))}`,
+  if (allowed.some((candidate) => matches(found, candidate))) {
+    history.settle(
+      path,
+      allowed.find((candidate) => matches(found, candidate)),
     )
+    return
   }
-  history.settle(path, state)
+  const firstPart = history.firstPart(path, found)
+  if (firstPart === undefined) {
+    const kind = found === undefined || history.held(path, found) ? 'lost' : 'wrong bytes'
+    const lengths = JSON.stringify(allowed.map((one) => one?.length ?? 'nothing'))
+    tell(kind, `${path} holds ${found === undefined ? 'nothing' : `${found.length} bytes`}, allowed were ${lengths}`)
+  } else onFirstPart()
+  // From now on that is what it holds: each round tells of its own.
+  history.settle(path, firstPart ?? (found && { seed: 0, length: found.length, bytes: found }))
 }
 
 /** Waits until all servers are up and no chunk is short of a copy. */
