@@ -93,6 +93,8 @@ export const limits = {
   /** Groups that a server fills, or is the source of, at once. */
   fillsPerServer: 8,
   fillsInAll: 1024,
+  /** Steps of a plan that one answer shows. */
+  planSteps: 1024,
   /** Copies of chunks that wait for room on their servers, of each duty. */
   copiesWaiting: 16_384,
   locksPerSession: 1024,

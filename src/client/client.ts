@@ -7,6 +7,7 @@ import type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
 import { AttributeCalls } from './attribute-calls.ts'
 import type { ClientCore } from './client-core.ts'
 import { ClusterCalls } from './cluster-calls.ts'
+import { type Duties, DutyCalls } from './duty-calls.ts'
 import { FileCalls } from './file-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
 import type { AshlarClient, ChunkReport, FileHandle, Lock, ReplicaReport, Summary, TrashEntry } from './filesystem.ts'
@@ -25,6 +26,7 @@ export class Client implements AshlarClient {
   readonly #trash: TrashCalls
   readonly #locks: Locks
   readonly #cluster: ClusterCalls
+  readonly duties: Duties
 
   constructor(core: ClientCore) {
     this.#core = core
@@ -34,6 +36,7 @@ export class Client implements AshlarClient {
     this.#trash = new TrashCalls(core)
     this.#locks = new Locks(core)
     this.#cluster = new ClusterCalls(core)
+    this.duties = new DutyCalls(core)
   }
 
   get clusterId(): ClusterId {

@@ -16,6 +16,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
+import type { Duties } from './duty-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
 import type {
   AppendOptions,
@@ -202,6 +203,8 @@ export interface ClusterView {
   /** Settings by name, as text. */
   settings(options?: CallOptions): Promise<Readonly<Record<string, string>>>
   setSetting(name: string, value: string, options?: CallOptions): Promise<void>
+  /** Drain, maintenance, plans. */
+  readonly duties: Duties
 }
 
 /** A connected client. Many calls at once are fine: they share connections, allocations and one memory budget. */

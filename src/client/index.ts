@@ -13,8 +13,10 @@ export type { Applied, ErrorCode, Retry } from '../base/error-table.ts'
 export { AshlarError, isAshlarError } from '../base/errors.ts'
 export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
-export type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
+export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
+export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 export type { ClusterFile } from './cluster-file.ts'
+export type { Duties } from './duty-calls.ts'
 export type { DirectoryEntry, FileStats } from './file-stats.ts'
 export type {
   AshlarClient,

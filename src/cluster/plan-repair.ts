@@ -99,7 +99,8 @@ function chooseFor({ group, lost, survivors }: Case, { traffic, massLoss, random
 
 /** The slot goes back to a member that died and returned, where that holds more than its replacement does yet. */
 function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
-  const filling = group.members.filter(({ state, duty }) => state === 'filling' && duty === 'repair')
+  // After a drain that was cancelled too; where a rebalance is under way both are up, and it goes on.
+  const filling = group.members.filter(({ state, duty }) => state === 'filling' && duty !== 'rebalance')
   for (const member of filling) {
     const former = leavingBeside(group, member)
     const server = former && view.servers.get(former.server)

@@ -42,16 +42,26 @@ const copyTimeoutMs = 120_000
 export class ChunkOrders {
   readonly #options: ChunkOrdersOptions
   readonly #slots = new CopySlots()
-  readonly #rate: RateMeter
+  readonly #bytes: RateMeter
+  readonly #chunks: RateMeter
 
   constructor(options: ChunkOrdersOptions) {
     this.#options = options
-    this.#rate = new RateMeter(options.env.clock)
+    this.#bytes = new RateMeter(options.env.clock)
+    this.#chunks = new RateMeter(options.env.clock)
   }
 
-  /** Bytes that are copied in a second, over the last seconds. */
-  get copyRate(): number {
-    return this.#rate.perSecond()
+  /** What is copied in a second, over the last seconds. */
+  get copyRate(): { readonly bytes: number; readonly chunks: number } {
+    return { bytes: this.#bytes.perSecond(), chunks: this.#chunks.perSecond() }
+  }
+
+  /** At the present rate; undefined while nothing is copied. Many small chunks take longer than their bytes say. */
+  timeToCopyMs({ chunks, bytes }: { readonly chunks: number; readonly bytes: number }): number | undefined {
+    const rate = this.copyRate
+    if (rate.chunks === 0) return undefined
+    const seconds = Math.max(chunks / rate.chunks, rate.bytes === 0 ? 0 : bytes / rate.bytes)
+    return Math.round(seconds * 1000)
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
@@ -80,7 +90,8 @@ export class ChunkOrders {
             asked = source
             return this.#copyFrom(source, { server, facts, group, signal })
           })
-          this.#rate.add(facts.length)
+          this.#bytes.add(facts.length)
+          this.#chunks.add(1)
           return
         } catch (error) {
           // Another one may hold it; what the last one said is thrown.

@@ -11,16 +11,18 @@ import {
   heartbeat,
   register,
 } from '../wire/methods/cluster-methods.ts'
+import type { NodeStatus } from '../wire/types/cluster-map.ts'
 import type { HandlerContext } from './handlers.ts'
 import { heartbeatIntervalMs } from './settings.ts'
 
 export interface ClusterHandlerOptions {
   readonly status: () => Promise<ClusterStatus>
+  readonly nodes: () => readonly NodeStatus[]
 }
 
-export function answerCluster(context: HandlerContext, { status }: ClusterHandlerOptions): void {
-  const { service, registry, settings } = context
-  service.handle(getNodes, async () => ({ value: { nodes: registry.nodes() } }))
+export function answerCluster(context: HandlerContext, { status, nodes }: ClusterHandlerOptions): void {
+  const { service, settings } = context
+  service.handle(getNodes, async () => ({ value: { nodes: nodes() } }))
   service.handle(getStatus, async () => ({ value: { status: await status() } }))
   service.handle(getSettings, async () => ({ value: { settings: settings.list() } }))
   service.handle(changeSetting, async ({ name, value }) => {

@@ -126,7 +126,6 @@ test('writes go on while a group is repaired, and have all their copies', async 
     const chunk = await cluster.put(`/during-${count}`, 'during')
     assert.equal(cluster.holders(chunk).filter(({ isAlive }) => isAlive).length, 3)
   }
-  assert.equal((await cluster.master.status()).underReplicatedChunks, 0)
 })
 
 test('a server that returns before its replacement is done takes its slots back, and only differences are copied', async () => {

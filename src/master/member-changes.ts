@@ -113,11 +113,24 @@ export class MemberChanges {
     return { repair, drain, rebalance }
   }
 
-  view(): ClusterView {
+  /** What one duty would do now, paused or not. @param server of a drain: as if it were asked for */
+  async planFor(duty: MemberDuty, server?: ServerId): Promise<MemberPlan> {
+    const { env, sizes } = this.#options
+    await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
+    const view = this.view(server)
+    if (duty === 'rebalance') return planRebalance(view, { perServer: limits.fillsPerServer, inAll: limits.fillsInAll })
+    if (duty === 'drain') return planDrain(view, { limits: planLimits, busy: new Set() }, env.random)
+    return planRepair(view, { limits: planLimits, massLoss: this.massLoss() }, env.random)
+  }
+
+  view(draining?: ServerId): ClusterView {
     const { map, registry, sizes } = this.#options
+    const servers = new Map(registry.loads())
+    const leaving = draining === undefined ? undefined : servers.get(draining)
+    if (leaving?.state === 'up') servers.set(leaving.id, { ...leaving, state: 'draining' })
     return {
       groups: map.index.map.groups,
-      servers: registry.loads(),
+      servers,
       sizeOf: (group) => sizes.of(group),
       isProven: (group, server) => registry.isProven(group, server),
       heldBy: (group, server) => registry.heldBy(group, server),

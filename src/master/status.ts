@@ -9,6 +9,7 @@ import type { CurrentMap } from './current-map.ts'
 import type { LostFuture } from './lost-future.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { Settings } from './settings.ts'
+import { chunksShort, drainLeft, reportWork, type WorkOptions } from './work-report.ts'
 
 export interface StatusOptions {
   readonly clusterId: ClusterId
@@ -21,6 +22,7 @@ export interface StatusOptions {
   readonly settings: Settings
   readonly lostFuture: Pick<LostFuture, 'sentence'>
   readonly clusterTime: () => Rising
+  readonly work: WorkOptions
   readonly uptimeMs: () => number
   readonly version: string
 }
@@ -35,8 +37,8 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     generation,
     leaderEpoch,
     clusterTime: options.clusterTime(),
-    servers: nodes.length,
-    serversUp: nodes.filter(({ state }) => state === 'up').length,
+    servers: nodes.filter(({ state }) => state !== 'left').length,
+    serversUp: nodes.filter(({ id, state }) => state !== 'left' && registry.peerOf(id) !== undefined).length,
     groups: map.index.map.groups.length,
     capacityBytes: sum((node) => node.capacityBytes),
     usedBytes: sum((node) => node.usedBytes),
@@ -47,7 +49,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     files: totals.files,
     directories: totals.directories,
     lengthBytes: totals.lengthBytes,
-    underReplicatedChunks: totals.owedReplicas,
+    underReplicatedChunks: totals.owedReplicas + chunksShort(options.work),
     pendingDeletes: totals.pendingDeletes,
     openAllocations: totals.openAllocations,
     sessions: totals.sessions,
@@ -60,5 +62,20 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     version: options.version,
     readOnly: options.kv.isReadOnly,
     restoreNeeded: options.lostFuture.sentence,
+    work: reportWork(options.work),
+    holdOffMs: options.work.changes.massLoss()?.leftMs,
   }
+}
+
+/** Each chunk server, with what its drain or maintenance has left. */
+export function clusterNodes(work: WorkOptions, nowMs: number): readonly NodeStatus[] {
+  return work.registry.nodes().map((node) => {
+    const left = drainLeft(node.id, work)
+    const untilMs = work.map.dutyOf(node.id).maintenanceUntilMs ?? 0
+    return {
+      ...node,
+      ...(left === undefined ? {} : { groupsLeft: left.groups, bytesLeft: left.bytes }),
+      ...(untilMs > nowMs ? { maintenanceMs: untilMs - nowMs } : {}),
+    }
+  })
 }

@@ -1,7 +1,7 @@
 /** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
-import type { ClusterStatus, NodeStatus } from '../../client/index.ts'
+import type { ClusterStatus, NodeStatus, WorkReport } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { addVerb } from './verb.ts'
@@ -24,7 +24,7 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
         formatSize(node.freeBytes),
         `${Math.round((100 * node.usedBytes) / Math.max(1, node.capacityBytes))} %`,
         String(node.chunks),
-        node.quarantinedChunks === 0 ? (node.refusal ?? '') : `${node.quarantinedChunks} in quarantine`,
+        noteOf(node),
       ])
       output.line(
         formatTable(['ID', 'ADDRESS', 'DOMAIN', 'STATE', 'CAPACITY', 'USED', 'FREE', 'LOAD', 'CHUNKS', 'NOTE'], rows),
@@ -63,6 +63,8 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
         `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
         `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
         `health     ${healthOf(status)}`,
+        ...(status.work ?? []).flatMap(describeWork),
+        ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
         ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
         ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
         ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
@@ -132,19 +134,45 @@ function byDomain(one: NodeStatus, other: NodeStatus): number {
 
 function nodeObject(node: NodeStatus): object {
   const { id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks } = node
-  const { httpAddress, quarantinedChunks, silentMs, synced, refusal } = node
+  const { httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs } = node
   return {
     ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
-    ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal },
+    ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs },
   }
 }
 
-/** What is known of redundancy: commits that went short are counted; what an absent server holds is not. */
-function healthOf({ servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded }: ClusterStatus): string {
+function noteOf({ quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, maintenanceMs, state }: NodeStatus): string {
+  const notes: string[] = []
+  if (groupsLeft !== undefined && state !== 'left')
+    notes.push(`${groupsLeft} groups, ${formatSize(bytesLeft)} to give away`)
+  if (maintenanceMs !== undefined) notes.push(`${formatDuration(maintenanceMs)} of maintenance left`)
+  if (quarantinedChunks > 0) notes.push(`${quarantinedChunks} in quarantine`)
+  if (refusal !== undefined) notes.push(refusal)
+  return notes.join('; ')
+}
+
+/** In one sentence: what is short, and what is done about it. */
+function healthOf(status: ClusterStatus): string {
+  const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded, work = [] } = status
   const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
-  if (underReplicatedChunks > 0) parts.push(`${underReplicatedChunks} chunks lack a replica; repair is queued`)
-  if (serversUp < servers)
-    parts.push(`${servers - serversUp} of ${servers} servers are away, and with them a replica of what they hold`)
+  if (underReplicatedChunks > 0) {
+    const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state === 'working')
+    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${isRepairing ? 'under way' : 'queued'}`)
+  }
+  if (serversUp < servers) parts.push(`${servers - serversUp} of ${servers} servers are away`)
   if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
   return parts.join('; ')
+}
+
+function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...left }: WorkReport): readonly string[] {
+  if (state === 'idle') return []
+  const counts = `${groupsUnderWay} groups under way, ${groupsWaiting} wait; ${left.chunksLeft} chunks, ${formatSize(left.bytesLeft)} left`
+  const rate = left.bytesPerSecond > 0 ? `, ${formatSize(left.bytesPerSecond)}/s` : ''
+  const time = left.timeLeftMs === undefined ? '' : `, about ${formatDuration(left.timeLeftMs)} yet`
+  const reason = groupsWaiting > 0 && left.reason !== undefined ? ` (${left.reason})` : ''
+  return [`${duty.padEnd(11)}${state}: ${counts}${rate}${time}${reason}`]
+}
+
+function describeHoldOff(holdOffMs: number): string {
+  return `many servers fell silent together: what can wait is repaired in ${formatDuration(holdOffMs)}, nothing is deleted`
 }

@@ -4,6 +4,7 @@ import { packageVersion } from '../version.ts'
 import { registerChangeVerbs } from './change-verbs.ts'
 import { registerClusterVerbs } from './cluster-verbs.ts'
 import { registerContentVerbs } from './content-verbs.ts'
+import { registerDutyVerbs } from './duty-verbs.ts'
 import { registerLockVerb } from './lock-verb.ts'
 import { registerLookVerbs } from './look-verbs.ts'
 import { registerTransferVerbs } from './transfer-verbs.ts'
@@ -18,6 +19,7 @@ export function registerVerbs(registry: VerbRegistry): void {
   registerTrashVerbs(registry)
   registerLockVerb(registry)
   registerClusterVerbs(registry)
+  registerDutyVerbs(registry)
   registry.program
     .command('version')
     .summary('print the version')

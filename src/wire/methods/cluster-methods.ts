@@ -5,6 +5,7 @@ import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
 import { clusterMap, nodeStatus } from '../types/cluster-map.ts'
+import { workReport } from './duty-methods.ts'
 import { nothing } from './session-methods.ts'
 
 export const getNodes = method({
@@ -49,6 +50,10 @@ export const clusterStatus = struct('cluster status', 1, {
   directories: optional(28, uint),
   /** The metadata is older than the chunks: why nothing can be changed, and what to do. */
   restoreNeeded: optional(40, text(1024)),
+  /** Duties that change groups, with what is left of them. */
+  work: optional(41, list(workReport, 16)),
+  /** Many servers fell silent together: what can wait is not repaired for so long yet, and nothing is deleted. */
+  holdOffMs: optional(42, uint),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
 

@@ -91,5 +91,10 @@ export const nodeStatus = struct('node status', 1, {
   /** Its digests since its start equal the master's. */
   synced: field(13, bool),
   refusal: optional(14, text(64)),
+  /** Of one that drains: groups and bytes that it has still to give away. */
+  groupsLeft: optional(15, uint),
+  bytesLeft: optional(16, uint),
+  /** How long its maintenance lasts yet. */
+  maintenanceMs: optional(17, uint),
 })
 export type NodeStatus = Infer<typeof nodeStatus>

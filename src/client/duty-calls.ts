@@ -1,0 +1,77 @@
+/** What an operator asks of the cluster's duties: drain, maintenance, plans. @module */
+import type { ServerId } from '../base/ids.ts'
+import {
+  applySteps,
+  changeDuty,
+  type DutyPlan,
+  type PlannedStep,
+  pauseDuty,
+  planDuty,
+} from '../wire/methods/duty-methods.ts'
+import type { MemberDuty } from '../wire/types/cluster-map.ts'
+import type { ClientCore } from './client-core.ts'
+import type { CallOptions } from './options.ts'
+
+/** Duties of the master that move chunks: `repair`, `drain`, `rebalance`. */
+export interface Duties {
+  /** The server gives its groups to others, and has `left` when nothing depends on it. @throws {AshlarError} `not-found` */
+  drain(server: ServerId, options?: CallOptions): Promise<void>
+  /** It keeps what it still has, and serves on. At any time, also when it has left. */
+  cancelDrain(server: ServerId, options?: CallOptions): Promise<void>
+  /** Its absence is expected for so long: nothing is repaired for it. */
+  beginMaintenance(server: ServerId, options: CallOptions & { readonly forMs: number }): Promise<void>
+  endMaintenance(server: ServerId, options?: CallOptions): Promise<void>
+  /** What a duty would begin now, each step with its reason. Changes nothing. @param options `server`: a drain as if it were asked for */
+  plan(duty: MemberDuty, options?: CallOptions & { readonly server?: ServerId }): Promise<DutyPlan>
+  /** Begins steps of a plan; those made on an older epoch of their group are refused. */
+  apply(
+    steps: readonly PlannedStep[],
+    options?: CallOptions,
+  ): Promise<{ readonly begun: number; readonly refused: readonly string[] }>
+  /** Paused, a duty begins and copies nothing. Kept over restarts of the master. */
+  pause(duty: MemberDuty, options?: CallOptions): Promise<void>
+  resume(duty: MemberDuty, options?: CallOptions): Promise<void>
+}
+
+export class DutyCalls implements Duties {
+  readonly #core: ClientCore
+
+  constructor(core: ClientCore) {
+    this.#core = core
+  }
+
+  async drain(server: ServerId, { signal }: CallOptions = {}): Promise<void> {
+    await this.#core.link.call(changeDuty, { server, change: 'drain' }, { signal })
+  }
+
+  async cancelDrain(server: ServerId, { signal }: CallOptions = {}): Promise<void> {
+    await this.#core.link.call(changeDuty, { server, change: 'cancel-drain' }, { signal })
+  }
+
+  async beginMaintenance(server: ServerId, { forMs, signal }: CallOptions & { readonly forMs: number }): Promise<void> {
+    await this.#core.link.call(changeDuty, { server, change: 'begin-maintenance', forMs }, { signal })
+  }
+
+  async endMaintenance(server: ServerId, { signal }: CallOptions = {}): Promise<void> {
+    await this.#core.link.call(changeDuty, { server, change: 'end-maintenance' }, { signal })
+  }
+
+  async plan(
+    duty: MemberDuty,
+    { server, signal }: CallOptions & { readonly server?: ServerId } = {},
+  ): Promise<DutyPlan> {
+    return (await this.#core.link.call(planDuty, { duty, server }, { signal })).value
+  }
+
+  async apply(steps: readonly PlannedStep[], { signal }: CallOptions = {}) {
+    return (await this.#core.link.call(applySteps, { steps }, { signal })).value
+  }
+
+  async pause(duty: MemberDuty, { signal }: CallOptions = {}): Promise<void> {
+    await this.#core.link.call(pauseDuty, { duty, paused: true }, { signal })
+  }
+
+  async resume(duty: MemberDuty, { signal }: CallOptions = {}): Promise<void> {
+    await this.#core.link.call(pauseDuty, { duty, paused: false }, { signal })
+  }
+}

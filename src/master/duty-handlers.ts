@@ -1,0 +1,70 @@
+/** Drain, maintenance, plans: what operators ask of the duties that change groups. @module */
+import { AshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { counterOf } from '../base/rising.ts'
+import { formatDuration } from '../base/sizes.ts'
+import type { ServerDuty } from '../namespace/namespace.ts'
+import { applySteps, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
+import type { ChunkOrders } from './chunk-orders.ts'
+import type { HandlerContext } from './handlers.ts'
+import type { MemberChanges } from './member-changes.ts'
+import type { PausedDuties } from './paused-duties.ts'
+
+export interface DutyHandlerOptions {
+  readonly changes: MemberChanges
+  readonly paused: PausedDuties
+  readonly orders: ChunkOrders
+}
+
+const maintenanceMs = { least: 1_000, most: 7 * 86_400_000 }
+
+export function answerDuties(context: HandlerContext, { changes, paused, orders }: DutyHandlerOptions): void {
+  const { service, map, workers } = context
+  service.handle(changeDuty, async ({ server, change, forMs }) => {
+    await map.setDuty(server, changedDuty(context, server, { change, forMs }))
+    workers.wake('watch', 'members')
+    return { value: {} }
+  })
+  service.handle(pauseDuty, async ({ duty, paused: isPaused }) => {
+    await paused.set(duty, isPaused)
+    workers.wake('members', 'fill')
+    return { value: {} }
+  })
+  service.handle(planDuty, async ({ duty, server }) => {
+    const { steps, waiting } = await changes.planFor(duty, server)
+    return {
+      value: {
+        steps: steps.slice(0, limits.planSteps),
+        waiting: waiting.slice(0, limits.planSteps),
+        stepCount: steps.length,
+        waitingCount: waiting.length,
+        bytesPerSecond: Math.round(orders.copyRate.bytes),
+      },
+    }
+  })
+  service.handle(applySteps, async ({ steps }) => {
+    const { changed, refused } = await map.replaceMembers(steps)
+    workers.wake('fill')
+    return { value: { begun: changed.length, refused: refused.map(({ message }) => message.slice(0, 500)) } }
+  })
+}
+
+function changedDuty(
+  { map, clusterTime }: HandlerContext,
+  server: ServerId,
+  { change, forMs }: { readonly change: string; readonly forMs: number | undefined },
+): ServerDuty {
+  const known = map.dutyOf(server)
+  const nowMs = counterOf(clusterTime())
+  if (change === 'drain') return { ...known, drainingMs: known.drainingMs ?? nowMs }
+  if (change === 'cancel-drain') return { maintenanceUntilMs: known.maintenanceUntilMs }
+  if (change === 'end-maintenance') return { ...known, maintenanceUntilMs: undefined }
+  if (forMs === undefined || forMs < maintenanceMs.least || forMs > maintenanceMs.most) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot begin maintenance: it lasts from ${formatDuration(maintenanceMs.least)} to ${formatDuration(maintenanceMs.most)}`,
+    )
+  }
+  return { ...known, maintenanceUntilMs: nowMs + forMs }
+}
