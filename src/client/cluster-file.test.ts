@@ -7,7 +7,7 @@ const secret = Buffer.alloc(32, 0xab).toString('base64')
 const good = { clusterId: '0123456789abcdef0123456789abcdef', address: 'localhost:7600', secret }
 
 test('parseClusterFile() reads what formatClusterFile() writes', () => {
-  const file = { ...good, http: 'http://localhost:7601' }
+  const file = { ...good, serverKey: Buffer.alloc(32, 3).toString('base64'), http: 'http://localhost:7601' }
   assert.deepEqual(parseClusterFile(formatClusterFile(file), 'x'), file)
   assert.deepEqual(checkClusterFile({ ...good, address: '[::1]:7600' }, 'x').address, '[::1]:7600')
 })
@@ -22,6 +22,8 @@ test('parseClusterFile() refuses anything else, names the key, and never shows t
     [{ ...good, secret: secret.slice(4) }, /secret/],
     [{ ...good, secret: 7 }, /secret/],
     [{ ...good, http: 'no url' }, /http/],
+    [{ ...good, serverKey: secret.slice(4) }, /serverKey/],
+    [{ ...good, serverKey: null }, /serverKey/],
     [{ ...good, extra: 1 }, /unknown key "extra"/],
   ]
   for (const [value, part] of cases) {
@@ -42,8 +44,10 @@ test('parseClusterFile() refuses anything else, names the key, and never shows t
   )
 })
 
-test('clientCredentials() holds the client key and nothing else', () => {
-  const credentials = clientCredentials(good)
-  assert.equal(credentials.role, 'client')
-  assert.ok('clientKey' in credentials && credentials.clientKey.equals(Buffer.alloc(32, 0xab)))
+test('clientCredentials() holds the client key, what servers are known by, and nothing else', () => {
+  const { clusterId } = good
+  const known = { role: 'client', clusterId, clientKey: Buffer.alloc(32, 0xab) }
+  assert.deepEqual(clientCredentials(good), { ...known, serverKey: undefined })
+  const serverKey = Buffer.alloc(32, 3)
+  assert.deepEqual(clientCredentials({ ...good, serverKey: serverKey.toString('base64') }), { ...known, serverKey })
 })

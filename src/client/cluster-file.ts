@@ -2,7 +2,8 @@
  * `cluster.json`: how a client finds and is let into a cluster. It holds the client key, so it is mode 0600, and its
  * content never appears in a message.
  *
- *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key, "http"?: url }
+ *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key,
+ *       "serverKey"?: base64 of the 32-byte public key of its servers, "http"?: url }
  * @module
  */
 import { join } from 'node:path'
@@ -18,13 +19,15 @@ export interface ClusterFile {
   readonly address: string
   /** Base64 of the client key: it authenticates, and can mint neither tokens nor receipts. */
   readonly secret: string
+  /** Base64 of the public key that the cluster's servers prove to hold; without it whoever holds `secret` could pose as one. */
+  readonly serverKey?: string | undefined
   /** The cluster's HTTP door. */
   readonly http?: string | undefined
 }
 
 const maxBytes = 64 * 1024
 const clientKeyBytes = 32
-const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'http']
+const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'serverKey', 'http']
 
 /** `~/.local/share/ashlar`. */
 export function defaultDataFolder(): string {
@@ -72,7 +75,7 @@ export function checkClusterFile(value: unknown, source: string): ClusterFile {
   const unknownKey = Object.keys(value).find((key) => !knownKeys.includes(key))
   if (unknownKey !== undefined)
     throw refused(source, `it has the unknown key ${JSON.stringify(unknownKey.slice(0, 64))}`)
-  const { clusterId, address, secret, http } = value as Record<string, unknown>
+  const { clusterId, address, secret, serverKey, http } = value as Record<string, unknown>
   if (typeof clusterId !== 'string' || !/^[0-9a-f]{32}$/.test(clusterId)) {
     throw refused(source, '"clusterId" is not 32 lower-case hex digits')
   }
@@ -80,9 +83,18 @@ export function checkClusterFile(value: unknown, source: string): ClusterFile {
   if (typeof secret !== 'string' || keyOf(secret) === undefined) {
     throw refused(source, `"secret" is not the base64 of ${clientKeyBytes} bytes`)
   }
+  if (serverKey !== undefined && (typeof serverKey !== 'string' || keyOf(serverKey) === undefined)) {
+    throw refused(source, `"serverKey" is not the base64 of ${clientKeyBytes} bytes`)
+  }
   if (http !== undefined && (typeof http !== 'string' || !URL.canParse(http)))
     throw refused(source, '"http" is not a URL')
-  return { clusterId, address, secret, ...(http === undefined ? {} : { http }) }
+  return {
+    clusterId,
+    address,
+    secret,
+    ...(serverKey === undefined ? {} : { serverKey }),
+    ...(http === undefined ? {} : { http }),
+  }
 }
 
 /** The text to store, with a newline at its end. */
@@ -96,6 +108,7 @@ export function clientCredentials(file: ClusterFile): Credentials {
     role: 'client',
     clusterId: file.clusterId as ClusterId,
     clientKey: Buffer.from(file.secret, 'base64'),
+    serverKey: file.serverKey === undefined ? undefined : Buffer.from(file.serverKey, 'base64'),
   }
 }
 

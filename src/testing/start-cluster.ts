@@ -16,6 +16,7 @@ import { startHttpGateway } from '../gateway/http/http-gateway.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import { type Master, startMaster } from '../master/master.ts'
 import { deriveKeys } from '../wire/keys.ts'
+import { serverKeyOf } from '../wire/server-identity.ts'
 import { flipStoredByte } from './flip-byte.ts'
 import { diskRoom, type Machine, type MachineRoom, memoryRoom } from './machines.ts'
 import { TestChunkServer } from './test-chunk-server.ts'
@@ -100,10 +101,12 @@ class LocalTestCluster implements TestCluster {
   }
 
   get clusterFile(): ClusterFile {
+    const keys = deriveKeys(this.#secret)
     return {
       clusterId: this.#clusterId,
       address: (this.#master as Master).address,
-      secret: deriveKeys(this.#secret).client.toString('base64'),
+      secret: keys.client.toString('base64'),
+      serverKey: serverKeyOf(keys).toString('base64'),
     }
   }
 

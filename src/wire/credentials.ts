@@ -16,10 +16,18 @@ export interface ClusterKeys {
   readonly token: Buffer
   /** Signs and checks receipts. */
   readonly receipt: Buffer
+  /** Seed of the key by which servers show themselves to clients: see `server-identity.ts`. */
+  readonly identity: Buffer
 }
 
 export type Credentials =
-  | { readonly role: 'client'; readonly clusterId: ClusterId; readonly clientKey: Buffer }
+  | {
+      readonly role: 'client'
+      readonly clusterId: ClusterId
+      readonly clientKey: Buffer
+      /** Servers that do not prove it are refused. Absent (an older `cluster.json`): whoever holds the client key will do. */
+      readonly serverKey?: Buffer | undefined
+    }
   | {
       readonly role: 'chunkserver' | 'master'
       readonly clusterId: ClusterId

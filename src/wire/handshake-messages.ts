@@ -12,6 +12,7 @@ import { errorCodeOf, errorTable } from '../base/error-table.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { signatureBytes } from './server-identity.ts'
 
 export const nonceBytes = 32
 export const proofBytes = 32
@@ -31,21 +32,25 @@ export const hello = struct('hello', 1, {
 })
 export type Hello = Infer<typeof hello>
 
-const proof = struct('proof', 1, { mac: field(1, bytes(proofBytes)) })
+const proof = struct('proof', 1, {
+  mac: field(1, bytes(proofBytes)),
+  /** Of an acceptor towards a client. */
+  signature: optional(2, bytes(signatureBytes)),
+})
 const refusal = struct('refusal', 1, { error: field(1, uint), message: field(2, text(1024)) })
 
 export type HandshakeMessage =
   /** `raw` is the whole message: the proofs cover it, fields that the reader does not know included. */
   | { readonly kind: 'hello'; readonly hello: Hello; readonly raw: Buffer }
-  | { readonly kind: 'proof'; readonly mac: Buffer }
+  | { readonly kind: 'proof'; readonly mac: Buffer; readonly signature?: Buffer | undefined }
   | { readonly kind: 'refusal'; readonly error: AshlarError }
 
 export function helloMessage(value: Hello): Buffer {
   return envelope(kinds.hello, hello.encode(value))
 }
 
-export function proofMessage(mac: Buffer): Buffer {
-  return envelope(kinds.proof, proof.encode({ mac }))
+export function proofMessage(mac: Buffer, signature?: Buffer): Buffer {
+  return envelope(kinds.proof, proof.encode({ mac, signature }))
 }
 
 /** Only code and message go to a stranger. */
@@ -117,7 +122,7 @@ function decode(envelopeSeen: Buffer, body: Buffer): HandshakeMessage {
       return { kind: 'hello', hello: value, raw: Buffer.concat([envelopeSeen, body]) }
     }
     case kinds.proof:
-      return { kind: 'proof', mac: proof.decode(body).mac }
+      return { kind: 'proof', ...proof.decode(body) }
     case kinds.refusal: {
       const { error, message } = refusal.decode(body)
       return { kind: 'refusal', error: new AshlarError(errorCodeOf(error), message, { applied: 'no' }) }

@@ -21,6 +21,7 @@ import {
   refusalMessage,
 } from './handshake-messages.ts'
 import { deriveKeys } from './keys.ts'
+import { serverKeyOf } from './server-identity.ts'
 
 let nonces = 0
 const nextNonce = () => Buffer.alloc(32, ++nonces)
@@ -246,4 +247,41 @@ test('helloMessage() writes the bytes of docs/formats/handshake.md', () => {
     helloMessage(hello).toString('hex'),
     `4173686c6172 01 003b 01 0201 0401 0600 0910${clusterId} 0b20${'ab'.repeat(32)}`.replaceAll(' ', ''),
   )
+})
+
+// All clients hold the client key: the MAC under it tells a server from a stranger, and not from another client.
+test("a client that knows the servers' key takes nobody for a server who holds the client key alone", () => {
+  const careful: Credentials = { role: 'client', clusterId, clientKey: keys.client, serverKey: serverKeyOf(keys) }
+  assert.equal(run(connector(careful), acceptor(masterCredentials)).connector.proven?.serverId, masterId)
+  const posing = { ...masterCredentials, keys: { ...otherKeys, client: keys.client } }
+  assert.equal(run(connector(careful), acceptor(posing)).connector.error, 'unauthenticated')
+  // Without it, as with an older cluster.json, nothing is asked.
+  assert.ok(run(connector(clientCredentials), acceptor(posing)).connector.proven)
+})
+
+test('a signature that was recorded, cut or left out proves no server', () => {
+  const careful: Credentials = { role: 'client', clusterId, clientKey: keys.client, serverKey: serverKeyOf(keys) }
+  const proofFor = (victim: Handshake) => {
+    const accepting = acceptor(masterCredentials)
+    const { send: hello } = accepting.receive(messageOf(victim.first as Buffer))
+    const { send: proof } = victim.receive(messageOf(hello as Buffer))
+    const message = messageOf(accepting.receive(messageOf(proof as Buffer)).send as Buffer)
+    assert.ok(message.kind === 'proof')
+    return message
+  }
+  const recorded = proofFor(connector(careful)).signature
+  for (const signature of [undefined, Buffer.alloc(0), recorded, recorded?.subarray(1)]) {
+    const victim = connector(careful)
+    const { mac } = proofFor(victim)
+    assert.throws(() => victim.receive({ kind: 'proof', mac, signature }), { code: 'unauthenticated' })
+  }
+})
+
+test('servers sign for clients only', () => {
+  const connecting = connector(chunkServerCredentials)
+  const accepting = acceptor(masterCredentials)
+  const { send: hello } = accepting.receive(messageOf(connecting.first as Buffer))
+  const { send: proof } = connecting.receive(messageOf(hello as Buffer))
+  const message = messageOf(accepting.receive(messageOf(proof as Buffer)).send as Buffer)
+  assert.ok(message.kind === 'proof' && message.signature === undefined)
 })

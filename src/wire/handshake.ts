@@ -5,11 +5,13 @@
  *     hello (versions, role, cluster, nonce)   →
  *                                              ←      hello (version, role, cluster, server, nonce)
  *     proof = MAC(key, "connector" ‖ both)     →
- *                                              ←      proof = MAC(key, "acceptor" ‖ both)
+ *                                              ←      proof = MAC(key, "acceptor" ‖ both), to a client also
+ *                                                     signature(servers' key, "server" ‖ both)
  *
  * The key is that of the *connector's* role: a server knows them all, a client only its own. The connector proves itself
  * first, so a stranger gets nothing but a refusal that says why. Each proof covers both hellos to the last byte, and a
- * label for its side: one that is replayed meets another nonce, one that is reflected another label.
+ * label for its side: one that is replayed meets another nonce, one that is reflected another label. All clients hold
+ * the client key: what tells a client that it met a server is the signature, under the key that its `cluster.json` names.
  *
  * What it does not do: later frames carry no MAC. The network between the processes must keep strangers from
  * changing bytes under way (a private network, WireGuard); TLS is not built in.
@@ -21,11 +23,12 @@ import type { ClusterId, ServerId } from '../base/ids.ts'
 import type { Credentials } from './credentials.ts'
 import { type HandshakeMessage, type Hello, helloMessage, proofMessage } from './handshake-messages.ts'
 import type { Role } from './method.ts'
+import { isSignedByServer, signAsServer } from './server-identity.ts'
 
 /** The protocol versions that this build speaks, inclusive. */
 export const protocolVersions = { lowest: 1, highest: 1 } as const
 
-/** What the other side proved. Of an acceptor towards a client it is only proven that it holds the client key. */
+/** What the other side proved. To a client that has no `serverKey` only that it holds the client key. */
 export interface ProvenIdentity {
   readonly role: Role
   readonly clusterId: ClusterId
@@ -79,6 +82,12 @@ export function connectorHandshake({ credentials, nonce, versions = protocolVers
       if (!sameProof(message.mac, proofOf(key, 'acceptor', first, accepted.raw))) {
         throw unauthenticated('it does not hold the key of this cluster')
       }
+      if (credentials.role === 'client' && credentials.serverKey !== undefined) {
+        const signed = signedBytes(first, accepted.raw)
+        if (!isSignedByServer(credentials.serverKey, signed, message.signature ?? noSignature)) {
+          throw unauthenticated('it holds the key of clients, and does not prove to be a server of this cluster')
+        }
+      }
       return { proven: provenBy(accepted.hello) }
     },
   }
@@ -105,7 +114,9 @@ export function acceptorHandshake({ credentials, nonce, versions = protocolVersi
       if (!sameProof(message.mac, proofOf(key, 'connector', offered.raw, offered.reply))) {
         throw unauthenticated(`the ${offered.hello.role} key is wrong`)
       }
-      const send = proofMessage(proofOf(key, 'acceptor', offered.raw, offered.reply))
+      const isClient = offered.hello.role === 'client' && credentials.role !== 'client'
+      const signature = isClient ? signAsServer(credentials.keys, signedBytes(offered.raw, offered.reply)) : undefined
+      const send = proofMessage(proofOf(key, 'acceptor', offered.raw, offered.reply), signature)
       return { send, proven: provenBy(offered.hello) }
     },
   }
@@ -138,6 +149,12 @@ function proofOf(key: Buffer, side: 'connector' | 'acceptor', connectorHello: Bu
     .update(connectorHello)
     .update(acceptorHello)
     .digest()
+}
+
+const noSignature = Buffer.alloc(0)
+
+function signedBytes(connectorHello: Buffer, acceptorHello: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('ashlar handshake server\0'), connectorHello, acceptorHello])
 }
 
 function sameProof(given: Buffer, expected: Buffer): boolean {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deriveKeys } from './keys.ts'
 
-test('deriveKeys() derives four keys that differ, and the same ones each time', () => {
+test('deriveKeys() derives five keys that differ, and the same ones each time', () => {
   const keys = deriveKeys(Buffer.alloc(32, 1))
   assert.deepEqual(keys, deriveKeys(Buffer.alloc(32, 1)))
   const all = Object.values(keys).map((key) => key.toString('hex'))
-  assert.equal(new Set(all).size, 4)
+  assert.equal(new Set(all).size, 5)
   assert.ok(Object.values(keys).every((key) => key.length === 32))
   const others = Object.values(deriveKeys(Buffer.alloc(32, 2))).map((key) => key.toString('hex'))
   assert.ok(all.every((key) => !others.includes(key)))

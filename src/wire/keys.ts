@@ -23,5 +23,11 @@ export function deriveKeys(secret: Buffer): ClusterKeys {
     )
   }
   const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, 'ashlar', `ashlar 1 ${purpose}`, 32))
-  return { client: derive('client'), server: derive('server'), token: derive('token'), receipt: derive('receipt') }
+  return {
+    client: derive('client'),
+    server: derive('server'),
+    token: derive('token'),
+    receipt: derive('receipt'),
+    identity: derive('identity'),
+  }
 }

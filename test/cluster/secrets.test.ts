@@ -17,12 +17,14 @@ import { createNodeEnv } from '../../src/env/node-env.ts'
 import { connectPeer } from '../../src/wire/connect.ts'
 import type { ClusterKeys, Credentials } from '../../src/wire/credentials.ts'
 import { deriveKeys } from '../../src/wire/keys.ts'
+import { listenForPeers } from '../../src/wire/listen.ts'
 import { deleteChunks, putChunk, readChunk } from '../../src/wire/methods/chunk-methods.ts'
 import { register } from '../../src/wire/methods/cluster-methods.ts'
 import { getMap, openSession } from '../../src/wire/methods/session-methods.ts'
 import { allocate, commitFile } from '../../src/wire/methods/write-methods.ts'
 import type { Peer } from '../../src/wire/peer.ts'
 import { signReceipt } from '../../src/wire/receipt.ts'
+import { createService } from '../../src/wire/service.ts'
 import { mintToken } from '../../src/wire/token.ts'
 import { RealCluster } from '../faults/real-cluster.ts'
 
@@ -38,7 +40,7 @@ function spellings(key: Buffer): readonly string[] {
 
 /** What one can try who holds the client key alone: it in the place of every other key, and what is derived from it. */
 function forgedKeys(clientKey: Buffer): readonly ClusterKeys[] {
-  const everywhere = { client: clientKey, server: clientKey, token: clientKey, receipt: clientKey }
+  const everywhere = { client: clientKey, server: clientKey, token: clientKey, receipt: clientKey, identity: clientKey }
   return [everywhere, deriveKeys(clientKey), { ...deriveKeys(clientKey), client: clientKey }]
 }
 
@@ -125,6 +127,18 @@ test('cluster.json opens the door for clients and nothing else; the secret is in
     }
   }
 
+  // Posing as a server to other clients.
+  for (const [index, keys] of forgedKeys(clientKey).entries()) {
+    const impostor = await listenForPeers({
+      env,
+      address: '127.0.0.1:0',
+      credentials: { role: 'master', clusterId, serverId: server.id, keys: { ...keys, client: clientKey } },
+      service: createService(),
+    })
+    const posing = connect({ cluster: { ...file, address: impostor.address }, timeoutMs: 5_000 })
+    await refuses(['unauthenticated'], posing, `an impostor ${index}`)
+    await impostor.close()
+  }
   await forbiddenToClients({ master, chunkServer, server: server.id, epoch, chunk }, refuses)
   const wrongKey = Buffer.alloc(32, 5).toString('base64')
   await refuses(['unauthenticated'], connect({ cluster: { ...file, secret: wrongKey } }), 'a wrong key')
@@ -158,7 +172,7 @@ test('cluster.json opens the door for clients and nothing else; the secret is in
     for (const spelling of spellings(token)) assert.ok(!said.includes(spelling), 'a token was said')
   }
   const clientFile = readFileSync(cluster.clusterPath, 'utf8')
-  for (const key of [keys.server, keys.token, keys.receipt, secret]) {
+  for (const key of [keys.server, keys.token, keys.receipt, keys.identity, secret]) {
     for (const spelling of spellings(key)) assert.ok(!clientFile.includes(spelling))
   }
 })

@@ -93,6 +93,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     clusterId: folder.clusterId,
     address,
     secret: master.clientCredentials.clientKey.toString('base64'),
+    serverKey: master.clientCredentials.serverKey?.toString('base64'),
   }
   const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup })
   const clusterFile = { ...clientFile, http: `http://${httpAddress}` }
