@@ -27,6 +27,7 @@ import { answerCluster } from './cluster-handlers.ts'
 import { checkClusterRecord } from './cluster-record.ts'
 import { ClusterTime } from './cluster-time.ts'
 import { CurrentMap } from './current-map.ts'
+import { answerDuties } from './duty-handlers.ts'
 import { expireStep, purgeStep } from './expiry.ts'
 import { answerFiles } from './file-handlers.ts'
 import { Fill } from './fill.ts'
@@ -45,7 +46,7 @@ import { Repair } from './repair.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
 import { heartbeatIntervalMs, Settings, type SettingValues } from './settings.ts'
-import { clusterStatus } from './status.ts'
+import { clusterNodes, clusterStatus } from './status.ts'
 import { TokenMint } from './token-mint.ts'
 import { Workers } from './workers.ts'
 import { answerWrites } from './write-handlers.ts'
@@ -154,6 +155,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     onFatal,
   })
 
+  const work = { map, registry, sizes, orders, changes, paused }
+  const nodes = () => clusterNodes(work, counterOf(clusterTime()))
   const status = () =>
     clusterStatus({
       clusterId,
@@ -166,6 +169,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
       settings,
       lostFuture,
       clusterTime,
+      work,
       uptimeMs: () => Math.floor(env.clock.monotonicMs() - startedMs),
       version: options.version ?? 'unknown',
     })
@@ -187,7 +191,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerSessions(context)
   answerWrites(context)
   answerFiles(context)
-  answerCluster(context, { status })
+  answerCluster(context, { status, nodes })
+  answerDuties(context, { changes, paused, orders })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId
   const listener = await listenForPeers({
@@ -203,7 +208,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     address: options.advertiseAddress ?? listener.address,
     clientCredentials: { role: 'client', clusterId, clientKey: keys.client, serverKey: serverKeyOf(keys) },
     status,
-    nodes: () => registry.nodes(),
+    nodes,
     async close() {
       // Orders under way end with their connections, so that the workers need not wait for answers.
       await Promise.all([workers.stop(), listener.close()])
