@@ -3,6 +3,7 @@
  * no delete, purge or allocation is left, and the books agree, within a bound of virtual time.
  * @module
  */
+import { AssertionError } from 'node:assert/strict'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { AshlarClient } from '../../client/index.ts'
 import type { TxnKV } from '../../kv/txn-kv.ts'
@@ -10,6 +11,7 @@ import type { Script } from '../script.ts'
 import { isRot } from '../swarm-faults.ts'
 import type { World } from '../world.ts'
 import { compareBooks, type ServerBooks } from './books.ts'
+import { checkRows } from './namespace-rows.ts'
 import type { Violation } from './violation.ts'
 
 /** Sessions of clients that died end after a minute; members are compared every ten seconds. */
@@ -47,9 +49,22 @@ export class Rest {
    */
   async compare(client: AshlarClient): Promise<readonly Violation[]> {
     const differences = await this.#differences(client, true)
-    if (differences.length === 0) return []
+    if (differences.length === 0) return await this.#rows()
     if (this.#script.faults.some(isRot)) return [...(await this.reach(client)), ...(await this.#verified(client))]
     return differences.map((text) => ({ oracle: 'books', text }))
+  }
+
+  /** The rows of the metadata among each other. */
+  async #rows(): Promise<readonly Violation[]> {
+    const { kv } = this.#world.facts().master
+    if (kv === undefined) throw new AshlarError('unavailable', 'Cannot read the rows: the master is dead')
+    try {
+      await this.#world.runWhile(checkRows(kv), callBoundMs)
+      return []
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error
+      return [{ oracle: 'rows', text: error.message }]
+    }
   }
 
   async #verified(client: AshlarClient): Promise<readonly Violation[]> {
