@@ -3,7 +3,6 @@
  * nothing but single-file operations touch, each of which can be judged alone.
  * @module
  */
-import { ModelContent } from './contents.ts'
 import type { Call, History } from './history.ts'
 import { keysDirectory } from './swarm-operations.ts'
 
@@ -16,8 +15,8 @@ interface Line {
   /** Places in one order of all beginnings and ends; `end` −1: it never ended, and may take effect at any time. */
   readonly begin: number
   readonly end: number
-  /** Of what was written or appended. */
-  readonly content?: string
+  /** Of what was written or appended; see contents.ts. */
+  readonly seed?: number
   readonly length?: number
   readonly ifAbsent?: boolean
   readonly ifVersion?: number
@@ -30,10 +29,15 @@ interface Line {
   readonly version?: number
 }
 
-export function historyLines({ calls }: History): readonly string[] {
+/** @param prefix of every key: tells the files of several runs apart */
+export function historyLines({ calls }: History, prefix = ''): readonly string[] {
+  // The last reader brings files back from trash, which this history knows nothing of.
+  const broughtBack = new Set<string>()
   return calls.flatMap((call) => {
+    if (call.step.kind === 'undelete') broughtBack.add(call.step.path)
+    if ('path' in call.step && broughtBack.has(call.step.path)) return []
     const line = lineOf(call)
-    return line === undefined ? [] : [JSON.stringify(line)]
+    return line === undefined ? [] : [JSON.stringify({ ...line, key: `${prefix}${line.key}` })]
   })
 }
 
@@ -41,7 +45,7 @@ function lineOf({ step, client, operation, invokedAt, settledAt, outcome }: Call
   if (!('path' in step) || !step.path.startsWith(`${keysDirectory}/`)) return undefined
   if (!['write', 'append', 'read', 'stat', 'remove'].includes(step.kind)) return undefined
   if (outcome.kind === 'void' || (outcome.kind === 'unknown' && step.kind === 'read')) return undefined
-  const written = 'content' in step ? ModelContent.of(step.content) : undefined
+  const written = 'content' in step ? step.content : undefined
   const { digest, size, version } = outcome.kind === 'ok' ? outcome.answer : {}
   return {
     key: step.path,
@@ -50,7 +54,7 @@ function lineOf({ step, client, operation, invokedAt, settledAt, outcome }: Call
     kind: step.kind,
     begin: invokedAt,
     end: Number.isFinite(settledAt) && outcome.kind !== 'unknown' ? settledAt : -1,
-    ...(written === undefined ? {} : { content: written.key, length: written.length }),
+    ...(written === undefined ? {} : { seed: written.seed, length: written.length }),
     ...('ifAbsent' in step && step.ifAbsent === true ? { ifAbsent: true } : {}),
     ...('ifVersion' in step && step.ifVersion !== undefined ? { ifVersion: step.ifVersion } : {}),
     ...('expectedLength' in step && step.expectedLength !== undefined ? { expectedLength: step.expectedLength } : {}),
