@@ -67,6 +67,12 @@ test('a master that is stopped for longer than a server may be silent has all of
       const during = client.writeFile('/during', 'during')
       await new Promise((resolve) => setTimeout(resolve, 4_000))
       process.kill(master, 'SIGCONT')
+      // The silence was its own: it has no reason to take anybody for dead.
+      for (let look = 0; look < 40; look++) {
+        const states = (await client.nodes()).map(({ state }) => state)
+        assert.ok(!states.includes('dead'), states.join())
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
       await during
       await client.writeFile('/after', 'after')
       for (const name of ['before', 'during', 'after']) assert.equal(await client.readFile(`/${name}`, 'utf8'), name)
@@ -80,6 +86,39 @@ test('a master that is stopped for longer than a server may be silent has all of
     })
   } finally {
     process.kill(master, 'SIGCONT')
+    await cluster.stop()
+  }
+})
+
+test('a chunk server that is stopped for longer than it may be silent is dead, and back by itself when it goes on', {
+  skip: needs([]),
+}, async () => {
+  using folder = new TemporaryFolder()
+  const args = ['--port', '0', '--capacity', '64MiB', '--dead-after', '3s']
+  const cluster = new RealCluster(folder.at('data'), args)
+  await cluster.start()
+  const stopped = cluster.ready.processes.filter(({ role }) => role === 'chunkserver')[1]
+  assert.ok(stopped)
+  try {
+    await use(cluster, async (client) => {
+      const stateOf = async () => (await client.nodes()).find(({ id }) => id === stopped.id)?.state
+      const until = async (condition: () => Promise<boolean>, what: string) => {
+        for (let look = 0; !(await condition()); look++) {
+          assert.ok(look < 300, `${what}: ${await stateOf()}`)
+          await new Promise((resolve) => setTimeout(resolve, 100))
+        }
+      }
+      await client.writeFile('/before', 'before')
+      process.kill(stopped.pid, 'SIGSTOP')
+      await until(async () => (await stateOf()) === 'dead', 'dead')
+      await client.writeFile('/during', 'during')
+      process.kill(stopped.pid, 'SIGCONT')
+      await until(async () => (await stateOf()) === 'up', 'up again')
+      await until(async () => (await client.status()).underReplicatedChunks === 0, 'caught up')
+      for (const name of ['before', 'during']) assert.equal(await client.readFile(`/${name}`, 'utf8'), name)
+    })
+  } finally {
+    process.kill(stopped.pid, 'SIGCONT')
     await cluster.stop()
   }
 })

@@ -47,9 +47,12 @@ export class NetworkSpaces {
     return `${this.#subnet}.${this.#names.indexOf(name) + 1}`
   }
 
-  /** What a command begins with that runs there. */
+  /**
+   * What a command begins with that runs there. Not `ip netns exec`: that copies all mounts, and a disk image of another run
+   * would stay mounted in the copy after its power cut.
+   */
   command(name: string): readonly string[] {
-    return ['ip', 'netns', 'exec', this.#space(name)]
+    return ['nsenter', `--net=/run/netns/${this.#space(name)}`]
   }
 
   /** What `name` sends to `peer` vanishes without a word. */
@@ -78,7 +81,7 @@ export class NetworkSpaces {
   heal(name: string): void {
     this.#run(name, 'iptables', ['-F'])
     // There may be none.
-    execFileSync('sh', ['-c', `ip netns exec ${this.#space(name)} tc qdisc del dev eth0 root 2>/dev/null || :`])
+    this.#run(name, 'sh', ['-c', 'tc qdisc del dev eth0 root 2>/dev/null || :'])
   }
 
   close(): void {
@@ -91,7 +94,8 @@ export class NetworkSpaces {
   }
 
   #run(name: string, command: string, args: readonly string[]): void {
-    execFileSync('ip', ['netns', 'exec', this.#space(name), command, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [program, ...before] = this.command(name) as [string, ...string[]]
+    execFileSync(program, [...before, command, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   }
 
   #space(name: string): string {
@@ -103,7 +107,7 @@ let reason: string | false | undefined
 
 /** @returns why links cannot be cut here, or false when they can */
 export function whyNoNetworkSpaces(): string | false {
-  reason ??= needs(['ip', 'iptables', 'tc'], { root: true }) || tryOne()
+  reason ??= needs(['ip', 'iptables', 'tc', 'nsenter'], { root: true }) || tryOne()
   return reason
 }
 
