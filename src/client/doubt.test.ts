@@ -70,20 +70,23 @@ describe('a commit that hangs in a dropped connection, and whose repetition is r
     )
   })
 
-  test('ends the write, as unknown, where the fence cannot be had', async () => {
-    await using cluster = await FakeCluster.start()
-    const client = await cluster.connect({ timeoutMs: 300 })
-    cluster.master.hooks.set('commitFile', new LateCall(notEnough).hook)
-    cluster.master.hooks.set('fenceRequest', async () => refuse('unavailable'))
-    await assert.rejects(
-      client.writeFile('/a', 'once'),
-      (error) => isAshlarError(error, 'receipts-rejected') && error.applied === 'unknown',
-    )
-    assert.deepEqual(
-      cluster.servers.map(({ chunks }) => chunks.size),
-      [1, 1, 1],
-    )
-  })
+  // An older master knows no fences.
+  for (const code of ['unavailable', 'not-supported'] as const) {
+    test(`ends the write, as unknown, where the fence is ${code}`, async () => {
+      await using cluster = await FakeCluster.start()
+      const client = await cluster.connect({ timeoutMs: 300 })
+      cluster.master.hooks.set('commitFile', new LateCall(notEnough).hook)
+      cluster.master.hooks.set('fenceRequest', async () => refuse(code))
+      await assert.rejects(
+        client.writeFile('/a', 'once'),
+        (error) => isAshlarError(error, 'receipts-rejected') && error.applied === 'unknown',
+      )
+      assert.deepEqual(
+        cluster.servers.map(({ chunks }) => chunks.size),
+        [1, 1, 1],
+      )
+    })
+  }
 
   test('costs nothing where there was no doubt', async () => {
     await using cluster = await FakeCluster.start()

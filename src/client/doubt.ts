@@ -55,12 +55,14 @@ export async function settleDoubt<Request extends Mutation, Response>(
   { method, message, refusal }: { method: Method<Request, Response>; message: Request; refusal: AshlarError },
   options: MasterCallOptions,
 ): Promise<Reply<Response>> {
+  let isFenced = false
   try {
     await fence(link, message, options)
+    isFenced = true
     return await link.call(method, message, options)
   } catch (error) {
     const { code } = toAshlarError(error)
-    log.debug('a refused request was fenced', { method: method.name, refusal: refusal.code, outcome: code })
-    throw withApplied(refusal, isRefusal(error) ? 'no' : 'unknown')
+    log.debug('asked again behind a fence', { method: method.name, refusal: refusal.code, isFenced, outcome: code })
+    throw withApplied(refusal, isFenced && isRefusal(error) ? 'no' : 'unknown')
   }
 }
