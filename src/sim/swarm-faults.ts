@@ -24,7 +24,8 @@ interface Draw {
 }
 
 const lastFaultFraction = 0.85
-const mostFaults = 8
+const mostFaults = 10
+const styles = { calm: 1, mixed: 6, storm: 3 } as const
 const focusShare = 0.7
 
 export function drawFaults(
@@ -33,12 +34,14 @@ export function drawFaults(
 ): readonly Fault[] {
   const servers = cluster.servers.map((_, index) => `chunkserver-${index + 1}`)
   const rotten = cluster.policy === 'replicated-1' ? undefined : servers[random.below(servers.length)]
-  const focus = random.fraction() < 0.5 ? servers[random.below(servers.length)] : undefined
-  const kinds = (Object.keys(drawers) as FaultKind[]).filter(
-    (kind) => random.fraction() < (isDeath(kind) ? 0.5 : 0.25) && (rotten !== undefined || !isRot({ kind })),
-  )
-  // One seed in ten has none: what fails there fails by itself.
-  const count = kinds.length === 0 || random.fraction() < 0.1 ? 0 : 1 + random.below(mostFaults)
+  // Three styles of bad days: none at all, a few kinds anywhere, or one machine that dies again and again.
+  const style = random.weighted(['calm', 'mixed', 'storm'] as const, (one) => styles[one])
+  const focus = style === 'storm' || random.fraction() < 0.5 ? servers[random.below(servers.length)] : undefined
+  const kinds = (Object.keys(drawers) as FaultKind[]).filter((kind) => {
+    const share = isDeath(kind) ? (style === 'storm' ? 1 : 0.4) : style === 'storm' ? 0.15 : 0.25
+    return random.fraction() < share && (rotten !== undefined || !isRot({ kind }))
+  })
+  const count = style === 'calm' || kinds.length === 0 ? 0 : 1 + random.below(mostFaults)
   const faults: Fault[] = []
   for (let id = 0; id < count; id++) {
     const kind = kinds[random.below(kinds.length)] as FaultKind

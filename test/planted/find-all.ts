@@ -3,10 +3,11 @@
  * Exits 1 when one is not found.
  *
  *     npm run sim:planted                    all of them, up to 400 seeds each
- *     npm run sim:planted -- 100 ack receipt up to 100 seeds, those whose name holds one of these
+ *     npm run sim:planted -- 100 ack list    up to 100 seeds, those whose name holds one of these
  * @module
  */
 import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type PlantedBug, plantedBugs } from './bugs.ts'
 import type { HuntResult } from './hunt.ts'
@@ -29,20 +30,44 @@ export async function findBug(bug: PlantedBug, from: number, seeds: number): Pro
   return JSON.parse(output) as HuntResult
 }
 
+const noBug: PlantedBug = { name: '', what: '', edits: [] }
+
+/** As {@link findBug}, of a seed that keeps every promise without the bug: only that shows the bug. */
+async function findForSure(bug: PlantedBug, seeds: number): Promise<HuntResult> {
+  let elapsedMs = 0
+  for (let from = 1; ; ) {
+    const found = await findBug(bug, from, seeds - from + 1)
+    elapsedMs += found.elapsedMs
+    const result = { ...found, seedsTried: found.seed ?? seeds, elapsedMs }
+    if (found.seed === undefined) return result
+    const control = await findBug(noBug, found.seed, 1)
+    if (control.seed === undefined) return result
+    process.stderr.write(`seed ${found.seed} fails without any bug: ${control.oracle}: ${control.text}\n`)
+    from = found.seed + 1
+  }
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const seeds = Number(args.find((arg) => /^\d+$/.test(arg)) ?? 400)
   const names = args.filter((arg) => !/^\d+$/.test(arg))
   const wanted = plantedBugs.filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
-  process.stdout.write('| bug | what is wrong | found at seed | seeds | seconds | by |\n|---|---|---|---|---|---|\n')
-  let isMissed = false
-  for (const bug of wanted) {
-    const { seed, seedsTried, elapsedMs, oracle } = await findBug(bug, 1, seeds)
-    isMissed ||= seed === undefined
-    const found = seed === undefined ? '**not found**' : String(seed)
-    const seconds = (elapsedMs / 1000).toFixed(1)
-    process.stdout.write(`| ${bug.name} | ${bug.what} | ${found} | ${seedsTried} | ${seconds} | ${oracle} |\n`)
+  process.stdout.write('| bug | what is wrong | found at seed | seconds | broken promise |\n|---|---|---|---|---|\n')
+  const left = [...wanted]
+  const isFound: boolean[] = []
+  const hunter = async () => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
+      const { seed, elapsedMs, oracle } = await findForSure(bug, seeds)
+      isFound.push(seed !== undefined)
+      const found = seed === undefined ? `**not in ${seeds}**` : String(seed)
+      process.stdout.write(`| ${bug.name} | ${bug.what} | ${found} | ${(elapsedMs / 1000).toFixed(1)} | ${oracle} |\n`)
+    }
   }
-  if (isMissed) process.exitCode = 1
+  await Promise.all(Array.from({ length: Math.min(huntersAtOnce, wanted.length) }, hunter))
+  const missed = isFound.filter((one) => !one).length
+  process.stdout.write(`\n${isFound.length} bugs planted, ${isFound.length - missed} found\n`)
+  if (missed > 0) process.exitCode = 1
 }
+
+const huntersAtOnce = availableParallelism()
 
 if (import.meta.main) await main(process.argv.slice(2))
