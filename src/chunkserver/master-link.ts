@@ -176,7 +176,7 @@ export class MasterLink {
       this.#obeyInterval(value.heartbeatMs)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
       const pauseMs = env.buggify('heartbeat: late') ? 5 * this.#heartbeatMs : this.#heartbeatMs
-      await sleep(env.clock, pauseMs, AbortSignal.any([this.#stop.signal, peer.closedSignal]))
+      await sleep(env.clock, pauseMs, this.#stop.signal, peer.closedSignal)
     }
   }
 

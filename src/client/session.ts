@@ -245,7 +245,12 @@ export class Session {
 
   async #keep(session: OpenedSession): Promise<void> {
     const { clock } = this.#env
-    const stop = AbortSignal.any([this.#stop.signal, session.endedSignal])
+    const over = new AbortController()
+    const stop = over.signal
+    const signals = [this.#stop.signal, session.endedSignal]
+    // Not by `AbortSignal.any`: Node holds on to what waits for such a signal until it aborts.
+    for (const signal of signals) signal.addEventListener('abort', () => over.abort(), { once: true })
+    if (signals.some((signal) => signal.aborted)) over.abort()
     const isOver = () => stop.aborted || this.#link.isClosed
     let pauseMs = session.lifeMs / 3
     while (!isOver()) {

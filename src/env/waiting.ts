@@ -7,19 +7,27 @@ import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { Clock } from './clock.ts'
 
-/** Resolves after `delayMs`; rejects with `cancelled` (applied: no) as soon as `signal` aborts. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after `delayMs`; rejects with `cancelled` (applied: no) as soon as one of `signals` aborts. Several are cheaper
+ * here than one of `AbortSignal.any`, which Node holds on to until it aborts.
+ */
+export function sleep(clock: Clock, delayMs: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(cancelled('wait', signal))
+    const aborted = signals.find((signal) => signal?.aborted)
+    if (aborted !== undefined) return reject(cancelled('wait', aborted))
+    const forget = () => {
+      for (const signal of signals) signal?.removeEventListener('abort', onAbort)
+    }
     const timer = clock.after(delayMs, () => {
-      signal?.removeEventListener('abort', onAbort)
+      forget()
       resolve()
     })
-    const onAbort = () => {
+    const onAbort = (event: Event) => {
       timer.cancel()
-      reject(cancelled('wait', signal as AbortSignal))
+      forget()
+      reject(cancelled('wait', event.target as AbortSignal))
     }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    for (const signal of signals) signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
 

@@ -8,7 +8,6 @@
  */
 import { type AshlarError, isAshlarError } from '../base/errors.ts'
 import type { Env } from '../env/env.ts'
-import { sleep } from '../env/waiting.ts'
 
 /** Whether a step left something to do now. */
 export type StepResult = 'idle' | 'more'
@@ -50,6 +49,7 @@ export class Worker {
   /** Resolves when the step under way has ended. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#wakeUp?.()
     await this.#running
   }
 
@@ -84,16 +84,13 @@ export class Worker {
 
   /** Waits, unless woken; ends early when stopped. */
   async #pause(pauseMs: number): Promise<void> {
-    const waking = new AbortController()
-    this.#wakeUp = () => waking.abort()
-    if (this.#isWoken) waking.abort()
-    try {
-      await sleep(this.#options.env.clock, pauseMs, AbortSignal.any([waking.signal, this.#stopping.signal]))
-    } catch (error) {
-      if (!isAshlarError(error, 'cancelled')) throw error
-    } finally {
-      this.#wakeUp = undefined
-      this.#isWoken = false
-    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wakeUp = resolve
+    if (this.#isWoken || this.#stopping.signal.aborted) resolve()
+    const timer = this.#options.env.clock.after(pauseMs, resolve)
+    await promise
+    timer.cancel()
+    this.#wakeUp = undefined
+    this.#isWoken = false
   }
 }
