@@ -20,7 +20,9 @@ async function runsFast(name: ServerName): Promise<void> {
     await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 10_000 })
     await client.writeFile('/deleted', 'back')
     await client.rm('/deleted')
-    const untilMs = performance.now() + writingMs
+    const startedMs = performance.now()
+    const untilMs = startedMs + writingMs
+    const { mtimeMs } = await client.writeFile('/first', 'first')
     for (let count = 0; performance.now() < untilMs; count++) {
       const path = `/f${count}`
       try {
@@ -31,6 +33,10 @@ async function runsFast(name: ServerName): Promise<void> {
         // Unavailable it may be, as long as it says so.
         assert.ok(isAshlarError(error), String(error))
       }
+    }
+    if (name === master) {
+      const passedMs = (await client.writeFile('/last', 'last')).mtimeMs - mtimeMs
+      assert.ok(passedMs > 5 * (performance.now() - startedMs), `only ${passedMs} ms passed at the master`)
     }
   }
   assert.ok(acknowledged.length > 0)
