@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type AshlarClient, connect } from '../../src/client/index.ts'
 import { Arena, whyNoArena } from './arena.ts'
 import { HandCluster, master, type ServerName } from './hand-cluster.ts'
-import { needs, TemporaryFolder } from './preloaded.ts'
+import { needs, TemporaryFolder, whyNotLong } from './preloaded.ts'
 import { type Direction, TcpProxy } from './tcp-proxy.ts'
 
 const victim = 'chunkserver-2' satisfies ServerName
@@ -80,7 +80,7 @@ test(
 )
 
 test('packets of a chunk server that vanish on their way to the master: as through a proxy', {
-  skip: whyNoArena(['networks']),
+  skip: whyNotLong() || whyNoArena(['networks']),
 }, async () => {
   await using arena = new Arena({ needs: ['networks'], masterArgs })
   const { cluster, networks } = arena

@@ -77,5 +77,5 @@ export function needs(commands: readonly string[], { root = false } = {}): strin
 
 /** @returns why a test that takes long is left to the long selection, or false there */
 export function whyNotLong(): string | false {
-  return process.env['FAULTS'] !== 'long' && 'it takes long: FAULTS=long npm test -- test/faults'
+  return process.env['FAULTS'] !== 'long' && 'it takes long: npm run test:faults:long'
 }

@@ -1,6 +1,6 @@
 /**
  * Rounds of faults in every test run: one or two of what hits clusters most. Those that are skipped as long run with
- * `FAULTS=long npm test -- test/faults`; `npm run test:faults` does as many as wanted, of each.
+ * `npm run test:faults:long`; `npm run test:faults` does as many rounds as wanted, of each mode.
  * @module
  */
 import assert from 'node:assert/strict'
