@@ -75,6 +75,10 @@ export const limits = {
   /** Chunks of one file that were written and are not committed yet. */
   uncommittedChunksPerFile: 16,
   storeBufferBytes: 64 * MiB,
+  /** A signed chunk of an S3 request: it is kept until its signature proved right. */
+  s3ChunkBytes: 16 * MiB,
+  /** All signed chunks that one S3 gateway keeps. */
+  s3ChunkMemoryBytes: 128 * MiB,
   /** Requests of one process that wait for a page-aligned buffer. */
   storeBufferWaiters: 1024,
   /** Records that wait for the next write of a store's log. */
@@ -91,12 +95,14 @@ export const limits = {
   allTriplesUpToServers: 8,
   allocationIds: 1024,
   /** Groups that a server fills, or is the source of, at once. */
-  fillsPerServer: 8,
-  fillsInAll: 1024,
+  fillsPerServer: 64,
+  fillsInAll: 4096,
   /** Steps of a plan that one answer shows. */
   planSteps: 1024,
   /** Copies of chunks that wait for room on their servers, of each duty. */
   copiesWaiting: 16_384,
+  /** Findings that one answer of fsck, and one report, can hold. */
+  fsckFindings: 1024,
   locksPerSession: 1024,
   allocationsPerSession: 4096,
   hiddenFilesPerSession: 1024,

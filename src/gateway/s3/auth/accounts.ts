@@ -20,6 +20,8 @@ export interface Accounts {
   findKey(accessKeyId: string): AccessKey | undefined
   findById(id: string): Account | undefined
   findByEmail(email: string): Account | undefined
+  /** Of something that may be owned by no account that is known: the root account's then, or one that only has its id. */
+  owner(id: string | undefined): Pick<Account, 'id' | 'displayName'>
 }
 
 /** A fixed list. */
@@ -29,7 +31,9 @@ export function staticAccounts(keys: readonly AccessKey[]): Accounts {
   const byEmail = new Map(
     keys.flatMap(({ account }) => (account.email === undefined ? [] : [[account.email, account] as const])),
   )
+  const root = keys.find(({ account }) => account.isRoot)?.account ?? { id: 'root', displayName: 'root' }
   return {
+    owner: (id) => (id === undefined ? root : (byId.get(id) ?? { id, displayName: id })),
     findKey: (accessKeyId) => byKey.get(accessKeyId),
     findById: (id) => byId.get(id),
     findByEmail: (email) => byEmail.get(email),

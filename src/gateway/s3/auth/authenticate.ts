@@ -36,8 +36,6 @@ export interface AuthenticatorOptions {
   readonly wallMs: () => number
   /** Only signatures for this region are taken. Default: any. */
   readonly region?: string | undefined
-  /** The bucket, where it stands in the host. */
-  readonly bucketOfHost?: string | undefined
 }
 
 const longestPresignSeconds = 7 * 24 * 3600
@@ -159,7 +157,6 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
   const expected = signatureV2(request, {
     secret: key.secretAccessKey,
     date: headers.has('x-amz-date') ? '' : (date as string),
-    ...(options.bucketOfHost === undefined ? {} : { bucketOfHost: options.bucketOfHost }),
   })
   verify(signature, expected, accessKeyId)
   checkSkew(sentMs, options.wallMs())
@@ -183,7 +180,6 @@ function presignedV2(request: S3Request, options: AuthenticatorOptions): Authent
   const expected = signatureV2(request, {
     secret: key.secretAccessKey,
     date: expires,
-    ...(options.bucketOfHost === undefined ? {} : { bucketOfHost: options.bucketOfHost }),
   })
   verify(signature, expected, accessKeyId)
   checkLifetime(options.wallMs(), { fromMs: 0, untilMs: Number(expires) * 1000 })

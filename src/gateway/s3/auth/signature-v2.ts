@@ -21,7 +21,7 @@ const signedParameters = new Set(
 /** @param date what stands in the place of the date: the `Date` header, empty under `x-amz-date`, or `Expires` of a URL */
 export function signatureV2(
   request: S3Request,
-  { secret, date, bucketOfHost }: { readonly secret: string; readonly date: string; readonly bucketOfHost?: string },
+  { secret, date }: { readonly secret: string; readonly date: string },
 ): string {
   const { method, headers } = request
   const text = [
@@ -29,7 +29,7 @@ export function signatureV2(
     headers.get('content-md5') ?? '',
     headers.get('content-type') ?? '',
     date,
-    amzHeaders(request) + canonicalResource(request, bucketOfHost),
+    amzHeaders(request) + canonicalResource(request),
   ].join('\n')
   return createHmac('sha1', secret).update(text, 'latin1').digest('base64')
 }
@@ -42,8 +42,8 @@ function amzHeaders({ headers }: S3Request): string {
     .join('')
 }
 
-function canonicalResource({ rawPath, query }: S3Request, bucketOfHost: string | undefined): string {
-  const path = bucketOfHost === undefined ? rawPath : `/${bucketOfHost}${rawPath}`
+function canonicalResource({ rawPath, query, hostBucket }: S3Request): string {
+  const path = hostBucket === undefined ? rawPath : `/${hostBucket}${rawPath}`
   const parameters = query.pairs
     .filter(([name]) => signedParameters.has(name))
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))

@@ -28,8 +28,7 @@ function check(
   { wallMs = exampleMs, region }: { readonly wallMs?: number; readonly region?: string } = {},
 ) {
   const request = requestOf(sent)
-  const bucketOfHost = sent.headers['Host']?.startsWith('s3.') ? undefined : request.bucket
-  return authenticate(request, { accounts, wallMs: () => wallMs, region, bucketOfHost })
+  return authenticate(request, { accounts, wallMs: () => wallMs, region })
 }
 
 function refusedAs(code: string, status?: number) {

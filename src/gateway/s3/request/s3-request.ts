@@ -17,6 +17,8 @@ export interface S3Request {
   readonly bucket: string | undefined
   /** Never empty. */
   readonly key: string | undefined
+  /** The bucket, where it stands in the host. */
+  readonly hostBucket: string | undefined
   /** `/bucket/key` decoded, for the `Resource` of errors. */
   readonly resource: string
 }
@@ -49,6 +51,7 @@ export function parseS3Request({ method, url, rawHeaders }: RawRequest, domains:
     rawPath,
     query,
     headers,
+    hostBucket,
     bucket: bucket === '' ? undefined : bucket,
     key: key === '' ? undefined : key,
     resource: hostBucket === undefined ? `/${path}` : `/${hostBucket}/${path}`,

@@ -1,0 +1,163 @@
+/**
+ * One request from its head to its answer.
+ *
+ *     parse → authenticate → route → authorise → (ask for the body) → the operation → answer
+ *
+ * Nothing of a body is read, and no client that waits to be asked for one is, before who asks is known and may. What a refused
+ * client has still to send is not read: the connection ends with the answer.
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isAshlarError } from '../../../base/errors.ts'
+import { limits } from '../../../base/limits.ts'
+import { Limiter } from '../../../env/waiting.ts'
+import { type Authenticated, authenticate } from '../auth/authenticate.ts'
+import { BodyReader } from '../body/body-reader.ts'
+import { payloadOf } from '../body/payload.ts'
+import { type OperationName, operationOf } from '../request/operations.ts'
+import { parseS3Request, type S3Request } from '../request/s3-request.ts'
+import { S3Error } from '../rules/s3-error.ts'
+import { bucketOperations, objectOperations, serviceOperations } from './operation-table.ts'
+import { errorAnswer, type Identity, type S3Answer, sendAnswer, toS3Error } from './s3-answer.ts'
+import type { S3Call, S3Services } from './s3-call.ts'
+
+export interface HandlerOptions {
+  readonly services: S3Services
+  /** Hosts that carry buckets in front of them. */
+  readonly domains: readonly string[]
+  /** Only signatures for this region are taken. */
+  readonly signedRegion?: string | undefined
+}
+
+export type RequestHandler = (incoming: IncomingMessage, response: ServerResponse) => Promise<void>
+
+export function s3RequestHandler(options: HandlerOptions): RequestHandler {
+  const memory = new Limiter({
+    name: 'memory for signed chunks',
+    slots: limits.s3ChunkMemoryBytes,
+    maxWaiting: limits.connectionsPerListener,
+  })
+  return async (incoming, response) => {
+    const { env } = options.services
+    const requestId = env.random.bytes(8).toString('hex').toUpperCase()
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    let identity: Identity = { requestId, resource: '/', isHead: incoming.method === 'HEAD' }
+    try {
+      const request = parseS3Request(
+        { method: incoming.method ?? '', url: incoming.url ?? '', rawHeaders: incoming.rawHeaders },
+        options.domains,
+      )
+      identity = { ...identity, resource: request.resource }
+      const answer = await answerRequest({
+        incoming,
+        response,
+        request,
+        options,
+        requestId,
+        signal: gone.signal,
+        memory,
+      })
+      endUnread(incoming, response)
+      await sendAnswer(response, answer, identity)
+    } catch (error) {
+      await fail(error, { incoming, response, identity, options })
+    }
+  }
+}
+
+interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly response: ServerResponse
+  readonly request: S3Request
+  readonly options: HandlerOptions
+  readonly requestId: string
+  readonly signal: AbortSignal
+  readonly memory: Limiter
+}
+
+async function answerRequest(exchange: Exchange): Promise<S3Answer> {
+  const { request, options, requestId, signal } = exchange
+  const { services } = options
+  const caller = authenticate(request, {
+    accounts: services.accounts,
+    wallMs: services.env.clock.wallMs,
+    region: options.signedRegion,
+  })
+  const operation = operationOf(request)
+  const call: S3Call = {
+    ...{ services, request, operation, caller, requestId, signal },
+    openBody: (maxBytes) => openBody(exchange, caller, maxBytes),
+  }
+  return await run(operation, call)
+}
+
+async function run(operation: OperationName, call: S3Call): Promise<S3Answer> {
+  const ofService = serviceOperations[operation]
+  if (ofService !== undefined) return await ofService(call)
+  const ofBucket = bucketOperations[operation]
+  const ofObject = objectOperations[operation]
+  if (ofBucket === undefined && ofObject === undefined) {
+    throw new S3Error('NotImplemented', `${operation} is not implemented.`)
+  }
+  const { services, request, caller, signal } = call
+  const bucket = await services.buckets.open(request.bucket as string, { signal })
+  services.access.check({ account: caller.account, operation, bucket, key: request.key })
+  if (ofBucket !== undefined) return await ofBucket({ ...call, bucket })
+  return await (ofObject as NonNullable<typeof ofObject>)({ ...call, bucket, key: request.key as string })
+}
+
+function openBody(
+  { incoming, response, request, memory, options, signal }: Exchange,
+  caller: Authenticated,
+  maxBytes: number,
+): BodyReader {
+  const body = new BodyReader(incoming.iterator({ destroyOnReturn: false }), {
+    clock: options.services.env.clock,
+    payload: payloadOf(request, caller),
+    maxBytes,
+    maxChunkBytes: limits.s3ChunkBytes,
+    hold: async (sizeBytes) => {
+      await memory.acquire(sizeBytes, signal)
+      return () => memory.release(sizeBytes)
+    },
+  })
+  if (request.headers.get('expect')?.toLowerCase() === '100-continue') response.writeContinue()
+  return body
+}
+
+/** A body that was not read to its end would be taken for the next request. */
+function endUnread(incoming: IncomingMessage, response: ServerResponse): void {
+  if (incoming.complete || response.headersSent) return
+  const length = incoming.headers['content-length']
+  const hasBody = incoming.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+  if (hasBody) response.setHeader('Connection', 'close')
+}
+
+async function fail(
+  error: unknown,
+  {
+    incoming,
+    response,
+    identity,
+    options,
+  }: Pick<Exchange, 'incoming' | 'response' | 'options'> & { readonly identity: Identity },
+): Promise<void> {
+  const failure = toS3Error(error)
+  if (
+    failure.status >= 500 &&
+    failure.code !== 'NotImplemented' &&
+    !isAshlarError(error, 'cancelled', 'connection-lost')
+  ) {
+    const { requestId } = identity
+    options.services.env.log.error('An S3 request failed', { requestId, method: incoming.method, error })
+  }
+  if (response.headersSent || response.destroyed) {
+    // The length was promised: only a cut connection says that the bytes are not whole.
+    response.destroy()
+    return
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  endUnread(incoming, response)
+  await sendAnswer(response, errorAnswer(failure, identity), identity)
+}

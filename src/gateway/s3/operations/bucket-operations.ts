@@ -1,0 +1,99 @@
+/** Buckets themselves: made, told of, listed and removed. @module */
+import { isAshlarError } from '../../../base/errors.ts'
+import { accessDenied } from '../door/access.ts'
+import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
+import { type BucketCall, isRoot, type S3Call } from '../door/s3-call.ts'
+import { checkBucketName } from '../rules/bucket-name.ts'
+import { invalidArgument, S3Error } from '../rules/s3-error.ts'
+import { formatIsoTime } from '../rules/timestamps.ts'
+import { malformedXml, parseXml } from '../xml/parse-xml.ts'
+import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
+import { accountXml } from './answer-parts.ts'
+
+const configurationBytes = 64 * 1024
+const mostBuckets = 10_000
+
+export async function listBuckets({ services, request, caller, signal }: S3Call): Promise<S3Answer> {
+  const { account } = caller
+  if (account === undefined) throw accessDenied()
+  const { query } = request
+  const prefix = query.get('prefix') ?? ''
+  const maxBuckets = maxBucketsOf(query.get('max-buckets'))
+  const token = query.get('continuation-token')
+  const after = token === undefined ? '' : `${Buffer.from(token, 'base64url').toString('utf8')}/`
+  const shown: Xml[] = []
+  let last = ''
+  let hasMore = false
+  for await (const bucket of services.buckets.list({ after, signal })) {
+    const isOwn = bucket.ownerId === account.id || isRoot(account)
+    if (!isOwn || !bucket.name.startsWith(prefix)) continue
+    hasMore = shown.length === maxBuckets
+    if (hasMore) break
+    last = bucket.name
+    shown.push(
+      element(
+        'Bucket',
+        leaf('Name', bucket.name),
+        leaf('CreationDate', formatIsoTime(bucket.createdMs)),
+        leaf('BucketRegion', services.region),
+      ),
+    )
+  }
+  return xmlAnswer(
+    xmlDocument(
+      'ListAllMyBucketsResult',
+      accountXml('Owner', account),
+      element('Buckets', xmlList(shown)),
+      leaf('Prefix', query.get('prefix')),
+      leaf('ContinuationToken', hasMore ? Buffer.from(last).toString('base64url') : undefined),
+    ),
+  )
+}
+
+function maxBucketsOf(text: string | undefined): number {
+  if (text === undefined) return mostBuckets
+  const count = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (count >= 1 && count <= mostBuckets) return count
+  throw invalidArgument(`max-buckets is 1 to ${mostBuckets}.`, { name: 'max-buckets', value: text })
+}
+
+export async function createBucket({ services, request, caller, signal, openBody }: S3Call): Promise<S3Answer> {
+  const name = request.bucket as string
+  const { account } = caller
+  if (account === undefined) throw accessDenied()
+  checkBucketName(name)
+  const body = await openBody(configurationBytes).whole()
+  if (body.length > 0) checkLocation(body, services.region)
+  await services.buckets.create(name, { ownerId: account.id, signal })
+  return { status: 200, headers: { Location: `/${name}` } }
+}
+
+function checkLocation(body: Buffer, region: string): void {
+  const root = parseXml(body)
+  if (root.name !== 'CreateBucketConfiguration') throw malformedXml()
+  const constraint = root.textOf('LocationConstraint')
+  if (constraint === undefined || constraint === '' || constraint === region) return
+  throw new S3Error('InvalidLocationConstraint', 'The specified location-constraint is not valid', {
+    details: { LocationConstraint: constraint },
+  })
+}
+
+export async function headBucket({ services }: BucketCall): Promise<S3Answer> {
+  return { status: 200, headers: { 'x-amz-bucket-region': services.region, 'x-amz-access-point-alias': 'false' } }
+}
+
+export async function deleteBucket({ services, bucket, signal }: BucketCall): Promise<S3Answer> {
+  await services.buckets.remove(bucket.name, { signal })
+  return { status: 204 }
+}
+
+export async function getBucketLocation({ services }: BucketCall): Promise<S3Answer> {
+  // The first region of all has an empty name here.
+  const region = services.region === 'us-east-1' ? '' : services.region
+  return xmlAnswer(xmlDocument('LocationConstraint', region as Xml))
+}
+
+/** Whether the error says that nothing has this path. */
+export function isAbsent(error: unknown): boolean {
+  return isAshlarError(error, 'not-found', 'not-a-directory', 'is-a-directory')
+}

@@ -1,0 +1,71 @@
+/**
+ * PutObject. The bytes flow to the chunk servers as they come, and become the object in the one transaction at the end, after
+ * every digest that the client sent was compared: a body that is not what it should be leaves nothing.
+ * @module
+ */
+
+import type { BodyReader } from '../body/body-reader.ts'
+import type { S3Answer } from '../door/s3-answer.ts'
+import type { ObjectCall } from '../door/s3-call.ts'
+import { writeConditionsOf } from '../rules/conditions.ts'
+import { objectPath } from '../store/object-path.ts'
+import type { HeaderFields } from '../store/object-record.ts'
+import { formatRecord, type ObjectRecord, recordAttribute, tagsAttribute } from '../store/object-record.ts'
+import { findObject } from '../store/objects.ts'
+import type { WritePrecondition } from '../store/write-preconditions.ts'
+import { conditionFailure, writePrecondition } from '../store/write-preconditions.ts'
+import { quoted } from './answer-parts.ts'
+import { checksumHeaders, type WrittenHeaders, writtenHeaders, writtenTags } from './object-headers.ts'
+
+/** As S3's: more goes in parts. */
+export const putMaxBytes = 5 * 1024 ** 3
+
+export async function putObject(call: ObjectCall): Promise<S3Answer> {
+  const { services, request, bucket, key, signal } = call
+  const path = objectPath(bucket.name, key)
+  const written = writtenHeaders(request)
+  const tags = writtenTags(request)
+  const precondition = await writePrecondition(writeConditionsOf(request.headers.record()), () =>
+    findObject(services.client, { bucket: bucket.name, key, signal }),
+  )
+  const record = await storeObject(call, { path, written, tags, precondition, body: call.openBody(putMaxBytes) })
+  return { status: 200, headers: { etag: quoted(record.eTag), ...checksumHeaders(record.checksum) } }
+}
+
+export interface NewObject {
+  readonly path: string
+  readonly written: WrittenHeaders
+  readonly tags: HeaderFields
+  readonly precondition: WritePrecondition
+  readonly body: BodyReader
+}
+
+/** Stores the body under `path`, with all that S3 knows of it. */
+export async function storeObject(
+  { services, caller, signal }: Pick<ObjectCall, 'services' | 'caller' | 'signal'>,
+  { path, written, tags, precondition, body }: NewObject,
+): Promise<ObjectRecord> {
+  const record = (): ObjectRecord => {
+    const { md5, checksum } = body.digests
+    return {
+      eTag: md5,
+      ...written,
+      owner: caller.account?.id,
+      ...(checksum === undefined ? {} : { checksum: { ...checksum, type: 'FULL_OBJECT' } }),
+    }
+  }
+  try {
+    await services.client.writeFile(path, body.pieces(), {
+      ...precondition,
+      makeParents: true,
+      xattrs: (bytes) => ({
+        [recordAttribute]: formatRecord(record(), bytes),
+        ...(Object.keys(tags).length === 0 ? {} : { [tagsAttribute]: JSON.stringify(tags) }),
+      }),
+      signal,
+    })
+  } catch (error) {
+    throw conditionFailure(error, precondition)
+  }
+  return record()
+}

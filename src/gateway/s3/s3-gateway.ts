@@ -1,0 +1,59 @@
+/**
+ * The S3 door. It keeps no state: any number of them may serve one cluster, on the public client only.
+ *
+ * Bounded: connections, heads, the memory of bodies, and how slowly a client may send (see `body/body-reader.ts`). An `Expect` is
+ * answered after authentication.
+ * @module
+ */
+import { limits } from '../../base/limits.ts'
+import type { AshlarClient } from '../../client/index.ts'
+import type { Env } from '../../env/env.ts'
+import type { HttpListener } from '../../env/network.ts'
+import type { Accounts } from './auth/accounts.ts'
+import { ownerOnlyAccess } from './door/access.ts'
+import { s3RequestHandler } from './door/handle-request.ts'
+import { Buckets } from './store/buckets.ts'
+import { Uploads } from './store/uploads.ts'
+
+export interface S3GatewayOptions {
+  readonly env: Env
+  readonly client: AshlarClient
+  /** `host:port`; port 0 takes any. */
+  readonly listenAddress: string
+  readonly accounts: Accounts
+  /** What buckets are told to be in. Default `us-east-1`. Signatures of any region are taken, unless `requireRegion`. */
+  readonly region?: string | undefined
+  readonly requireRegion?: boolean | undefined
+  /** Hosts that carry buckets in front of them (`bucket.HOST`). Default: `localhost`. */
+  readonly domains?: readonly string[] | undefined
+  /** All parts of an upload but the last have at least so many bytes. Default 5 MiB, as S3 has it. */
+  readonly partMinBytes?: number | undefined
+}
+
+const defaultRegion = 'us-east-1'
+const defaultPartMinBytes = 5 * 1024 ** 2
+
+/** @throws {AshlarError} `in-use` — the port is taken */
+export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpListener> {
+  const { env, client, accounts, listenAddress, region = defaultRegion } = options
+  const handle = s3RequestHandler({
+    services: {
+      ...{ env, client, accounts, region },
+      buckets: new Buckets(client),
+      uploads: new Uploads(client),
+      access: ownerOnlyAccess(),
+      partMinBytes: options.partMinBytes ?? defaultPartMinBytes,
+    },
+    domains: options.domains ?? ['localhost'],
+    signedRegion: options.requireRegion === true ? region : undefined,
+  })
+  return await env.network.serveHttp(
+    {
+      address: listenAddress,
+      maxConnections: limits.connectionsPerListener,
+      idleTimeoutMs: limits.idleConnectionTimeoutMs,
+      expectations: 'handled',
+    },
+    handle,
+  )
+}
