@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type PlantedBug, plantedBugs } from './bugs.ts'
+import { findBug } from './find-all.ts'
+import { bugNamed, checkFits, withBug } from './plant.ts'
+
+test('every planted bug fits the sources as they are', () => {
+  assert.ok(plantedBugs.length >= 16)
+  assert.equal(new Set(plantedBugs.map(({ name }) => name)).size, plantedBugs.length)
+  for (const bug of plantedBugs) {
+    assert.ok(bug.edits.length > 0, bug.name)
+    checkFits(bug)
+  }
+})
+
+test('withBug() refuses a text that is not there once', () => {
+  const bug: PlantedBug = { name: 'x', what: 'x', edits: [{ file: 'a.ts', find: 'one', replace: 'two' }] }
+  assert.equal(withBug(bug, 'a.ts', 'just one here'), 'just two here')
+  assert.equal(withBug(bug, 'b.ts', 'just one here'), 'just one here')
+  assert.throws(() => withBug(bug, 'a.ts', 'one and one'), /stands 2 times/)
+  assert.throws(() => withBug(bug, 'a.ts', 'none'), /stands 0 times/)
+  assert.throws(() => bugNamed('no such bug'))
+})
+
+// The others take longer: npm run sim:planted.
+test('the simulator finds a bug that is planted, and nothing in the same seeds without it', async () => {
+  const planted = await findBug(bugNamed('append-length-unchecked'), 1, 60)
+  assert.notEqual(planted.seed, undefined)
+  const clean = await findBug({ name: '', what: '', edits: [] }, planted.seed as number, 1)
+  assert.equal(clean.seed, undefined, clean.text)
+})
