@@ -1,0 +1,193 @@
+/**
+ * Lifecycle rules of a bucket: what they may say, and which objects they are about.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
+ * @module
+ */
+import { S3Error } from '../s3-error.ts'
+import { checkTags, type Tag, type Tags } from '../tags.ts'
+import { parseIsoTime } from '../timestamps.ts'
+
+export const lifecycleMaxRules = 1000
+const dayMs = 24 * 3600 * 1000
+
+/** Everything that is given must fit. */
+export interface LifecycleFilter {
+  readonly prefix: string
+  readonly tags: Tags
+  readonly sizeGreaterThanBytes?: number
+  readonly sizeLessThanBytes?: number
+}
+
+export type LifecycleExpiration =
+  | { readonly kind: 'days'; readonly days: number }
+  /** Since 1970, at midnight UTC. */
+  | { readonly kind: 'date'; readonly dateMs: number }
+  /** A delete marker with no version left beneath it. */
+  | { readonly kind: 'lone-marker' }
+
+export interface LifecycleRule {
+  readonly id: string
+  readonly isEnabled: boolean
+  readonly filter: LifecycleFilter
+  readonly expiration?: LifecycleExpiration
+  readonly noncurrent?: { readonly days: number; readonly newerVersionsKept: number }
+  readonly abortUploadsAfterDays?: number
+}
+
+/** As XML has it: texts. */
+export interface RawLifecycleRule {
+  readonly id?: string
+  readonly status: string
+  /** The old form, beside the filter. */
+  readonly prefix?: string
+  readonly filter?: RawLifecycleFilter & { readonly and?: RawLifecycleFilter }
+  readonly expiration?: { readonly days?: string; readonly date?: string; readonly expiredObjectDeleteMarker?: string }
+  readonly noncurrentVersionExpiration?: { readonly noncurrentDays?: string; readonly newerNoncurrentVersions?: string }
+  readonly abortIncompleteMultipartUpload?: { readonly daysAfterInitiation?: string }
+  /** Each `Transition` and `NoncurrentVersionTransition`. */
+  readonly transitions?: readonly { readonly days?: string; readonly date?: string }[]
+}
+
+export interface RawLifecycleFilter {
+  readonly prefix?: string
+  readonly tags?: readonly Tag[]
+  readonly objectSizeGreaterThan?: string
+  readonly objectSizeLessThan?: string
+}
+
+/**
+ * Rules that a bucket may be given.
+ * @param newRuleId names a rule that has no id
+ * @throws {S3Error} `MalformedXML`, `InvalidArgument`, `InvalidRequest`; `NotImplemented` for transitions: there is one class
+ */
+export function checkLifecycleRules(rules: readonly RawLifecycleRule[], newRuleId: () => string): LifecycleRule[] {
+  if (rules.length === 0 || rules.length > lifecycleMaxRules) throw malformed()
+  const checked = rules.map((rule) => checkRule(rule, newRuleId))
+  if (new Set(checked.map(({ id }) => id)).size < checked.length) {
+    throw new S3Error('InvalidArgument', 'RuleId must be unique. Found same ID for more than one rule')
+  }
+  return checked
+}
+
+function checkRule(raw: RawLifecycleRule, newRuleId: () => string): LifecycleRule {
+  const { id, status, filter, prefix, expiration, noncurrentVersionExpiration, abortIncompleteMultipartUpload } = raw
+  if (id !== undefined && id.length > 255) {
+    throw new S3Error('InvalidArgument', 'ID length should not exceed allowed limit of 255')
+  }
+  if (status !== 'Enabled' && status !== 'Disabled') throw malformed()
+  // Both, or neither, leaves open what the rule is about.
+  if ((filter === undefined) === (prefix === undefined)) throw malformed()
+  for (const { date } of raw.transitions ?? []) if (date !== undefined) midnight(date)
+  if (raw.transitions !== undefined && raw.transitions.length > 0) {
+    throw new S3Error('NotImplemented', 'There is one storage class: lifecycle transitions are not implemented.')
+  }
+  if (!expiration && !noncurrentVersionExpiration && !abortIncompleteMultipartUpload) {
+    throw new S3Error('InvalidRequest', 'At least one action needs to be specified in a rule')
+  }
+  const checkedFilter = checkFilter(filter ?? { ...(prefix !== undefined && { prefix }) })
+  const isByTagOrSize = checkedFilter.tags.size > 0 || hasSize(checkedFilter)
+  if (isByTagOrSize && abortIncompleteMultipartUpload !== undefined) {
+    throw new S3Error('InvalidRequest', 'AbortIncompleteMultipartUpload cannot be specified with Tags or sizes')
+  }
+  const checkedExpiration = expiration === undefined ? undefined : checkExpiration(expiration)
+  if (checkedExpiration?.kind === 'lone-marker' && checkedFilter.tags.size > 0) {
+    throw new S3Error('InvalidRequest', 'ExpiredObjectDeleteMarker cannot be specified with Tags')
+  }
+  return {
+    id: id === undefined || id === '' ? newRuleId() : id,
+    isEnabled: status === 'Enabled',
+    filter: checkedFilter,
+    ...(checkedExpiration !== undefined && { expiration: checkedExpiration }),
+    ...(noncurrentVersionExpiration !== undefined && { noncurrent: checkNoncurrent(noncurrentVersionExpiration) }),
+    ...(abortIncompleteMultipartUpload !== undefined && {
+      abortUploadsAfterDays: days(abortIncompleteMultipartUpload.daysAfterInitiation, 'DaysAfterInitiation'),
+    }),
+  }
+}
+
+function checkFilter(raw: NonNullable<RawLifecycleRule['filter']>): LifecycleFilter {
+  const { and, ...own } = raw
+  if (and !== undefined && Object.keys(own).length > 0) throw malformed()
+  const { prefix = '', tags = [], objectSizeGreaterThan: greater, objectSizeLessThan: less } = and ?? own
+  const filter = {
+    prefix,
+    tags: checkTags(tags, 'object'),
+    ...(greater !== undefined && { sizeGreaterThanBytes: size(greater) }),
+    ...(less !== undefined && { sizeLessThanBytes: size(less) }),
+  }
+  const { sizeGreaterThanBytes = -1, sizeLessThanBytes = Number.POSITIVE_INFINITY } = filter
+  if (sizeGreaterThanBytes >= sizeLessThanBytes) {
+    throw new S3Error('InvalidRequest', 'ObjectSizeLessThan has to be a value greater than ObjectSizeGreaterThan')
+  }
+  return filter
+}
+
+function checkExpiration(raw: NonNullable<RawLifecycleRule['expiration']>): LifecycleExpiration {
+  const given = [raw.days, raw.date, raw.expiredObjectDeleteMarker].filter((value) => value !== undefined)
+  if (given.length !== 1) throw malformed()
+  if (raw.days !== undefined) return { kind: 'days', days: days(raw.days, 'Days') }
+  if (raw.date !== undefined) return { kind: 'date', dateMs: midnight(raw.date) }
+  if (raw.expiredObjectDeleteMarker !== 'true') throw malformed()
+  return { kind: 'lone-marker' }
+}
+
+function checkNoncurrent(
+  raw: NonNullable<RawLifecycleRule['noncurrentVersionExpiration']>,
+): NonNullable<LifecycleRule['noncurrent']> {
+  const { noncurrentDays, newerNoncurrentVersions: kept } = raw
+  if (kept !== undefined && (!/^\d{1,3}$/.test(kept) || Number(kept) < 1 || Number(kept) > 100)) {
+    throw new S3Error(
+      'InvalidArgument',
+      "'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be 1 to 100",
+    )
+  }
+  return { days: days(noncurrentDays, 'NoncurrentDays'), newerVersionsKept: Number(kept ?? 0) }
+}
+
+function days(text: string | undefined, element: string): number {
+  if (text === undefined || !/^[+-]?\d{1,10}$/.test(text)) throw malformed()
+  const value = Number(text)
+  if (value >= 1 && value < 2 ** 31) return value
+  throw new S3Error('InvalidArgument', `'${element}' must be a positive integer`)
+}
+
+function size(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw malformed()
+}
+
+function midnight(text: string): number {
+  const dateMs = parseIsoTime(text)
+  if (dateMs === undefined) throw malformed()
+  if (dateMs % dayMs === 0) return dateMs
+  throw new S3Error('InvalidArgument', "'Date' must be at midnight GMT")
+}
+
+/** What a filter looks at. */
+export interface LifecycleSubject {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly tags: Tags
+}
+
+export function filterMatches(filter: LifecycleFilter, { key, sizeBytes, tags }: LifecycleSubject): boolean {
+  const { prefix, sizeGreaterThanBytes = -1, sizeLessThanBytes = Number.POSITIVE_INFINITY } = filter
+  return (
+    key.startsWith(prefix) &&
+    sizeBytes > sizeGreaterThanBytes &&
+    sizeBytes < sizeLessThanBytes &&
+    [...filter.tags].every(([name, value]) => tags.get(name) === value)
+  )
+}
+
+/** Whether the filter asks for a size. */
+export function hasSize({ sizeGreaterThanBytes, sizeLessThanBytes }: LifecycleFilter): boolean {
+  return sizeGreaterThanBytes !== undefined || sizeLessThanBytes !== undefined
+}
+
+function malformed(): S3Error {
+  return new S3Error(
+    'MalformedXML',
+    'The XML you provided was not well-formed or did not validate against our published schema',
+  )
+}
