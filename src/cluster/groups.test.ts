@@ -27,7 +27,7 @@ const clusters = fc.record({
 })
 
 // So that one lost domain costs a group at most one member.
-test('planGroups() never shares a failure domain and never plans a set twice, whatever the cluster', () => {
+test('planGroups() never shares a failure domain, whatever the cluster', () => {
   fc.assert(
     fc.property(clusters, ({ servers, domains, replicas, seed }) => {
       const all = candidates(servers, (index) => `host-${index % domains}`)
@@ -37,7 +37,6 @@ test('planGroups() never shares a failure domain and never plans a set twice, wh
         assert.equal(members.length, replicas)
         assert.equal(new Set(members.map((id) => domainOf.get(id))).size, replicas)
       }
-      assert.equal(new Set(groups.map((members) => [...members].sort().join())).size, groups.length)
       if (Math.min(servers, domains) >= replicas) assert.ok(groups.length > 0)
       else assert.equal(groups.length, 0)
     }),
@@ -45,17 +44,26 @@ test('planGroups() never shares a failure domain and never plans a set twice, wh
   )
 })
 
-test('planGroups() plans every combination while servers are few', () => {
-  const { length } = planGroups({ candidates: candidates(8), existing: [], replicas: 3 }, seededRandom(1))
-  assert.equal(length, 56)
+// Groups move as a whole: few of them could not be shared out evenly with a server that is added.
+test('planGroups() plans every combination while servers are few, so often that each server has its share', () => {
+  for (const [count, sets, length] of [
+    [3, 1, 32],
+    [4, 4, 44],
+    [8, 56, 112],
+  ] as const) {
+    const groups = planGroups({ candidates: candidates(count), existing: [], replicas: 3 }, seededRandom(1))
+    assert.equal(groups.length, length)
+    assert.equal(new Set(groups.map((members) => [...members].sort().join())).size, sets)
+    for (const own of groupCounts(groups).values()) assert.ok(own >= limits.groupsPerServer)
+  }
 })
 
 test('planGroups() adds only what is missing, and nothing the second time', () => {
   const random = seededRandom(2)
   const existing = planGroups({ candidates: candidates(3), existing: [], replicas: 3 }, random)
   const added = planGroups({ candidates: candidates(4), existing, replicas: 3 }, random)
-  assert.equal(existing.length, 1)
-  assert.equal(added.length, 3)
+  assert.equal(existing.length, 32)
+  assert.equal(added.length, 33)
   const newcomer = candidates(4)[3]?.id as ServerId
   for (const members of added) assert.ok(members.includes(newcomer))
   const all = [...existing, ...added]
@@ -86,7 +94,7 @@ test('planGroups() lets servers that join one at a time fill, and stays bounded'
   const counts = groupCounts(groups)
   for (const { id } of candidates(60)) {
     assert.ok((counts.get(id) ?? 0) >= limits.groupsPerServer)
-    assert.ok((counts.get(id) ?? 0) <= 3 * limits.groupsPerServer)
+    assert.ok((counts.get(id) ?? 0) <= 4 * limits.groupsPerServer)
   }
 })
 

@@ -1,15 +1,16 @@
 /**
  * Which groups a cluster needs, so that chunks spread over all servers while few sets of servers share fate.
  *
- * Up to `limits.allTriplesUpToServers` servers: every combination whose members lie in distinct failure domains. Beyond:
- * *copysets*, about `limits.groupsPerServer` groups for each server. The number of sets whose joint loss loses data then
- * grows with the servers, not with their cube.
+ * Up to `limits.allTriplesUpToServers` servers: every combination whose members lie in distinct failure domains, each so
+ * often that a server is in `limits.groupsPerServer` groups or more. (Groups move as a whole: with one group of three servers, a
+ * fourth one could be given all or nothing of it.) Beyond: *copysets*, about as many groups for each server. The number of
+ * sets whose joint loss loses data then grows with the servers, not with their cube.
  *
  * Only ever adds: existing groups keep their members, so that a new server changes nothing for chunks that exist, and
  * takes its share of new ones through groups of its own. A server that comes and goes must not add more each time (repair
  * gave its groups to others): past three times what the servers need, none are added, and rebalancing gives it its share.
  * Pure: a snapshot and a seed replay every plan.
- * Invariant: no two members of a group share a failure domain; no two groups of a policy have the same members.
+ * Invariant: no two members of a group share a failure domain.
  * @see Cidon et al., "Copysets: Reducing the Frequency of Data Loss in Cloud Storage", USENIX ATC 2013
  * @module
  */
@@ -56,14 +57,10 @@ export function planGroups(input: GroupPlanInput, random: RandomChoice): readonl
 }
 
 function allCombinations({ candidates, existing, replicas }: GroupPlanInput): readonly (readonly ServerId[])[] {
-  const known = new Set(existing.map(setKey))
-  const planned: ServerId[][] = []
-  let needed = 0
+  const combinations: ServerId[][] = []
   const extend = (chosen: readonly GroupCandidate[], from: number): void => {
     if (chosen.length === replicas) {
-      needed++
-      const members = chosen.map((candidate) => candidate.id)
-      if (!known.has(setKey(members))) planned.push(members)
+      combinations.push(chosen.map((candidate) => candidate.id))
       return
     }
     for (const [index, candidate] of candidates.entries()) {
@@ -72,7 +69,20 @@ function allCombinations({ candidates, existing, replicas }: GroupPlanInput): re
     }
   }
   extend([], 0)
-  return planned.slice(0, Math.max(0, excess * needed - existing.length))
+  const known = new Map<string, number>()
+  for (const members of existing) known.set(setKey(members), (known.get(setKey(members)) ?? 0) + 1)
+  const times = Math.ceil((candidates.length * shareOf(replicas)) / (replicas * Math.max(1, combinations.length)))
+  const planned: ServerId[][] = []
+  // Round by round, so that the first groups of a cluster are of all sets.
+  for (let round = 1; round <= times; round++) {
+    for (const members of combinations) if ((known.get(setKey(members)) ?? 0) < round) planned.push(members)
+  }
+  return planned.slice(0, Math.max(0, excess * times * combinations.length - existing.length))
+}
+
+/** Groups of one server. A single copy needs no partners. */
+function shareOf(replicas: number): number {
+  return replicas === 1 ? 1 : limits.groupsPerServer
 }
 
 /**
@@ -87,7 +97,7 @@ function planCopysets({ candidates, existing, replicas }: GroupPlanInput, random
     for (const id of members) if (counts.has(id)) counts.set(id, countOf(counts, id) + 1)
   }
 
-  const share = replicas === 1 ? 1 : limits.groupsPerServer
+  const share = shareOf(replicas)
   const planned: ServerId[][] = []
   const atMostGroups = excess * Math.ceil((candidates.length * share) / replicas) - existing.length
   for (const candidate of byRisingCount(random.shuffled(candidates), counts)) {

@@ -7,7 +7,7 @@ import type { MemberPlan } from './cluster-view.ts'
 import { findMassLoss } from './mass-loss.ts'
 import { planRepair } from './plan-repair.ts'
 
-const limits = { perServer: 8, inAll: 1024 }
+const limits = { perServer: 64, inAll: 4096 }
 const holdOffMs = 300_000
 const random = seededRandom(1)
 
@@ -39,11 +39,11 @@ test('planRepair() replaces the members of a dead server on all the others', () 
   const cluster = clusterOf({ servers: 6 })
   cluster.kill(serverId(5))
   const { steps, waiting } = plan(cluster)
-  assert.equal(steps.length, 10)
+  assert.equal(steps.length, 40)
   assert.deepEqual(waiting, [])
   const targets = Map.groupBy(steps, ({ to }) => to)
   assert.equal(targets.size, 5)
-  for (const own of targets.values()) assert.ok(own.length <= 3, `${own.length} of 10 groups go to one server`)
+  for (const own of targets.values()) assert.ok(own.length <= 10, `${own.length} of 40 groups go to one server`)
 })
 
 test('planRepair() takes the groups with the fewest survivors first', () => {
@@ -63,7 +63,7 @@ test('planRepair() keeps to its limits, for each server and in all, and says wha
   cluster.kill(serverId(5))
   const inAll = plan(cluster, { perServer: 8, inAll: 3 })
   assert.equal(inAll.steps.length, 3)
-  assert.equal(inAll.waiting.length, 7)
+  assert.equal(inAll.waiting.length, 37)
   const perServer = plan(cluster, { perServer: 1, inAll: 1024 })
   const targets = perServer.steps.map(({ to }) => to)
   assert.equal(new Set(targets).size, targets.length)
@@ -112,7 +112,7 @@ test('planRepair() during a mass loss repairs at once only what is down to its l
   assert.ok(steps.length > 0 && steps.every(({ survivors }) => survivors === 1))
   assert.ok(waiting.length > 0 && waiting.every(({ why }) => why.includes('holding off')))
   for (const index of [6, 7]) cluster.kill(serverId(index), holdOffMs)
-  assert.equal(plan(cluster, { perServer: 100, inAll: 1024 }).waiting.length, 0)
+  assert.equal(plan(cluster, { perServer: 200, inAll: 4096 }).waiting.length, 0)
 })
 
 test('planRepair() gives the slot back to a member that returned with more than its replacement has', () => {

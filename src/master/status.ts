@@ -1,5 +1,5 @@
 /** The whole cluster in one look: sums over what servers reported, and the counters of the metadata. @module */
-import type { ClusterId } from '../base/ids.ts'
+import type { ClusterId, ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Namespace } from '../namespace/namespace.ts'
@@ -30,15 +30,16 @@ export interface StatusOptions {
 export async function clusterStatus(options: StatusOptions): Promise<ClusterStatus> {
   const { clusterId, generation, leaderEpoch, registry, map, settings } = options
   const nodes = registry.nodes()
-  const sum = (bytesOf: (node: NodeStatus) => number) => nodes.reduce((total, node) => total + bytesOf(node), 0)
+  const present = nodes.filter(({ state }) => state !== 'left')
+  const sum = (bytesOf: (node: NodeStatus) => number) => present.reduce((total, node) => total + bytesOf(node), 0)
   const [totals, metadataBytes] = await Promise.all([options.namespace.totals(), options.kv.usedBytes()])
   return {
     clusterId,
     generation,
     leaderEpoch,
     clusterTime: options.clusterTime(),
-    servers: nodes.filter(({ state }) => state !== 'left').length,
-    serversUp: nodes.filter(({ id, state }) => state !== 'left' && registry.peerOf(id) !== undefined).length,
+    servers: present.length,
+    serversUp: present.filter(({ id }) => registry.peerOf(id) !== undefined).length,
     groups: map.index.map.groups.length,
     capacityBytes: sum((node) => node.capacityBytes),
     usedBytes: sum((node) => node.usedBytes),
@@ -63,8 +64,15 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     readOnly: options.kv.isReadOnly,
     restoreNeeded: options.lostFuture.sentence,
     work: reportWork(options.work),
+    serversMissed: nodes.filter(({ id }) => registry.peerOf(id) === undefined && isCounted(id, map)).length,
     holdOffMs: options.work.changes.massLoss()?.leftMs,
   }
+}
+
+function isCounted(server: ServerId, map: CurrentMap): boolean {
+  return map.index
+    .groupsOfServer(server)
+    .some(({ members }) => members.some((member) => member.server === server && member.state === 'in'))
 }
 
 /** Each chunk server, with what its drain or maintenance has left. */

@@ -153,14 +153,19 @@ function noteOf({ quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, mainten
 
 /** In one sentence: what is short, and what is done about it. */
 function healthOf(status: ClusterStatus): string {
-  const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded, work = [] } = status
+  const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded } = status
+  const { serversMissed = servers - serversUp, work = [] } = status
   const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
   if (underReplicatedChunks > 0) {
     const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state === 'working')
     parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${isRepairing ? 'under way' : 'queued'}`)
   }
-  if (serversUp < servers) parts.push(`${servers - serversUp} of ${servers} servers are away`)
+  if (serversMissed > 0) {
+    parts.push(`${serversMissed} of ${servers} servers are away, and with them a replica of what they hold`)
+  }
   if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
+  const replaced = servers - serversUp - serversMissed
+  if (replaced > 0) parts.push(`${replaced} of ${servers} servers are away and missed by no chunk`)
   return parts.join('; ')
 }
 
