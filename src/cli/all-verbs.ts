@@ -5,6 +5,7 @@ import { registerShell } from './shell/shell-verb.ts'
 import { registerSim } from './sim/sim-verb.ts'
 import { registerUp } from './up/up-verb.ts'
 import type { VerbRegistry } from './verb-registry.ts'
+import { registerInsightVerbs } from './verbs/insight-verbs.ts'
 import { registerVerbs } from './verbs/register.ts'
 import { packageVersion } from './version.ts'
 
@@ -13,6 +14,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registerUp(registry)
   registerServerVerbs(registry)
   registerVerbs(registry)
+  registerInsightVerbs(registry)
   registerSim(registry)
   registerShell(registry)
   registerCompletion(registry)

@@ -11,6 +11,7 @@ import { type Duties, DutyCalls } from './duty-calls.ts'
 import { FileCalls } from './file-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
 import type { AshlarClient, ChunkReport, FileHandle, Lock, ReplicaReport, Summary, TrashEntry } from './filesystem.ts'
+import { type Insight, InsightCalls } from './insight-calls.ts'
 import { Locks } from './locks.ts'
 import { NamespaceCalls } from './namespace-calls.ts'
 import type * as options from './options.ts'
@@ -27,6 +28,7 @@ export class Client implements AshlarClient {
   readonly #locks: Locks
   readonly #cluster: ClusterCalls
   readonly duties: Duties
+  readonly insight: Insight
 
   constructor(core: ClientCore) {
     this.#core = core
@@ -37,6 +39,7 @@ export class Client implements AshlarClient {
     this.#locks = new Locks(core)
     this.#cluster = new ClusterCalls(core)
     this.duties = new DutyCalls(core)
+    this.insight = new InsightCalls(core)
   }
 
   get clusterId(): ClusterId {

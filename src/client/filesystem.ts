@@ -18,6 +18,7 @@ import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
 import type { Duties } from './duty-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
+import type { Insight } from './insight-calls.ts'
 import type {
   AppendOptions,
   CallOptions,
@@ -205,6 +206,8 @@ export interface ClusterView {
   setSetting(name: string, value: string, options?: CallOptions): Promise<void>
   /** Drain, maintenance, plans. */
   readonly duties: Duties
+  /** fsck, the byte ledger, events, explanations. */
+  readonly insight: Insight
 }
 
 /** A connected client. Many calls at once are fine: they share connections, allocations and one memory budget. */

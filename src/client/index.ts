@@ -14,6 +14,7 @@ export { AshlarError, isAshlarError } from '../base/errors.ts'
 export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
+export type { FsckCounts, FsckFinding } from '../wire/methods/insight-methods.ts'
 export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 export type { ClusterFile } from './cluster-file.ts'
 export type { Duties } from './duty-calls.ts'
@@ -30,6 +31,7 @@ export type {
   Summary,
   TrashEntry,
 } from './filesystem.ts'
+export type { FsckOptions, FsckReport, Insight } from './insight-calls.ts'
 export type * from './options.ts'
 
 /**

@@ -35,6 +35,7 @@ import { Gc } from './gc.ts'
 import { GroupChooser } from './group-chooser.ts'
 import { GroupSizes } from './group-sizes.ts'
 import type { HandlerContext } from './handlers.ts'
+import { answerInsight } from './insight-handlers.ts'
 import { Leftovers } from './leftovers.ts'
 import { LostFuture } from './lost-future.ts'
 import { MemberChanges } from './member-changes.ts'
@@ -193,6 +194,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerFiles(context)
   answerCluster(context, { status, nodes })
   answerDuties(context, { changes, paused, orders })
+  answerInsight(context, { orders })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId
   const listener = await listenForPeers({

@@ -35,6 +35,7 @@ import { rename } from './rename.ts'
 import { endSession, keepSession, openSession } from './sessions.ts'
 import { setAttributes, setXattrs } from './set-attributes.ts'
 import { summarize } from './summary.ts'
+import { judgeStrays, surveyFiles } from './survey.ts'
 import { readTotals, totalsKey } from './tally.ts'
 import { truncate } from './truncate.ts'
 import { emptyTrash, undelete } from './undelete.ts'
@@ -102,6 +103,8 @@ export function createNamespace(context: NamespaceContext): Namespace {
     allPageDigests: (page) => kv.transact((tx) => gc.allPageDigests(tx, page)),
     pageChunks: (group, page) => kv.transact((tx) => gc.pageChunks(tx, group, page)),
     pageIsClosed: (group, page) => kv.transact((tx) => gc.pageIsClosed(tx, group, page)),
+    judgeStrays: (chunks) => kv.transact((tx) => judgeStrays(tx, chunks)),
+    surveyFiles: (part) => kv.transact((tx) => surveyFiles(tx, part)),
     totals: async () => readTotals(await kv.transact((tx) => tx.get(totalsKey))),
   }
 }

@@ -113,6 +113,14 @@ export interface Namespace extends ClientOperations {
   /** No open allocation in the page, and no pending delete: only then may its digest be compared. */
   pageIsClosed(group: GroupId, page: number): Promise<boolean>
 
+  /** What the metadata knows of chunks that members list and it does not name: ask after the list was taken. */
+  judgeStrays(chunks: readonly ChunkId[]): Promise<ReadonlyMap<ChunkId, Stray>>
+  /** One bounded part of a walk over all files, against the chunks that they name; `cursor` as the last part gave it. */
+  surveyFiles(part: {
+    readonly cursor: Buffer | undefined
+    readonly suspects: ReadonlySet<ChunkId>
+  }): Promise<FileSurvey>
+
   /** From counters kept by the operations, never from a scan. */
   totals(): Promise<Totals>
 }
@@ -234,6 +242,23 @@ export interface PageChunks {
   readonly digest: ChunkDigest
   /** Of the group: ids from this sequence on were never given out. */
   readonly nextSequence: number
+}
+
+/** `open`: a write may still commit it. `pending-delete`: gc has it. `orphan`: it can never become part of a file. */
+export type Stray = 'live' | 'open' | 'pending-delete' | 'orphan'
+
+export interface FileSurvey {
+  readonly files: number
+  readonly trashedFiles: number
+  readonly damaged: readonly SurveyedFile[]
+  /** Undefined: that was all. */
+  readonly cursor: Buffer | undefined
+}
+
+export interface SurveyedFile {
+  readonly path: string
+  readonly chunk: ChunkId
+  readonly damage: 'unknown-chunk' | 'contradiction' | 'suspect'
 }
 
 export interface PurgeProgress {

@@ -43,6 +43,8 @@ export class FakeChunkServer {
   readonly id: ServerId
   readonly chunks = new Map<ChunkId, Buffer>()
   readonly orders: Order[] = []
+  /** Chunks that turn out wrong only when they are read whole. */
+  readonly rotten = new Set<ChunkId>()
   /** Orders that change something fail while this is set. */
   orderFailure: AshlarError | undefined
   /** It signs for other bytes than it holds. */
@@ -175,7 +177,11 @@ export class FakeChunkServer {
     service.handle(chunkMethods.verifyReplica, async ({ leaderEpoch, facts }) => {
       this.#obey({ name: 'verify', leaderEpoch, chunks: [facts.id] })
       const bytes = this.chunks.get(facts.id)
-      const ok = bytes !== undefined && bytes.length === facts.length && crc32(bytes) === facts.crc
+      const ok =
+        !this.rotten.delete(facts.id) &&
+        bytes !== undefined &&
+        bytes.length === facts.length &&
+        crc32(bytes) === facts.crc
       if (!ok) this.chunks.delete(facts.id)
       return { value: { ok } }
     })

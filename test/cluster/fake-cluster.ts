@@ -263,6 +263,11 @@ export class FakeCluster {
     await this.call(emptyTrash, { request: this.request(), path: '/' })
   }
 
+  /** For tests that damage the metadata. */
+  get kv(): MemoryKV {
+    return this.#kv
+  }
+
   /** Servers that hold a chunk. */
   holders(chunk: ChunkId): FakeChunkServer[] {
     return this.servers.filter(({ chunks }) => chunks.has(chunk))

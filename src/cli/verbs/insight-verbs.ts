@@ -1,0 +1,7 @@
+/** Verbs by which the cluster explains itself, in the order that `ashlar help` shows. @module */
+import type { VerbRegistry } from '../verb-registry.ts'
+import { registerFsckVerb } from './fsck-verb.ts'
+
+export function registerInsightVerbs(registry: VerbRegistry): void {
+  registerFsckVerb(registry)
+}

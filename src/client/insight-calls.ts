@@ -1,0 +1,62 @@
+/** What the cluster says of itself, when asked: fsck. Read only. @module */
+import type { ChunkId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { type FsckCounts, type FsckFinding, fsckStep } from '../wire/methods/insight-methods.ts'
+import type { ClientCore } from './client-core.ts'
+import type { CallOptions } from './options.ts'
+
+export interface FsckOptions extends CallOptions {
+  /** Have every replica read whole. One that turns out wrong is set aside by its server, as by any read. Default false. */
+  readonly verify?: boolean
+  /** Called after each step with all that was counted so far. */
+  readonly onProgress?: (counts: FsckCounts) => void
+}
+
+export interface FsckReport {
+  readonly counts: FsckCounts
+  /** Nothing is missing, corrupt or under-replicated. */
+  readonly isClean: boolean
+  /** The first `limits.fsckFindings`; counts are complete. */
+  readonly findings: readonly FsckFinding[]
+}
+
+/** What the cluster can say of itself. */
+export interface Insight {
+  /** Compares the metadata with what chunk servers hold, and files with chunks. */
+  fsck(options?: FsckOptions): Promise<FsckReport>
+}
+
+/** A step reads up to 32 MiB on each of several servers before it looks at the clock. */
+const stepTimeoutMs = 180_000
+
+export class InsightCalls implements Insight {
+  readonly #core: ClientCore
+
+  constructor(core: ClientCore) {
+    this.#core = core
+  }
+
+  async fsck({ verify = false, onProgress, signal }: FsckOptions = {}): Promise<FsckReport> {
+    let counts: FsckCounts | undefined
+    const findings: FsckFinding[] = []
+    const suspects = new Set<ChunkId>()
+    let cursor: Buffer | undefined
+    do {
+      const request = { verify, cursor, suspects: [...suspects] }
+      const { value } = await this.#core.link.call(fsckStep, request, { signal, timeoutMs: stepTimeoutMs })
+      counts = counts === undefined ? value.counts : sum(counts, value.counts)
+      findings.push(...value.findings.slice(0, limits.fsckFindings - findings.length))
+      for (const { kind, chunk } of value.findings) {
+        if (kind === 'missing' && chunk !== undefined && suspects.size < limits.fsckFindings) suspects.add(chunk)
+      }
+      onProgress?.(counts)
+      cursor = value.cursor
+    } while (cursor !== undefined)
+    return { counts, findings, isClean: counts.missing + counts.corrupt + counts.underReplicated === 0 }
+  }
+}
+
+function sum(one: FsckCounts, other: FsckCounts): FsckCounts {
+  const total = Object.entries(one).map(([name, count]) => [name, count + other[name as keyof FsckCounts]])
+  return Object.fromEntries(total) as FsckCounts
+}

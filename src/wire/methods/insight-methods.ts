@@ -1,0 +1,82 @@
+/** To the master: what the cluster can say of itself (numbers 100–109): fsck, the byte ledger, events, explanations. @module */
+import {
+  bool,
+  bytes,
+  choice,
+  field,
+  hex,
+  type Infer,
+  id,
+  list,
+  optional,
+  struct,
+  text,
+  uint,
+} from '../../base/codec.ts'
+import type { ChunkId, GroupId, ServerId } from '../../base/ids.ts'
+import { limits } from '../../base/limits.ts'
+import { method } from '../method.ts'
+
+/** What fsck counted. Chunks once each, replicas where it says so. */
+export const fsckCounts = struct('fsck counts', 1, {
+  /** Files in the tree. */
+  files: field(1, uint),
+  /** Chunks that the metadata names. */
+  chunks: field(2, uint),
+  /** Chunks with a good replica, and fewer than their policy asks for: those on servers that are away do not count. */
+  underReplicated: field(3, uint),
+  /** Chunks without a good replica within reach, and parts of files whose chunk the metadata does not know. */
+  missing: field(4, uint),
+  /** Replicas with other bytes than the metadata names, and rows of metadata that contradict each other. */
+  corrupt: field(5, uint),
+  /** Replicas of no file's chunk: not pending for gc, not of a write that may still be committed. */
+  orphans: field(6, uint),
+  /** Replicas that were set aside. They are kept until somebody looks at them. */
+  quarantined: field(7, uint),
+  /** Replicas on servers that were members once: dropped when the members hold all. */
+  surplus: field(8, uint),
+  /** Files in trash. */
+  trashedFiles: field(9, uint),
+  /** Replicas that were read whole. */
+  verified: field(10, uint),
+})
+export type FsckCounts = Infer<typeof fsckCounts>
+
+export const fsckFinding = struct('fsck finding', 1, {
+  kind: field(1, choice('missing', 'under-replicated', 'corrupt', 'orphan', 'affected-file')),
+  what: field(2, text(limits.pathBytes + 1024)),
+  /** What mends it: by itself, or by whom. */
+  remedy: field(3, text(1024)),
+  /** How many chunks or replicas this is about. */
+  count: field(4, uint),
+  chunk: optional(5, hex<ChunkId>(16)),
+  group: optional(6, id<GroupId>()),
+  server: optional(7, hex<ServerId>(16)),
+  path: optional(8, text(limits.pathBytes)),
+})
+export type FsckFinding = Infer<typeof fsckFinding>
+
+/**
+ * One bounded step of a check of everything: first the groups against their members, by digests, and chunk by chunk only where
+ * those differ; then the files against the chunks. Changes nothing (but see `verify`).
+ */
+export const fsckStep = method({
+  number: 100,
+  name: 'fsckStep',
+  request: struct('fsckStep', 1, {
+    /** Absent: from the beginning. */
+    cursor: optional(1, bytes(limits.keyBytes + 64)),
+    /** Have every replica read whole. A wrong one is set aside by the server that holds it, as by any read. */
+    verify: field(2, bool),
+    /** Chunks found bad before: the files that need them are named. */
+    suspects: field(3, list(hex<ChunkId>(16), limits.fsckFindings)),
+  }),
+  response: struct('fsckStep response', 1, {
+    /** Of this step. */
+    counts: field(1, fsckCounts),
+    findings: field(2, list(fsckFinding, limits.fsckFindings)),
+    /** Absent: it was the last step. */
+    cursor: optional(3, bytes(limits.keyBytes + 64)),
+  }),
+  callers: ['client'],
+})
