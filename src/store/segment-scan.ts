@@ -90,13 +90,14 @@ async function nextRecord(window: Window, { seed, from, endBytes }: ScanRange): 
 class Window {
   readonly #file: File
   readonly #endBytes: number
-  readonly #buffer = Buffer.allocUnsafeSlow(2 * limits.chunkFileMinBytes)
+  readonly #buffer: Buffer
   #start = 0
   #length = 0
 
   constructor(file: File, endBytes: number) {
     this.#file = file
     this.#endBytes = endBytes
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(2 * limits.chunkFileMinBytes, endBytes))
   }
 
   /** At least `length` bytes from `offset` on, or all up to the end. */
