@@ -151,8 +151,11 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
   const pool = options.pool ?? new BufferPool(disk)
   const quarantine = new Quarantine({ disk, layout, log })
   await quarantine.load()
-  const opening = await readOpening(env, layout)
-  const isDistrusted = await exists(env, layout.indexDistrust)
+  const known = await readOpening(env, layout)
+  const opening = known ?? 0
+  const isMarked = await exists(env, layout.indexDistrust)
+  // Without the count of openings it cannot be told whether the index was there at the last one.
+  const isDistrusted = isMarked || known === undefined
   if (isDistrusted) await discardIndex(env, layout)
   const { kv, table, recovered } = await openRecovered(options, {
     ...{ layout, fence, pool, quarantine, opening, isDistrusted },
@@ -161,7 +164,7 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
   try {
     await markOpening(kv, opening + 1)
     await disk.writeSmall(layout.opening, Buffer.from(String(opening + 1)))
-    if (isDistrusted) await disk.remove(layout.indexDistrust)
+    if (isMarked) await disk.remove(layout.indexDistrust)
 
     const reserve = new SpaceReserve(disk, {
       path: layout.reserve,
@@ -222,13 +225,15 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
   }
 }
 
-/** A file of numbers that only rise, against an index from a backup. */
-async function readOpening({ disk }: Pick<Env, 'disk'>, layout: StoreLayout): Promise<number> {
+/** A file of numbers that only rise, against an index from a backup. @returns undefined: it is damaged */
+async function readOpening({ disk }: Pick<Env, 'disk'>, layout: StoreLayout): Promise<number | undefined> {
   try {
-    const opening = Number((await disk.readSmall(layout.opening, 64)).toString('latin1'))
-    return Number.isSafeInteger(opening) ? opening : 0
+    const text = (await disk.readSmall(layout.opening, 64)).toString('latin1')
+    const opening = Number(text)
+    return /^\d+$/.test(text) && Number.isSafeInteger(opening) ? opening : undefined
   } catch (error) {
     if (isAshlarError(error, 'not-found')) return 0
+    if (isAshlarError(error, 'too-large')) return undefined
     throw error
   }
 }
