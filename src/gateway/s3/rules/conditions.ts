@@ -8,6 +8,7 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
  * @module
  */
+import { type Headers, headerOf } from './headers.ts'
 import { S3Error } from './s3-error.ts'
 import { parseHttpDate } from './timestamps.ts'
 
@@ -20,8 +21,6 @@ export interface ConditionTarget {
   readonly sizeBytes: number
   readonly isDeleteMarker: boolean
 }
-
-export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** Conditions of a GET, HEAD or copy source, as their headers had them. */
 export interface ReadConditions {
@@ -51,14 +50,14 @@ export function copySourceConditionsOf(headers: Headers): ReadConditions {
 }
 
 export function writeConditionsOf(headers: Headers): WriteConditions {
-  return present({ ifMatch: headers['if-match'], ifNoneMatch: headers['if-none-match'] })
+  return present(headers, { ifMatch: 'if-match', ifNoneMatch: 'if-none-match' })
 }
 
 export function deleteConditionsOf(headers: Headers): DeleteConditions {
-  return present({
-    ifMatch: headers['if-match'],
-    ifMatchLastModifiedTime: headers['x-amz-if-match-last-modified-time'],
-    ifMatchSize: headers['x-amz-if-match-size'],
+  return present(headers, {
+    ifMatch: 'if-match',
+    ifMatchLastModifiedTime: 'x-amz-if-match-last-modified-time',
+    ifMatchSize: 'x-amz-if-match-size',
   })
 }
 
@@ -156,21 +155,25 @@ function matchesForDelete(ifMatch: string, target: ConditionTarget): boolean {
 }
 
 function readConditions(headers: Headers, prefix: string): ReadConditions {
-  return present({
-    ifMatch: headers[`${prefix}match`],
-    ifNoneMatch: headers[`${prefix}none-match`],
-    ifModifiedSince: headers[`${prefix}modified-since`],
-    ifUnmodifiedSince: headers[`${prefix}unmodified-since`],
+  return present(headers, {
+    ifMatch: `${prefix}match`,
+    ifNoneMatch: `${prefix}none-match`,
+    ifModifiedSince: `${prefix}modified-since`,
+    ifUnmodifiedSince: `${prefix}unmodified-since`,
   })
 }
 
+/** The headers that are there, under the names of the conditions. */
 function present<Name extends string>(
-  values: Readonly<Record<Name, string | readonly string[] | undefined>>,
+  headers: Headers,
+  names: Readonly<Record<Name, string>>,
 ): Partial<Record<Name, string>> {
-  const entries = Object.entries<string | readonly string[] | undefined>(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, typeof value === 'string' ? value : value.join(', ')]],
-  )
-  return Object.fromEntries(entries)
+  const found: Partial<Record<Name, string>> = {}
+  for (const [name, header] of Object.entries(names) as [Name, string][]) {
+    const value = headerOf(headers, header)
+    if (value !== undefined) found[name] = value
+  }
+  return found
 }
 
 function timeOf(header: string): number {

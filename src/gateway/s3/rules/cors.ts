@@ -6,7 +6,7 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/ManageCorsUsing.html
  * @module
  */
-import { S3Error } from './s3-error.ts'
+import { malformedXml, S3Error } from './s3-error.ts'
 
 export const corsMaxRules = 100
 const methods = ['GET', 'PUT', 'HEAD', 'POST', 'DELETE']
@@ -34,10 +34,10 @@ export interface RawCorsRule extends Omit<CorsRule, 'maxAgeSeconds'> {
  * @throws {S3Error} `MalformedXML`, `InvalidRequest`
  */
 export function checkCorsRules(rules: readonly RawCorsRule[]): CorsRule[] {
-  if (rules.length === 0 || rules.length > corsMaxRules) throw malformed()
+  if (rules.length === 0 || rules.length > corsMaxRules) throw malformedXml()
   return rules.map(({ maxAgeSeconds, ...rule }) => {
     const { id, allowedOrigins, allowedMethods, allowedHeaders, exposeHeaders } = rule
-    if (allowedOrigins.length === 0 || allowedMethods.length === 0) throw malformed()
+    if (allowedOrigins.length === 0 || allowedMethods.length === 0) throw malformedXml()
     if (id !== undefined && id.length > 255) throw invalid('The ID of a CORS rule has at most 255 characters.')
     const badMethod = allowedMethods.find((method) => !methods.includes(method))
     if (badMethod !== undefined) {
@@ -50,7 +50,7 @@ export function checkCorsRules(rules: readonly RawCorsRule[]): CorsRule[] {
       if (header.includes('*')) throw invalid(`ExposeHeader "${header}" contains wildcard.`)
     }
     if (maxAgeSeconds === undefined) return rule
-    if (!/^\d{1,9}$/.test(maxAgeSeconds)) throw malformed()
+    if (!/^\d{1,9}$/.test(maxAgeSeconds)) throw malformedXml()
     return { ...rule, maxAgeSeconds: Number(maxAgeSeconds) }
   })
 }
@@ -163,11 +163,4 @@ function checkText(text: string, element: string, form: RegExp): void {
 
 function invalid(message: string): S3Error {
   return new S3Error('InvalidRequest', message)
-}
-
-function malformed(): S3Error {
-  return new S3Error(
-    'MalformedXML',
-    'The XML you provided was not well-formed or did not validate against our published schema',
-  )
 }

@@ -113,6 +113,14 @@ export class S3Error extends Error {
   }
 }
 
+/** A document that is XML, but not what the operation wants. */
+export function malformedXml(): S3Error {
+  return new S3Error(
+    'MalformedXML',
+    'The XML you provided was not well-formed or did not validate against our published schema',
+  )
+}
+
 /** An argument of the request that S3 would name in its answer. */
 export function invalidArgument(message: string, argument: { readonly name: string; readonly value: string }): S3Error {
   return new S3Error('InvalidArgument', message, {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Headers } from './conditions.ts'
+import type { Headers } from './headers.ts'
 import { S3Error } from './s3-error.ts'
 
 export const userMetadataPrefix = 'x-amz-meta-'

@@ -3,7 +3,7 @@
  * Users are only named here; whoever knows the users resolves them.
  * @module
  */
-import type { Headers } from '../conditions.ts'
+import { type Headers, headerOf } from '../headers.ts'
 import { S3Error } from '../s3-error.ts'
 import { aclMaxGrants, type CannedAcl, type Group, groupOfUri, type Permission, parseCannedAcl } from './acl.ts'
 
@@ -36,9 +36,9 @@ const granteeForm = /^\s*(id|emailAddress|uri)\s*=\s*(?:"([^"]*)"|([^"\s]*))\s*$
  * @throws {S3Error} `InvalidRequest` for both kinds at once, `InvalidArgument` for what cannot be read
  */
 export function requestedAcl(headers: Headers): RequestedAcl | undefined {
-  const canned = textOf(headers['x-amz-acl'])
+  const canned = headerOf(headers, 'x-amz-acl')
   const grants = grantHeaders.flatMap(([header, permission]) =>
-    granteesOf(textOf(headers[header])).map((grantee) => ({ grantee, permission })),
+    granteesOf(headerOf(headers, header)).map((grantee) => ({ grantee, permission })),
   )
   if (canned !== undefined && grants.length > 0) {
     throw new S3Error('InvalidRequest', 'Specifying both Canned ACLs and Header Grants is not allowed')
@@ -62,8 +62,4 @@ function granteesOf(header: string | undefined): NamedGrantee[] {
         return { kind: 'email', emailAddress: value }
     }
   })
-}
-
-function textOf(value: string | readonly string[] | undefined): string | undefined {
-  return value === undefined || typeof value === 'string' ? value : value.join(',')
 }

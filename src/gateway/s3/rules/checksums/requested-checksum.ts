@@ -3,7 +3,7 @@
  * announces. More than one, or one of no known algorithm, is refused: a checksum that nobody compares protects nothing.
  * @module
  */
-import type { Headers } from '../conditions.ts'
+import { type Headers, headerOf } from '../headers.ts'
 import { S3Error } from '../s3-error.ts'
 import {
   algorithmOfHeader,
@@ -39,7 +39,7 @@ export function requestedChecksum(headers: Headers): RequestedChecksum | undefin
     )
   }
   const [header] = [...named, ...trailers]
-  const wanted = single(headers['x-amz-sdk-checksum-algorithm'])
+  const wanted = headerOf(headers, 'x-amz-sdk-checksum-algorithm')
   if (header === undefined) {
     return wanted === undefined ? undefined : { algorithm: parseChecksumAlgorithm(wanted), isTrailer: false }
   }
@@ -51,7 +51,7 @@ export function requestedChecksum(headers: Headers): RequestedChecksum | undefin
     throw new S3Error('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.')
   }
   if (trailers.length > 0) return { algorithm, isTrailer: true }
-  const value = single(headers[header]) ?? ''
+  const value = headerOf(headers, header) ?? ''
   checkValue(algorithm, value)
   return { algorithm, value, isTrailer: false }
 }
@@ -76,10 +76,6 @@ function badDigest(algorithm: ChecksumAlgorithm): S3Error {
 }
 
 function trailerNames(headers: Headers): string[] {
-  const names = (single(headers['x-amz-trailer']) ?? '').toLowerCase().split(',')
+  const names = (headerOf(headers, 'x-amz-trailer') ?? '').toLowerCase().split(',')
   return names.map((name) => name.trim()).filter((name) => name.startsWith(prefix))
-}
-
-function single(value: string | readonly string[] | undefined): string | undefined {
-  return value === undefined || typeof value === 'string' ? value : value.join(',')
 }

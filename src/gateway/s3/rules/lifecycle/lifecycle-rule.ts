@@ -3,7 +3,7 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
  * @module
  */
-import { S3Error } from '../s3-error.ts'
+import { malformedXml, S3Error } from '../s3-error.ts'
 import { checkTags, type Tag, type Tags } from '../tags.ts'
 import { parseIsoTime } from '../timestamps.ts'
 
@@ -61,7 +61,7 @@ export interface RawLifecycleFilter {
  * @throws {S3Error} `MalformedXML`, `InvalidArgument`, `InvalidRequest`; `NotImplemented` for transitions: there is one class
  */
 export function checkLifecycleRules(rules: readonly RawLifecycleRule[], newRuleId: () => string): LifecycleRule[] {
-  if (rules.length === 0 || rules.length > lifecycleMaxRules) throw malformed()
+  if (rules.length === 0 || rules.length > lifecycleMaxRules) throw malformedXml()
   const checked = rules.map((rule) => checkRule(rule, newRuleId))
   if (new Set(checked.map(({ id }) => id)).size < checked.length) {
     throw new S3Error('InvalidArgument', 'RuleId must be unique. Found same ID for more than one rule')
@@ -74,9 +74,9 @@ function checkRule(raw: RawLifecycleRule, newRuleId: () => string): LifecycleRul
   if (id !== undefined && id.length > 255) {
     throw new S3Error('InvalidArgument', 'ID length should not exceed allowed limit of 255')
   }
-  if (status !== 'Enabled' && status !== 'Disabled') throw malformed()
+  if (status !== 'Enabled' && status !== 'Disabled') throw malformedXml()
   // Both, or neither, leaves open what the rule is about.
-  if ((filter === undefined) === (prefix === undefined)) throw malformed()
+  if ((filter === undefined) === (prefix === undefined)) throw malformedXml()
   for (const { date } of raw.transitions ?? []) if (date !== undefined) midnight(date)
   if (raw.transitions !== undefined && raw.transitions.length > 0) {
     throw new S3Error('NotImplemented', 'There is one storage class: lifecycle transitions are not implemented.')
@@ -107,7 +107,7 @@ function checkRule(raw: RawLifecycleRule, newRuleId: () => string): LifecycleRul
 
 function checkFilter(raw: NonNullable<RawLifecycleRule['filter']>): LifecycleFilter {
   const { and, ...own } = raw
-  if (and !== undefined && Object.keys(own).length > 0) throw malformed()
+  if (and !== undefined && Object.keys(own).length > 0) throw malformedXml()
   const { prefix = '', tags = [], objectSizeGreaterThan: greater, objectSizeLessThan: less } = and ?? own
   const filter = {
     prefix,
@@ -124,10 +124,10 @@ function checkFilter(raw: NonNullable<RawLifecycleRule['filter']>): LifecycleFil
 
 function checkExpiration(raw: NonNullable<RawLifecycleRule['expiration']>): LifecycleExpiration {
   const given = [raw.days, raw.date, raw.expiredObjectDeleteMarker].filter((value) => value !== undefined)
-  if (given.length !== 1) throw malformed()
+  if (given.length !== 1) throw malformedXml()
   if (raw.days !== undefined) return { kind: 'days', days: days(raw.days, 'Days') }
   if (raw.date !== undefined) return { kind: 'date', dateMs: midnight(raw.date) }
-  if (raw.expiredObjectDeleteMarker !== 'true') throw malformed()
+  if (raw.expiredObjectDeleteMarker !== 'true') throw malformedXml()
   return { kind: 'lone-marker' }
 }
 
@@ -145,7 +145,7 @@ function checkNoncurrent(
 }
 
 function days(text: string | undefined, element: string): number {
-  if (text === undefined || !/^[+-]?\d{1,10}$/.test(text)) throw malformed()
+  if (text === undefined || !/^[+-]?\d{1,10}$/.test(text)) throw malformedXml()
   const value = Number(text)
   if (value >= 1 && value < 2 ** 31) return value
   throw new S3Error('InvalidArgument', `'${element}' must be a positive integer`)
@@ -153,12 +153,12 @@ function days(text: string | undefined, element: string): number {
 
 function size(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw malformed()
+  throw malformedXml()
 }
 
 function midnight(text: string): number {
   const dateMs = parseIsoTime(text)
-  if (dateMs === undefined) throw malformed()
+  if (dateMs === undefined) throw malformedXml()
   if (dateMs % dayMs === 0) return dateMs
   throw new S3Error('InvalidArgument', "'Date' must be at midnight GMT")
 }
@@ -183,11 +183,4 @@ export function filterMatches(filter: LifecycleFilter, { key, sizeBytes, tags }:
 /** Whether the filter asks for a size. */
 export function hasSize({ sizeGreaterThanBytes, sizeLessThanBytes }: LifecycleFilter): boolean {
   return sizeGreaterThanBytes !== undefined || sizeLessThanBytes !== undefined
-}
-
-function malformed(): S3Error {
-  return new S3Error(
-    'MalformedXML',
-    'The XML you provided was not well-formed or did not validate against our published schema',
-  )
 }

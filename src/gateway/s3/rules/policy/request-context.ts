@@ -6,7 +6,7 @@
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
  * @module
  */
-import type { Headers } from '../conditions.ts'
+import { type Headers, headerOf } from '../headers.ts'
 import { decodeObjectKey } from '../object-key.ts'
 import { formatIsoTime } from '../timestamps.ts'
 import { type Context, conditionKey } from './conditions.ts'
@@ -44,10 +44,7 @@ export function requestContext(facts: RequestFacts): Context {
   const set = (key: string, value: string | undefined) => {
     if (value !== undefined) context.set(conditionKey(key), [value])
   }
-  const header = (name: string) => {
-    const value = facts.headers[name]
-    return value === undefined || typeof value === 'string' ? value : value.join(',')
-  }
+  const header = (name: string) => headerOf(facts.headers, name)
   set('aws:SourceIp', facts.sourceIp)
   set('aws:SecureTransport', String(facts.isSecure))
   set('aws:CurrentTime', formatIsoTime(facts.timeMs))
