@@ -308,7 +308,8 @@ export class ServerRegistry {
   #deposed(id: ServerId): AshlarError {
     const error = new AshlarError(
       'stale-leader',
-      `Cannot lead: server ${id} has seen a later leader. Another master runs on newer metadata, or this one was restored from an old copy.`,
+      `Cannot lead: server ${id} has seen a later leader. Another master runs on newer metadata; or this one was put back ` +
+        'from an older copy: put back a newer one, or give up what was written since by starting with --accept-older-metadata',
     )
     this.#options.onFatal(error)
     return error

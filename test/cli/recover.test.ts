@@ -84,3 +84,23 @@ test('up --accept-older-metadata raises the generation, once for each time that 
   assert.deepEqual([generation, restoreNeeded], [1, undefined])
   assert.equal(JSON.parse(await readFile(folder.in('m/master/identity.json'), 'utf8')).generation, 1)
 })
+
+// The copy is so old that chunk servers have seen leaders which it will only have again.
+test('up on a copy whose leaders are behind says so, and goes on with --accept-older-metadata', async () => {
+  const up = (...args: string[]) => ['up', '--data', folder.in('l'), '--port', '0', '--policy', 'replicated-1', ...args]
+  const first = await ServerProcess.start(up('--chunk-servers', '1'))
+  const { cluster } = first
+  assert.equal((await run(['put', '--text', 'kept', '/k'], { cluster })).exitCode, 0)
+  assert.equal(await first.stop(), 0)
+  await cp(folder.in('l/master'), folder.in('much-older'), { recursive: true })
+  for (let starts = 0; starts < 2; starts++) assert.equal(await (await ServerProcess.start(up())).stop(), 0)
+  await rm(folder.in('l/master'), { recursive: true })
+  await cp(folder.in('much-older'), folder.in('l/master'), { recursive: true })
+
+  const refused = await run(up())
+  assert.equal(refused.exitCode, 5, refused.stderr)
+  assert.match(refused.stderr, /has seen a later leader.*--accept-older-metadata/s)
+  await using accepted = await ServerProcess.start(up('--accept-older-metadata'))
+  assert.equal((await run(['cat', '/k'], { cluster: accepted.cluster })).stdout, 'kept')
+  assert.equal((await run(['put', '--text', 'x', '/x'], { cluster })).exitCode, 0)
+})
