@@ -73,9 +73,13 @@ test('losePower() undoes a rename whole or keeps it whole, and keeps no later ch
     const again = await run(before.open('/folder/a', { mode: 'create' }))
     await run(again.close())
     disk.losePower()
-    outcomes.add((await run(mount().list('/folder'))).sort().join(' '))
+    const after = mount()
+    const found = (await run(after.list('/folder'))).sort()
+    const texts: string[] = []
+    for (const name of found) texts.push(`${name}=${await run(after.readSmall(`/folder/${name}`, 10))}`)
+    outcomes.add(texts.join(' '))
   }
-  assert.deepEqual([...outcomes].sort(), ['a', 'a b', 'b'])
+  assert.deepEqual([...outcomes].sort(), ['a= b=first', 'a=first', 'b=first'])
 })
 
 test('endProcesses() keeps everything and makes nothing durable', async () => {

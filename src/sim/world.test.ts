@@ -63,6 +63,41 @@ test('traceHash() is the same for the same seed, and another for another', async
   assert.notEqual(other, first)
 })
 
+test('a world takes no real time, timer or chance', async () => {
+  const used = new Set<string>()
+  const watched: readonly (readonly [owner: object, name: string])[] = [
+    [globalThis, 'setTimeout'],
+    [globalThis, 'setInterval'],
+    [Date, 'now'],
+    [Math, 'random'],
+    [performance, 'now'],
+    [process, 'hrtime'],
+  ]
+  const undo = watched.map(([owner, name]) => {
+    const real = Reflect.get(owner, name)
+    const watch = (...args: unknown[]) => {
+      if (new Error('who').stack?.split('\n').some((line) => /\/src\//.test(line))) used.add(name)
+      return Reflect.apply(real, owner, args)
+    }
+    Reflect.set(owner, name, watch)
+    return () => Reflect.set(owner, name, real)
+  })
+  try {
+    await withWorld(
+      11,
+      async (world) => {
+        world.apply({ kind: 'kill', id: 1, atMs: 0, durationMs: 2_000, host: 'chunkserver-1' })
+        for (const size of [10, 3_000_000]) await write(world, `/file-${size}`, 'x'.repeat(size))
+        await world.runFor(30_000)
+      },
+      { buggify: true },
+    )
+  } finally {
+    for (const restore of undo) restore()
+  }
+  assert.deepEqual([...used], [])
+})
+
 const faults: readonly Fault[] = [
   { kind: 'kill', id: 1, atMs: 0, durationMs: 3_000, host: 'master' },
   { kind: 'kill', id: 2, atMs: 0, durationMs: 3_000, host: 'chunkserver-2' },
