@@ -1,5 +1,6 @@
 /** Every verb of `ashlar`. Those with much behind them load it when they run, so that `ashlar ls` does not pay for `ashlar up`. @module */
 import { registerCompletion } from './completion/completion-verb.ts'
+import { registerS3 } from './s3/s3-verbs.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
 import { registerShell } from './shell/shell-verb.ts'
 import { registerSim } from './sim/sim-verb.ts'
@@ -13,6 +14,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registry.program.version(packageVersion(), '-V, --version', 'print the version')
   registerUp(registry)
   registerServerVerbs(registry)
+  registerS3(registry)
   registerVerbs(registry)
   registerInsightVerbs(registry)
   registerSim(registry)

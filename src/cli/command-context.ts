@@ -43,7 +43,7 @@ export function createContext(options: CommonOptions, host: Host): CommandContex
 }
 
 /** The `cluster.json` in force: `--cluster`, `ASHLAR_CLUSTER`, or the default data folder's. */
-function clusterFilePath({ cluster }: CommonOptions): string {
+export function clusterFilePath({ cluster }: Pick<CommonOptions, 'cluster'>): string {
   const fromEnvironment = process.env['ASHLAR_CLUSTER']
   return cluster ?? (fromEnvironment === '' ? undefined : fromEnvironment) ?? defaultClusterFilePath()
 }

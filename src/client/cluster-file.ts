@@ -3,7 +3,8 @@
  * content never appears in a message.
  *
  *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key,
- *       "serverKey"?: base64 of the 32-byte public key of its servers, "http"?: url }
+ *       "serverKey"?: base64 of the 32-byte public key of its servers, "http"?: url,
+ *       "s3"?: { "accessKeyId", "secretAccessKey", "endpoint"?: url } }
  * @module
  */
 import { join } from 'node:path'
@@ -23,11 +24,21 @@ export interface ClusterFile {
   readonly serverKey?: string | undefined
   /** The cluster's HTTP door. */
   readonly http?: string | undefined
+  readonly s3?: S3Access | undefined
+}
+
+/** How clients of S3 are let in. */
+export interface S3Access {
+  /** Of the root account. */
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** The URL of an S3 door, once one has been started. */
+  readonly endpoint?: string | undefined
 }
 
 const maxBytes = 64 * 1024
 const clientKeyBytes = 32
-const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'serverKey', 'http']
+const knownKeys: readonly string[] = ['clusterId', 'address', 'secret', 'serverKey', 'http', 's3']
 
 /** `~/.local/share/ashlar`. */
 export function defaultDataFolder(): string {
@@ -75,7 +86,7 @@ export function checkClusterFile(value: unknown, source: string): ClusterFile {
   const unknownKey = Object.keys(value).find((key) => !knownKeys.includes(key))
   if (unknownKey !== undefined)
     throw refused(source, `it has the unknown key ${JSON.stringify(unknownKey.slice(0, 64))}`)
-  const { clusterId, address, secret, serverKey, http } = value as Record<string, unknown>
+  const { clusterId, address, secret, serverKey, http, s3 } = value as Record<string, unknown>
   if (typeof clusterId !== 'string' || !/^[0-9a-f]{32}$/.test(clusterId)) {
     throw refused(source, '"clusterId" is not 32 lower-case hex digits')
   }
@@ -94,7 +105,17 @@ export function checkClusterFile(value: unknown, source: string): ClusterFile {
     secret,
     ...(serverKey === undefined ? {} : { serverKey }),
     ...(http === undefined ? {} : { http }),
+    ...(s3 === undefined ? {} : { s3: checkS3Access(s3, source) }),
   }
+}
+
+function checkS3Access(value: unknown, source: string): S3Access {
+  const { accessKeyId, secretAccessKey, endpoint } = (value ?? {}) as Record<string, unknown>
+  const isUrl = endpoint === undefined || (typeof endpoint === 'string' && URL.canParse(endpoint))
+  if (typeof accessKeyId !== 'string' || typeof secretAccessKey !== 'string' || !isUrl) {
+    throw refused(source, '"s3" is not accessKeyId, secretAccessKey and perhaps the URL endpoint')
+  }
+  return { accessKeyId, secretAccessKey, ...(endpoint === undefined ? {} : { endpoint: endpoint as string }) }
 }
 
 /** The text to store, with a newline at its end. */

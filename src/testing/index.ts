@@ -16,7 +16,7 @@ import '../env/require-node.ts'
 import type { TestCluster, TestClusterOptions } from './test-cluster.ts'
 
 export type { TestChunkServer } from './test-chunk-server.ts'
-export type { TestCluster, TestClusterOptions } from './test-cluster.ts'
+export type { TestCluster, TestClusterOptions, TestS3Access } from './test-cluster.ts'
 
 /**
  * Starts a cluster in this process, ready for reads and writes.

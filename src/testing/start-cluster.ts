@@ -13,6 +13,8 @@ import { createMemoryNetwork, type MemoryNetwork } from '../env/memory-network.t
 import { createNodeEnv } from '../env/node-env.ts'
 import { seededRandom } from '../env/seeded-random.ts'
 import { startHttpGateway } from '../gateway/http/http-gateway.ts'
+import { staticAccounts } from '../gateway/s3/auth/accounts.ts'
+import { startS3Gateway } from '../gateway/s3/s3-gateway.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import { type Master, startMaster } from '../master/master.ts'
 import { deriveKeys } from '../wire/keys.ts'
@@ -20,7 +22,7 @@ import { serverKeyOf } from '../wire/server-identity.ts'
 import { flipStoredByte } from './flip-byte.ts'
 import { diskRoom, type Machine, type MachineRoom, memoryRoom } from './machines.ts'
 import { TestChunkServer } from './test-chunk-server.ts'
-import type { TestCluster, TestClusterOptions } from './test-cluster.ts'
+import type { TestCluster, TestClusterOptions, TestS3Access } from './test-cluster.ts'
 
 const defaultCapacityBytes = 2 ** 30
 const masterHost = 'master'
@@ -76,6 +78,7 @@ class LocalTestCluster implements TestCluster {
   #master: Master | undefined
   #client: AshlarClient | undefined
   #http: { readonly url: string; readonly token: string; close(): Promise<void> } | undefined
+  #s3: (TestS3Access & { close(): Promise<void> }) | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: TestClusterOptions, { env, network, room }: Surroundings) {
@@ -100,6 +103,10 @@ class LocalTestCluster implements TestCluster {
     return this.#http
   }
 
+  get s3(): TestS3Access | undefined {
+    return this.#s3
+  }
+
   get clusterFile(): ClusterFile {
     const keys = deriveKeys(this.#secret)
     return {
@@ -119,6 +126,7 @@ class LocalTestCluster implements TestCluster {
     await Promise.all(capacities.map((capacity, index) => this.#addServer(index, capacity)))
     this.#client = await this.connect()
     if (this.#options.http) await this.#openHttp()
+    if (this.#options.s3) await this.#openS3()
   }
 
   async connect(options: Parameters<TestCluster['connect']>[0] = {}): Promise<AshlarClient> {
@@ -159,6 +167,7 @@ class LocalTestCluster implements TestCluster {
     const stages: readonly (() => Promise<unknown>)[] = [
       async () => this.#undoFaults(),
       async () => this.#http?.close(),
+      async () => this.#s3?.close(),
       () => Promise.all(this.#clients.map((client) => client.close())),
       () => Promise.all(this.#servers.map((server) => server.close())),
       async () => this.#master?.close(),
@@ -260,6 +269,22 @@ class LocalTestCluster implements TestCluster {
   #hostsBut(name: string): string[] {
     const hosts = [masterHost, clientHost, ...this.#servers.map((_, index) => `chunkserver-${index + 1}`)]
     return hosts.filter((host) => host !== name)
+  }
+
+  async #openS3(): Promise<void> {
+    const accessKeyId = `ASHL${this.#env.random.bytes(8).toString('hex').toUpperCase()}`
+    const secretAccessKey = this.#env.random.bytes(30).toString('base64')
+    const account = { id: 'root', displayName: 'root', isRoot: true }
+    const region = 'us-east-1'
+    const door = await startS3Gateway({
+      env: createNodeEnv({ log: this.#env.log }),
+      client: this.client,
+      listenAddress: '127.0.0.1:0',
+      accounts: staticAccounts([{ accessKeyId, secretAccessKey, account }]),
+      region,
+    })
+    const endpoint = `http://localhost:${door.address.slice(door.address.lastIndexOf(':') + 1)}`
+    this.#s3 = { endpoint, accessKeyId, secretAccessKey, region, close: () => door.close() }
   }
 
   async #openHttp(): Promise<void> {

@@ -21,10 +21,20 @@ export interface TestClusterOptions {
   readonly storage?: 'memory' | 'disk'
   /** Open the HTTP door on a free port of 127.0.0.1. Default false. */
   readonly http?: boolean
+  /** Open the S3 door on a free port of 127.0.0.1. Default false. */
+  readonly s3?: boolean
   /** Makes the same choices each time: ids, placement. Default: random. */
   readonly seed?: number
   /** Where the servers and clients log. Default: nowhere. */
   readonly log?: Log
+}
+
+export interface TestS3Access {
+  /** A URL; buckets go into the path, or in front of `localhost`. */
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly region: string
 }
 
 /** A running cluster; `await using` closes it and removes what it stored. */
@@ -34,6 +44,8 @@ export interface TestCluster extends AsyncDisposable {
   readonly chunkServers: readonly TestChunkServer[]
   /** Of `http: true`: a URL, and the bearer token it asks for. */
   readonly http: { readonly url: string; readonly token: string } | undefined
+  /** Of `s3: true`: what an S3 client is told. The key is the root account's. */
+  readonly s3: TestS3Access | undefined
   /** Another client of its own, with its own session. */
   connect(options?: Omit<ConnectOptions, 'cluster' | 'env'>): Promise<AshlarClient>
   /** Adds a chunk server while the cluster runs; resolves when the master knows it. */

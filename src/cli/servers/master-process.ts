@@ -6,8 +6,9 @@
  * @module
  */
 import { join } from 'node:path'
+import { isAshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
-import { type ClusterFile, formatClusterFile } from '../../client/cluster-file.ts'
+import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
 import { startHttpGateway } from '../../gateway/http/http-gateway.ts'
@@ -15,6 +16,7 @@ import { openSqliteKV } from '../../kv/sqlite-kv.ts'
 import { createOrOpenMasterFolder, type MasterFolder } from '../../master/data-folder.ts'
 import { type Master, startMaster } from '../../master/master.ts'
 import type { SettingValues } from '../../master/settings.ts'
+import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import type { ServerRun } from './chunkserver-process.ts'
@@ -96,7 +98,8 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     serverKey: master.clientCredentials.serverKey?.toString('base64'),
   }
   const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup })
-  const clusterFile = { ...clientFile, http: `http://${httpAddress}` }
+  const s3 = { ...(await endpointBefore(raw, env)), ...(await readOrMakeRootKey(env, raw.data)) }
+  const clusterFile = { ...clientFile, http: `http://${httpAddress}`, s3 }
   await writeFiles(raw, { env, folder, clusterFile })
 
   parent?.report({ event: 'listening', address, httpAddress, serverId: '' })
@@ -113,6 +116,18 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     output.line(`Clients use ${cluster}; chunk servers join with ${join(raw.data, 'join.json')}. Ctrl-C stops it.`)
   }
   await serveUntil(stopped([stop, parent?.gone]), { env, close: () => cleanup.disposeAsync() })
+}
+
+/** An S3 door that is running is still the one to name. */
+async function endpointBefore(raw: RawMasterOptions, env: Env): Promise<{ readonly endpoint?: string }> {
+  try {
+    const { s3 } = await readClusterFile(env.disk, clusterFilePath(raw))
+    return s3?.endpoint === undefined ? {} : { endpoint: s3.endpoint }
+  } catch (error) {
+    // The first start, or a file that is about to be written anew.
+    if (isAshlarError(error, 'not-found', 'invalid-argument')) return {}
+    throw error
+  }
 }
 
 /** The door is a client like any other: it connects through the front. */

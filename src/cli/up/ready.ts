@@ -11,28 +11,28 @@ export interface ReadyState {
   readonly master: string
   /** A URL. */
   readonly http: string
+  /** A URL. */
+  readonly s3: string
   readonly plan: UpPlan
   readonly processes: readonly (
     | { readonly role: 'master'; readonly pid: number; readonly data: string }
+    | { readonly role: 'gateway'; readonly pid: number }
     | { readonly role: 'chunkserver'; readonly id: string; readonly pid: number; readonly data: string }
   )[]
 }
 
 /** With `--json`: one line `{"event":"ready",…}`. Otherwise commands that can be pasted as they stand. */
 export function printReady(output: Output, state: ReadyState): void {
-  const { clusterPath, master, http, plan, processes } = state
-  output.object({ event: 'ready', cluster: clusterPath, endpoints: { master, http }, processes })
+  const { clusterPath, master, http, s3, plan, processes } = state
+  output.object({ event: 'ready', cluster: clusterPath, endpoints: { master, http, s3 }, processes })
   const command = shellWord(process.env['ASHLAR_COMMAND'] ?? 'ashlar')
   const option = clusterOption(clusterPath)
   const capacity = plan.servers[0]?.capacityBytes
   for (const line of [
     `Ashlar is ready: a master and ${plan.servers.length} chunk servers, policy ${plan.policy}.`,
-    ...processes.map((entry) =>
-      entry.role === 'master'
-        ? `  master        pid ${entry.pid}  ${entry.data}`
-        : `  chunk server  pid ${entry.pid}  ${entry.data}  ${entry.id.slice(0, 8)}`,
-    ),
+    ...processes.map(processLine),
     `  HTTP door     ${http}`,
+    `  S3 door       ${s3}`,
     ...(capacity === undefined
       ? []
       : [`  capacity      ${plan.servers.map((server) => formatSize(server.capacityBytes ?? 0)).join(', ')}`]),
@@ -46,11 +46,23 @@ export function printReady(output: Output, state: ReadyState): void {
     `  ${command} ls /${option}`,
     `  ${command} cat /hello.txt${option}`,
     `  ${command} nodes${option}`,
+    `  eval "$(${command} s3 env${option})" && aws s3 ls`,
     `  ${command} help`,
     '',
     'Ctrl-C stops it.',
   ]) {
     output.line(line)
+  }
+}
+
+function processLine(entry: ReadyState['processes'][number]): string {
+  switch (entry.role) {
+    case 'master':
+      return `  master        pid ${entry.pid}  ${entry.data}`
+    case 'gateway':
+      return `  gateway       pid ${entry.pid}`
+    case 'chunkserver':
+      return `  chunk server  pid ${entry.pid}  ${entry.data}  ${entry.id.slice(0, 8)}`
   }
 }
 

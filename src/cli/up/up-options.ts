@@ -16,6 +16,7 @@ export interface RawUpOptions {
   readonly capacity?: string
   readonly host?: string
   readonly port?: string
+  readonly s3Port?: string
   readonly chunkSize?: string
   readonly policy?: string
   readonly trashKeep?: string
@@ -33,6 +34,7 @@ export interface AskedOptions {
   readonly capacities?: readonly number[]
   readonly host?: string
   readonly httpPort?: number
+  readonly s3Port?: number
   readonly chunkSizeBytes?: number
   readonly policy?: string
   readonly trashKeepMs?: number
@@ -57,6 +59,8 @@ export interface UpPlan {
   readonly host: string
   readonly masterPort: number
   readonly httpPort: number
+  /** Absent in plans of before there was S3. */
+  readonly s3Port?: number
   readonly policy: string
   readonly chunkSizeBytes: number
   readonly trashKeepMs: number
@@ -67,7 +71,7 @@ export interface UpPlan {
 const replicasOf: Readonly<Record<string, number>> = { 'replicated-1': 1, 'replicated-2': 2, 'replicated-3': 3 }
 const mostLocalServers = 64
 
-export const defaultPorts = { master: 7600, http: 7601, chunkServer: 7610 } as const
+export const defaultPorts = { master: 7600, http: 7601, s3: 7602, chunkServer: 7610 } as const
 
 /** @throws {AshlarError} `invalid-argument` — names the option and what it takes */
 export function checkUpOptions(raw: RawUpOptions): AskedOptions {
@@ -87,6 +91,7 @@ export function checkUpOptions(raw: RawUpOptions): AskedOptions {
     capacities,
     host: raw.host,
     httpPort: integer('--port', raw.port, { from: 0, to: 65_535 }),
+    s3Port: integer('--s3-port', raw.s3Port, { from: 0, to: 65_535 }),
     chunkSizeBytes,
     policy: raw.policy,
     trashKeepMs: raw.trashKeep === undefined ? undefined : parseDuration(raw.trashKeep),
@@ -125,6 +130,7 @@ export function planUp(asked: AskedOptions, before: UpPlan | undefined): UpPlan 
     host: asked.host ?? before?.host ?? '127.0.0.1',
     masterPort: before?.masterPort ?? 0,
     httpPort: asked.httpPort ?? before?.httpPort ?? 0,
+    s3Port: asked.s3Port ?? before?.s3Port ?? 0,
     policy,
     chunkSizeBytes: asked.chunkSizeBytes ?? before?.chunkSizeBytes ?? limits.chunkSizeDefaultBytes,
     trashKeepMs: asked.trashKeepMs ?? before?.trashKeepMs ?? limits.trashKeepMs,

@@ -20,6 +20,7 @@ export function registerUp({ program, host }: VerbRegistry): void {
     .option('--capacity <size[,size…]>', 'bytes that each chunk server may hold (default: a share of the free space)')
     .option('--host <host>', 'address to listen on; others reach it only if it is not loopback (default: 127.0.0.1)')
     .option('--port <port>', 'port of the HTTP door; 0 takes any (default: 7601, or the next free one)')
+    .option('--s3-port <port>', 'port of the S3 door; 0 takes any (default: 7602, or the next free one)')
     .option('--chunk-size <size>', 'largest chunk, 1 byte to 128MiB (default: 8MiB)')
     .option('--policy <name>', 'replicated-3, replicated-2 or replicated-1 (default: replicated-3)')
     .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')
@@ -54,7 +55,7 @@ Examples:
           env: createNodeEnv({ log: logLevel() }),
           output: createOutput({ json: raw.json === true }),
           dataFolder,
-          asked: raw.temp ? { httpPort: 0, ...asked } : asked,
+          asked: raw.temp ? { httpPort: 0, s3Port: 0, ...asked } : asked,
           restart: raw.restart,
           acceptOlderMetadata: raw.acceptOlderMetadata === true,
           confirm: (question) => confirm(host, { question, yes: raw.yes === true }),

@@ -63,12 +63,14 @@ class LocalCluster {
   readonly #options: UpOptions
   #plan: UpPlan
   readonly #master: SupervisedProcess
+  readonly #gateway: SupervisedProcess
   readonly #chunkServers: readonly SupervisedProcess[]
   readonly #registered = new Set<number>()
   readonly #ready = Promise.withResolvers<void>()
   #isOlderAccepted = false
   #masterAddress: string | undefined
   #httpAddress: string | undefined
+  #s3Address: string | undefined
   #isReady = false
 
   constructor(options: UpOptions, plan: UpPlan) {
@@ -77,6 +79,10 @@ class LocalCluster {
     this.#master = this.#supervise('the master', {
       args: () => this.#masterArgs(),
       onReport: (report) => this.#onMasterReport(report),
+    })
+    this.#gateway = this.#supervise('the S3 gateway', {
+      args: () => this.#gatewayArgs(),
+      onReport: (report) => this.#onGatewayReport(report),
     })
     this.#chunkServers = plan.servers.map((_, index) =>
       this.#supervise(`chunk server ${index + 1}`, {
@@ -91,6 +97,7 @@ class LocalCluster {
   async run(): Promise<void> {
     const { env, output, dataFolder, stop } = this.#options
     this.#master.start()
+    this.#gateway.start()
     for (const chunkServer of this.#chunkServers) chunkServer.start()
     const slow = env.clock.after(slowStartMs, () => output.note(`Still waiting for ${this.#missing()}`))
     const stopped = aborted(stop)
@@ -107,7 +114,8 @@ class LocalCluster {
   }
 
   async stop(): Promise<void> {
-    // Chunk servers first: the master then sees orderly ends.
+    // Doors first, then chunk servers: the master then sees orderly ends.
+    await this.#gateway.stop(stopGraceMs)
     await Promise.all(this.#chunkServers.map((chunkServer) => chunkServer.stop(stopGraceMs)))
     await this.#master.stop(stopGraceMs)
   }
@@ -160,6 +168,17 @@ class LocalCluster {
     ]
   }
 
+  #gatewayArgs(): string[] {
+    const { dataFolder, asked, isTemporary } = this.#options
+    const { host, s3Port = 0 } = this.#plan
+    const isExact = asked.s3Port !== undefined && asked.s3Port !== 0
+    return [
+      ...['s3', 'serve', '--supervised', '--cluster', join(dataFolder, 'cluster.json')],
+      ...(isExact ? ['--listen', `${host}:${s3Port}`] : ['--host', host, '--port', String(s3Port)]),
+      ...((isTemporary || asked.s3Port === 0) && s3Port === 0 ? ['--any-port'] : []),
+    ]
+  }
+
   #chunkServerArgs(index: number): string[] {
     const { dataFolder } = this.#options
     const { host, servers } = this.#plan
@@ -184,7 +203,14 @@ class LocalCluster {
     this.#masterAddress = report.address
     this.#httpAddress = report.httpAddress
     this.#plan = { ...this.#plan, masterPort: portOf(report.address), httpPort: portOf(report.httpAddress) }
-    for (const chunkServer of this.#chunkServers) chunkServer.tell({ masterAddress: report.address })
+    for (const child of [this.#gateway, ...this.#chunkServers]) child.tell({ masterAddress: report.address })
+    this.#checkReady()
+  }
+
+  #onGatewayReport(report: ChildReport): void {
+    if (report.event !== 'listening') return
+    this.#s3Address = report.address
+    this.#plan = { ...this.#plan, s3Port: portOf(report.address) }
     this.#checkReady()
   }
 
@@ -201,11 +227,13 @@ class LocalCluster {
   }
 
   #checkReady(): void {
-    if (this.#masterAddress !== undefined && this.#registered.size === this.#chunkServers.length) this.#ready.resolve()
+    const hasDoors = this.#masterAddress !== undefined && this.#s3Address !== undefined
+    if (hasDoors && this.#registered.size === this.#chunkServers.length) this.#ready.resolve()
   }
 
   #missing(): string {
     if (this.#masterAddress === undefined) return 'the master'
+    if (this.#s3Address === undefined) return 'the S3 gateway'
     const missing = this.#chunkServers.flatMap((_, index) => (this.#registered.has(index) ? [] : [index + 1]))
     return `chunk server ${missing.join(', ')}`
   }
@@ -217,9 +245,11 @@ class LocalCluster {
       isTemporary,
       master: this.#masterAddress as string,
       http: `http://${this.#httpAddress}`,
+      s3: `http://${this.#s3Address}`,
       plan: this.#plan,
       processes: [
         { role: 'master' as const, pid: this.#master.pid as number, data: join(dataFolder, 'master') },
+        { role: 'gateway' as const, pid: this.#gateway.pid as number },
         ...this.#chunkServers.map((chunkServer, index) => ({
           role: 'chunkserver' as const,
           id: this.#plan.servers[index]?.serverId as string,

@@ -1,0 +1,100 @@
+/**
+ * `ashlar s3 serve`: the S3 door in a process of its own. Any number of them may serve one cluster.
+ *
+ * It adds its URL to `cluster.json`, so that `ashlar s3 env` can tell it.
+ * @module
+ */
+
+import { AshlarError } from '../../base/errors.ts'
+import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
+import { connect } from '../../client/index.ts'
+import type { Env } from '../../env/env.ts'
+import { staticAccounts } from '../../gateway/s3/auth/accounts.ts'
+import { startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
+import type { Output } from '../output.ts'
+import { type Parent, runUnderParent } from '../servers/parent.ts'
+import { listenOnFree, portOf, splitAddress } from '../servers/ports.ts'
+import { serveUntil, stopped } from '../servers/serve-until.ts'
+import { defaultPorts } from '../up/up-options.ts'
+
+export interface RawS3Options {
+  readonly cluster: string
+  readonly listen?: string
+  readonly region?: string
+  readonly domain?: readonly string[]
+  readonly json?: boolean
+  /** For `ashlar up`. */
+  readonly host: string
+  readonly port: string
+  readonly anyPort?: boolean
+  readonly supervised?: boolean
+}
+
+export interface S3Run {
+  readonly env: Env
+  readonly output: Output
+  readonly stop: AbortSignal
+  readonly exitWith: (exitCode: number) => void
+}
+
+/** Runs until it is told to stop. */
+export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitWith }: S3Run): Promise<void> {
+  await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, async (parent) => {
+    // What it serves is there only once the master is.
+    if (parent !== undefined && !(await masterIsUp(parent, stop))) return
+    const { s3 } = await readClusterFile(env.disk, raw.cluster)
+    if (s3 === undefined) {
+      throw new AshlarError(
+        'invalid-argument',
+        `Cannot serve S3: ${raw.cluster} has no root key. Start its master anew`,
+      )
+    }
+    await using cleanup = new AsyncDisposableStack()
+    const client = await connect({ cluster: raw.cluster, env })
+    cleanup.defer(() => client.close())
+    const accounts = staticAccounts([{ ...s3, account: { id: 'root', displayName: 'root', isRoot: true } }])
+    const door = await listenOnFree(portChoice(raw), (port) =>
+      startS3Gateway({
+        ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
+        ...{ region: raw.region, domains: raw.domain },
+      }),
+    )
+    cleanup.defer(() => door.close())
+    const endpoint = `http://${door.address}`
+    await tellEndpoint(env, raw.cluster, endpoint)
+    parent?.report({ event: 'listening', address: door.address, httpAddress: door.address, serverId: '' })
+    if (parent === undefined) {
+      output.object({ event: 'ready', role: 'gateway', pid: process.pid, endpoints: { s3: endpoint } })
+      output.line(`The S3 door is ready on ${endpoint}. Ctrl-C stops it.`)
+    }
+    await serveUntil(stopped([stop, parent?.gone]), { env, close: () => cleanup.disposeAsync() })
+  })
+}
+
+async function masterIsUp(parent: Parent, stop: AbortSignal): Promise<boolean> {
+  const ended = stopped([stop, parent.gone])
+  return (await Promise.race([parent.masterAddress, ended])) !== undefined
+}
+
+async function tellEndpoint(env: Env, path: string, endpoint: string): Promise<void> {
+  const file = await readClusterFile(env.disk, path)
+  if (file.s3 === undefined || file.s3.endpoint === endpoint) return
+  const text = formatClusterFile({ ...file, s3: { ...file.s3, endpoint } })
+  parseClusterFile(text, path)
+  await env.disk.writeSmall(path, Buffer.from(text))
+}
+
+function hostOf(raw: RawS3Options): string {
+  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+}
+
+function portChoice(raw: RawS3Options): Parameters<typeof listenOnFree>[0] {
+  const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
+  return {
+    kept: asked ?? portOf(raw.port),
+    usual: defaultPorts.s3,
+    step: 1,
+    exact: asked !== undefined && asked !== 0,
+    any: asked === 0 || raw.anyPort === true,
+  }
+}
