@@ -1,6 +1,9 @@
 /**
  * What planners look at: one snapshot of servers, groups and what is known to be where. A plan follows from it alone, so
  * it can be printed before it runs, and replayed after.
+ *
+ * Planners look at groups, never at chunks. Measured (bench/planners.ts, one core) for 10,000 servers with 110,000 groups and
+ * 1.4 billion chunks: repair of a server 0.5 s, of a hundred at once 1.1 s, drain of ten 1 s, rebalance onto a thousand more 2.8 s.
  * @module
  */
 import type { GroupId, ServerId } from '../base/ids.ts'

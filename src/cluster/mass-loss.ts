@@ -8,6 +8,7 @@
  * @see DESIGN.md, section 8
  * @module
  */
+import type { ServerId } from '../base/ids.ts'
 import { failureDomainOf } from './cluster-map.ts'
 import type { ClusterView, ServerView } from './cluster-view.ts'
 
@@ -24,11 +25,15 @@ export function findMassLoss(
   { groups, servers }: Pick<ClusterView, 'groups' | 'servers'>,
   { holdOffMs }: { readonly holdOffMs: number },
 ): MassLoss | undefined {
-  const depended = new Set(
-    groups.flatMap(({ members }) => members.filter(({ state }) => state !== 'leaving').map(({ server }) => server)),
-  )
+  const suspects = [...servers.values()].filter((server) => isSilent(server) && server.silentMs < holdOffMs)
+  // Almost always: then nobody need look through all groups.
+  if (new Set(suspects.map(failureDomainOf)).size <= 1) return undefined
+  const depended = new Set<ServerId>()
+  for (const { members } of groups) {
+    for (const { server, state } of members) if (state !== 'leaving') depended.add(server)
+  }
   const counted = [...servers.values()].filter(({ id, state }) => depended.has(id) && state !== 'left')
-  const silent = counted.filter((server) => isSilent(server) && server.silentMs < holdOffMs)
+  const silent = suspects.filter(({ id }) => depended.has(id))
   const tolerated = Math.max(largestDomain(silent), Math.floor(counted.length * toleratedFraction))
   const domains = new Set(silent.map(failureDomainOf))
   if (domains.size <= 1 || silent.length <= tolerated) return undefined

@@ -40,7 +40,8 @@ interface Move {
   readonly sizeBytes: number
 }
 
-const floorBytes = 64 * 1024 * 1024
+/** A chunk of the usual size: less is noise. */
+const floorBytes = 8 * 1024 * 1024
 const floorFraction = 0.01
 /** Partners looked at for a server outside of the band, best first: planning stays linear in the servers. */
 const partnersTried = 16
@@ -48,7 +49,7 @@ const partnersTried = 16
 const worthwhile = 0.9
 
 export function planRebalance(view: ClusterView, options: RebalanceOptions): MemberPlan {
-  const { band = 0.05, perServer = 2, inAll = 64 } = options
+  const { band = 0.05, perServer = 4, inAll = 256 } = options
   const balance = new Balance(view)
   const steps: MemberStep[] = []
   const isFree = (load: Load) => load.moves < perServer

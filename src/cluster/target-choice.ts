@@ -7,6 +7,7 @@
  * @module
  */
 import type { ServerId } from '../base/ids.ts'
+import { formatSize } from '../base/sizes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
 import { failureDomainOf } from './cluster-map.ts'
 import type { ClusterView, PlanLimits, ServerView } from './cluster-view.ts'
@@ -25,6 +26,7 @@ export class Traffic {
   readonly #incomingBytes = new Map<ServerId, number>()
   readonly #servers: readonly ServerView[]
   #inAll = 0
+  #roomBytes: number | undefined
 
   constructor(view: ClusterView, limits: PlanLimits) {
     this.#view = view
@@ -69,8 +71,22 @@ export class Traffic {
     const need = this.#view.sizeOf(group.id).sizeBytes
     const objection = (server: ServerView) => this.#objection(server, { ...taken, need })
     const sampled = this.#best(this.#sample(random), objection, need)
-    const best = sampled ?? this.#best(this.#servers, objection, need)
+    if (sampled !== undefined) return { target: sampled.id }
+    // While nobody has the room at all, looking at everybody for each group would take most of the planning.
+    if (need > this.#mostRoom()) return { why: `no server can take its place: none has ${formatSize(need)} free` }
+    const best = this.#best(this.#servers, objection, need)
     return best === undefined ? { why: this.#explain(objection) } : { target: best.id }
+  }
+
+  /** An upper bound: what was planned since it was computed takes of it. */
+  #mostRoom(): number {
+    this.#roomBytes ??= Math.max(
+      0,
+      ...this.#servers
+        .filter(({ state, refusal }) => state === 'up' && refusal === undefined)
+        .map(({ id, freeBytes }) => freeBytes - this.incomingBytesOf(id)),
+    )
+    return this.#roomBytes
   }
 
   #count(group: Group, server: ServerId): void {

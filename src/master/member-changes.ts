@@ -37,6 +37,7 @@ export type Plans = Readonly<Record<MemberDuty, MemberPlan>>
 
 const planLimits: PlanLimits = { perServer: limits.fillsPerServer, inAll: limits.fillsInAll }
 const sizesMaxAgeMs = 10_000
+/** While moves are under way. */
 const rebalanceIntervalMs = 5_000
 const holdingMaxAgeMs = 250
 const noPlan: MemberPlan = { steps: [], waiting: [] }
@@ -104,7 +105,8 @@ export class MemberChanges {
       repair.waiting.length > 0 ||
       drain.steps.length > 0 ||
       view.groups.some(({ members }) => members.some(({ duty }) => duty === 'repair' || duty === 'drain'))
-    const isDue = forceRebalance || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
+    const isIdle = this.#options.map.index.changingGroups.length === 0
+    const isDue = forceRebalance || isIdle || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
     let rebalance = noPlan
     if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {
       if (!forceRebalance) this.#rebalanceMs = env.clock.monotonicMs()
