@@ -16,7 +16,8 @@ after(async () => {
 })
 
 test('up goes on with a new, empty server in place of one whose folder is gone for good', async () => {
-  const up = (...args: string[]) => ['up', '--data', folder.in('c'), '--port', '0', '--capacity', '1MiB', ...args]
+  const sizes = ['--port', '0', '--capacity', '1MiB', '--dead-after', '3s']
+  const up = (...args: string[]) => ['up', '--data', folder.in('c'), ...sizes, ...args]
   const first = await ServerProcess.start(up())
   const { cluster } = first
   assert.equal((await run(['put', '--text', 'kept', '/k'], { cluster })).exitCode, 0)
@@ -44,6 +45,10 @@ test('up goes on with a new, empty server in place of one whose folder is gone f
   assert.equal(idOf(second, 0), idOf(first, 0))
   assert.equal((await run(['cat', '/k'], { cluster })).stdout, 'kept')
   assert.equal((await run(['put', '--text', 'new', '/n'], { cluster })).exitCode, 0)
+  await eventually('the lost copy is made again', async () => {
+    const { stdout } = await run(['stat', '--chunks', '/k'], { cluster })
+    return stdout.match(/ ok$/gm)?.length === 3 && stdout.includes((idOf(second, 1) as string).slice(0, 8))
+  })
   assert.equal(await second.stop(), 0)
 
   await using third = await ServerProcess.start(up())
