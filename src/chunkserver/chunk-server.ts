@@ -12,6 +12,7 @@ import type { HttpListener } from '../env/network.ts'
 import type { ChunkStore } from '../store/chunk-store.ts'
 import type { ClusterKeys, Credentials } from '../wire/credentials.ts'
 import { listenForPeers, type PeerListener } from '../wire/listen.ts'
+import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { createService } from '../wire/service.ts'
 import { Access } from './access.ts'
 import { serveChunks } from './chunk-methods.ts'
@@ -38,6 +39,8 @@ export interface ChunkServerOptions {
   /** `host/rack`. */
   readonly domain: string
   readonly version: string
+  /** Measures the store's data folder, for the byte ledger. Absent: the store is in memory. */
+  readonly measureFolder?: FolderMeter
 }
 
 export interface ChunkServer {
@@ -63,7 +66,8 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const access = new Access({ tokenKey: keys.token, clusterId, serverId, view, fetchMap })
   const replicator = new Replicator({ env, store, credentials })
   const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
-  serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt })
+  const { measureFolder: measure } = options
+  serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt, measure })
 
   const peers: PeerListener = await listenForPeers({
     env,

@@ -9,6 +9,7 @@ import { type GroupId, groupOf, pageBounds, type ServerId } from '../base/ids.ts
 import { limits } from '../base/limits.ts'
 import type { ChunkStore } from '../store/chunk-store.ts'
 import { deleteChunks, getPageDigests, listPage, replicateChunk, verifyReplica } from '../wire/methods/chunk-methods.ts'
+import { type FolderMeter, type FolderPart, measureFolder } from '../wire/methods/insight-methods.ts'
 import { signReceipt } from '../wire/receipt.ts'
 import type { Service } from '../wire/service.ts'
 import type { Access } from './access.ts'
@@ -27,6 +28,8 @@ export interface OrderMethodsOptions {
   readonly replicator: Replicator
   readonly serverId: ServerId
   readonly receiptKey: Buffer
+  /** Of the data folder; a store in memory has none. */
+  readonly measure: FolderMeter | undefined
 }
 
 export function serveOrders({
@@ -37,6 +40,7 @@ export function serveOrders({
   replicator,
   serverId,
   receiptKey,
+  measure,
 }: OrderMethodsOptions): void {
   service.handle(deleteChunks, async ({ leaderEpoch, group, epoch, chunks }) => {
     await view.admitLeader(leaderEpoch)
@@ -91,6 +95,10 @@ export function serveOrders({
     return { value: { chunks: await store.list({ ...pageBounds(group as GroupId, page), limit: limits.pageIds }) } }
   })
 
+  service.handle(measureFolder, async ({ cursor }) => {
+    return { value: { part: measure === undefined ? inMemory(store) : await measure(cursor) } }
+  })
+
   service.handle(verifyReplica, async ({ leaderEpoch, facts }) => {
     await view.admitLeader(leaderEpoch)
     try {
@@ -104,6 +112,13 @@ export function serveOrders({
       throw error
     }
   })
+}
+
+/** What a store without a folder occupies: its chunks. */
+function inMemory(store: ChunkStore): FolderPart {
+  const { usedBytes, quarantinedBytes } = store.space()
+  const nothing = { chunkFileBytes: usedBytes, segmentBytes: 0, indexBytes: 0, reserveBytes: 0 }
+  return { use: { ...nothing, allocatedBytes: usedBytes + quarantinedBytes, quarantineBytes: quarantinedBytes } }
 }
 
 function isSameChunk(found: ChunkFacts, named: ChunkFacts): boolean {

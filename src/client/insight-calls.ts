@@ -1,7 +1,16 @@
-/** What the cluster says of itself, when asked: fsck. Read only. @module */
+/** What the cluster says of itself, when asked: fsck, the byte ledger. Read only. @module */
 import type { ChunkId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { type FsckCounts, type FsckFinding, fsckStep } from '../wire/methods/insight-methods.ts'
+import { getStatus } from '../wire/methods/cluster-methods.ts'
+import {
+  type FolderUse,
+  type FsckCounts,
+  type FsckFinding,
+  fsckStep,
+  type LedgerSums,
+  ledgerStep,
+} from '../wire/methods/insight-methods.ts'
+import { type ByteLedger, byteLedger } from './byte-ledger.ts'
 import type { ClientCore } from './client-core.ts'
 import type { CallOptions } from './options.ts'
 
@@ -24,6 +33,8 @@ export interface FsckReport {
 export interface Insight {
   /** Compares the metadata with what chunk servers hold, and files with chunks. */
   fsck(options?: FsckOptions): Promise<FsckReport>
+  /** Every allocated byte of all data folders, by what it is for. */
+  ledger(options?: CallOptions): Promise<ByteLedger>
 }
 
 /** A step reads up to 32 MiB on each of several servers before it looks at the clock. */
@@ -54,6 +65,32 @@ export class InsightCalls implements Insight {
     } while (cursor !== undefined)
     return { counts, findings, isClean: counts.missing + counts.corrupt + counts.underReplicated === 0 }
   }
+
+  async ledger({ signal }: CallOptions = {}): Promise<ByteLedger> {
+    const { link } = this.#core
+    let sums: LedgerSums | undefined
+    let cursor: Buffer | undefined
+    do {
+      const { value } = await link.call(ledgerStep, { cursor }, { signal, timeoutMs: stepTimeoutMs })
+      sums = sums === undefined ? value.sums : addSums(sums, value.sums)
+      cursor = value.cursor
+    } while (cursor !== undefined)
+    const { status } = (await link.call(getStatus, {}, { signal })).value
+    return byteLedger(sums, status)
+  }
+}
+
+function addSums(one: LedgerSums, other: LedgerSums): LedgerSums {
+  const total = Object.entries(one).map(([name, value]) => {
+    const added = other[name as keyof LedgerSums]
+    return [name, typeof value === 'number' ? value + Number(added) : addUse(value, added as FolderUse)]
+  })
+  return Object.fromEntries(total) as LedgerSums
+}
+
+function addUse(one: FolderUse, other: FolderUse): FolderUse {
+  const sums = Object.entries(one).map(([name, bytes]) => [name, bytes + other[name as keyof FolderUse]])
+  return Object.fromEntries(sums) as FolderUse
 }
 
 function sum(one: FsckCounts, other: FsckCounts): FsckCounts {

@@ -7,25 +7,14 @@
  * @module
  */
 import { type ChunkDigest, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
-import { toAshlarError } from '../base/errors.ts'
-import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
+import type { ChunkId, ServerId } from '../base/ids.ts'
 import { type ChunkVerdict, judgeChunk, type MemberList, replicasOf, straysOf } from '../cluster/judge-replicas.ts'
-import type { Env } from '../env/env.ts'
-import type { Namespace } from '../namespace/namespace.ts'
 import type { Group, Member } from '../wire/types/cluster-map.ts'
-import type { ChunkOrders } from './chunk-orders.ts'
-import type { CurrentMap } from './current-map.ts'
 import type { FsckTally } from './fsck-tally.ts'
+import { chunksHeldBy, expectedPages, type GroupPagesOptions, pagesHeldBy } from './group-pages.ts'
 import { sumOf } from './member-comparison.ts'
-import type { ServerRegistry } from './server-registry.ts'
 
-export interface FsckOptions {
-  readonly env: Env
-  readonly namespace: Namespace
-  readonly map: CurrentMap
-  readonly registry: ServerRegistry
-  readonly orders: ChunkOrders
-}
+export type FsckOptions = GroupPagesOptions
 
 export interface GroupCheck {
   /** Have every replica read whole. */
@@ -44,7 +33,6 @@ export interface PagePlace {
 /** Read at once, of each member. */
 const verifyAtOnceBytes = 32 * 1024 * 1024
 const verifyAtOnceChunks = 32
-const digestsPerRead = 1024
 
 export const lostRemedy = 'put back the metadata or the data folder that held it, or write the file again'
 
@@ -64,7 +52,7 @@ export class FsckGroups {
   /** @returns where to go on; undefined: the group is done */
   async check(group: Group, from: PagePlace, check: GroupCheck): Promise<PagePlace | undefined> {
     const { tally, verify, isOver } = check
-    const [expected, held] = await Promise.all([this.#expectedDigests(group.id), this.#heldDigests(group)])
+    const [expected, held] = await Promise.all([expectedPages(this.#options, group.id), this.#heldDigests(group)])
     const present = held.map(({ member }) => member)
     const pages = new Set([expected, ...held.map(({ digests }) => digests)].flatMap((digests) => [...digests.keys()]))
     const short = { chunks: 0, lost: 0 }
@@ -73,7 +61,7 @@ export class FsckGroups {
       if (page < from.page) continue
       if (page > from.page && isOver()) next = { page }
       if (next !== undefined) break
-      const digest = expected.get(page) ?? emptyDigest
+      const digest = expected.get(page)?.digest ?? emptyDigest
       const isEqual = held.every(({ digests }) => equalDigests(digests.get(page) ?? emptyDigest, digest))
       if (verify || !isEqual) {
         const after = page === from.page ? from.after : undefined
@@ -206,42 +194,20 @@ export class FsckGroups {
     }
   }
 
-  async #expectedDigests(group: GroupId): Promise<ReadonlyMap<number, ChunkDigest>> {
-    const digests = new Map<number, ChunkDigest>()
-    for (let fromPage = 0, more = true; more; ) {
-      const pages = await this.#options.namespace.pageDigests(group, { fromPage, limit: digestsPerRead })
-      for (const { page, digest } of pages) digests.set(page, digest)
-      more = pages.length === digestsPerRead
-      fromPage = (pages.at(-1)?.page ?? 0) + 1
-    }
-    return digests
-  }
-
-  /** Of the members within reach; one that cannot say what it holds is as good as away. */
   async #heldDigests(group: Group): Promise<readonly Held[]> {
-    const { registry, orders, env } = this.#options
-    const asked = group.members.filter(({ server }) => registry.peerOf(server) !== undefined)
     const held = await Promise.all(
-      asked.map(async (member): Promise<readonly Held[]> => {
-        try {
-          return [{ member, digests: await orders.pageDigests(member.server, group) }]
-        } catch (error) {
-          env.log.warn('a member did not say what it holds', {
-            server: member.server,
-            error: toAshlarError(error).message,
-          })
-          return []
-        }
-      }),
+      group.members.map(async (member) => ({
+        member,
+        digests: await pagesHeldBy(this.#options, member.server, group),
+      })),
     )
-    return held.flat()
+    return held.flatMap(({ member, digests }) => (digests === undefined ? [] : [{ member, digests }]))
   }
 
   async #listAll(group: Group, present: readonly Member[], page: number): Promise<readonly MemberList[]> {
     return await Promise.all(
       present.map(async ({ server, slot }) => {
-        const held = await this.#options.orders.listPage(server, { group: group.id, page })
-        return { server, slot, held: new Map(held.map((facts) => [facts.id, facts])) }
+        return { server, slot, held: await chunksHeldBy(this.#options, server, { group: group.id, page }) }
       }),
     )
   }

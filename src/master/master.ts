@@ -19,6 +19,7 @@ import type { Credentials } from '../wire/credentials.ts'
 import { deriveKeys } from '../wire/keys.ts'
 import { listenForPeers } from '../wire/listen.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
+import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { createService } from '../wire/service.ts'
 import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
@@ -70,6 +71,8 @@ export interface MasterOptions {
   readonly onFatal: (error: AshlarError) => void
   /** Of the program, for `status`. */
   readonly version?: string
+  /** Measures the folder of the metadata, for the byte ledger. Absent: it is in memory. */
+  readonly measureFolder?: FolderMeter
 }
 
 export interface Master {
@@ -194,7 +197,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerFiles(context)
   answerCluster(context, { status, nodes })
   answerDuties(context, { changes, paused, orders })
-  answerInsight(context, { orders })
+  answerInsight(context, { orders, measureOwn: options.measureFolder })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId
   const listener = await listenForPeers({

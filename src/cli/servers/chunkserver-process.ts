@@ -10,6 +10,7 @@ import { deriveKeys } from '../../wire/keys.ts'
 import type { Output } from '../output.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
+import { folderMeter } from './folder-meter.ts'
 import { type JoinFile, readJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
@@ -77,6 +78,7 @@ async function run(
       ...(raw.advertise === undefined ? {} : { advertiseHost: raw.advertise }),
       domain: raw.domain ?? hostname(),
       version: packageVersion(),
+      measureFolder: folderMeter(env, raw.data),
     }),
   ).catch(async (error: unknown) => {
     await store.close()

@@ -20,6 +20,7 @@ import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import type { ServerRun } from './chunkserver-process.ts'
+import { folderMeter } from './folder-meter.ts'
 import { formatJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
@@ -87,6 +88,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
       settings: settingsOf(raw),
       onFatal: (error) => endNow(env, error),
       version: packageVersion(),
+      measureFolder: folderMeter(env, raw.data),
     }),
   )
   cleanup.defer(() => master.close())

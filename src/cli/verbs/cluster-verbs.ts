@@ -4,6 +4,7 @@ import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterStatus, NodeStatus, WorkReport } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
+import { describeLedger } from './describe-ledger.ts'
 import { addVerb } from './verb.ts'
 
 export function registerClusterVerbs(registry: VerbRegistry): void {
@@ -75,13 +76,20 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
     },
   })
 
-  addVerb(registry, {
+  addVerb<{ readonly ledger?: boolean }>(registry, {
     usage: 'df',
     summary: 'show space, raw and usable',
     description:
       'Shows space: raw bytes over all chunk servers, and usable ones (raw divided by the copies of the default policy).',
-    examples: ['df', 'df --json'],
-    run: async ({ client, output, signal }) => {
+    flags: [['--ledger', 'what every byte on the disks is for: adds up to "du -B1" of all data folders']],
+    examples: ['df', 'df --json', 'df --ledger'],
+    run: async ({ client, output, options, signal }) => {
+      if (options.ledger === true) {
+        const ledger = await client.insight.ledger({ signal })
+        output.object(ledger)
+        for (const line of describeLedger(ledger)) output.line(line)
+        return
+      }
       const [status, map] = await Promise.all([client.status({ signal }), client.map({ signal })])
       const copies = map.policies.find(({ name }) => name === map.defaultPolicy)?.replicas ?? 1
       const raw = { capacityBytes: status.capacityBytes, usedBytes: status.usedBytes, freeBytes: status.freeBytes }

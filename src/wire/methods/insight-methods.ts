@@ -80,3 +80,69 @@ export const fsckStep = method({
   }),
   callers: ['client'],
 })
+
+/** What the files of a data folder occupy on their disk, as `du -B1` counts: by what they are. */
+export const folderUse = struct('folder use', 1, {
+  /** All of it, folders included. */
+  allocatedBytes: field(1, uint),
+  chunkFileBytes: field(2, uint),
+  segmentBytes: field(3, uint),
+  indexBytes: field(4, uint),
+  /** Room held back for a full disk. */
+  reserveBytes: field(5, uint),
+  quarantineBytes: field(6, uint),
+})
+export type FolderUse = Infer<typeof folderUse>
+
+/** One part of a walk through a data folder; `cursor` where to go on, absent at the end. */
+export const folderPart = struct('folder part', 1, { use: field(1, folderUse), cursor: optional(2, text(1024)) })
+export type FolderPart = Infer<typeof folderPart>
+
+/** A bounded part of such a walk; without a folder (a store in memory) there is none. */
+export type FolderMeter = (cursor: string | undefined) => Promise<FolderPart>
+
+/** An order: measure a part of the data folder. Changes nothing. */
+export const measureFolder = method({
+  number: 155,
+  name: 'measureFolder',
+  request: struct('measureFolder', 1, { cursor: optional(1, text(1024)) }),
+  response: struct('measureFolder response', 1, { part: field(1, folderPart) }),
+  callers: ['master'],
+})
+
+/** Sums of one step; each is of bytes on disks, over all copies, unless it says otherwise. */
+export const ledgerSums = struct('ledger sums', 1, {
+  /** Folders of chunk servers. */
+  folders: field(1, folderUse),
+  /** The folder of the metadata. */
+  metadata: field(2, folderUse),
+  /** Chunks that files name, those in trash included: once each. */
+  chunkBytes: field(3, uint),
+  /** The same, as members hold them. */
+  namedBytes: field(4, uint),
+  /** Deleted by name, and not yet from these members. */
+  deletingBytes: field(5, uint),
+  /** Copies on servers that were members once. */
+  formerBytes: field(6, uint),
+  /** Written and not yet committed. */
+  openBytes: field(7, uint),
+  /** What no file names, and gc does not know. */
+  orphanBytes: field(8, uint),
+  /** Declared by writes that have begun. */
+  reservedBytes: field(9, uint),
+  /** Servers that could not be measured: nothing of theirs is counted. */
+  unmeasured: field(10, uint),
+})
+export type LedgerSums = Infer<typeof ledgerSums>
+
+/** One bounded step of the byte ledger: first each server's folder, then what each group's members hold, at last the metadata. */
+export const ledgerStep = method({
+  number: 101,
+  name: 'ledgerStep',
+  request: struct('ledgerStep', 1, { cursor: optional(1, bytes(limits.keyBytes)) }),
+  response: struct('ledgerStep response', 1, {
+    sums: field(1, ledgerSums),
+    cursor: optional(2, bytes(limits.keyBytes)),
+  }),
+  callers: ['client'],
+})
