@@ -19,6 +19,8 @@ interface Draw {
   readonly clients: readonly HostName[]
   /** Where most faults of this seed strike; undefined: anywhere. */
   readonly focus: HostName | undefined
+  /** Of a disk: an operation that has begun takes its time even when the fault is over. */
+  readonly mostSlowness: number
   /** The one server whose hardware may break its promises; undefined: none may. */
   readonly rotten: HostName | undefined
 }
@@ -26,6 +28,7 @@ interface Draw {
 const lastFaultFraction = 0.85
 const mostFaults = 10
 const styles = { calm: 1, mixed: 6, storm: 3 } as const
+const slowestSyncMs = 1_000
 const focusShare = 0.7
 
 export function drawFaults(
@@ -54,6 +57,7 @@ export function drawFaults(
       servers,
       clients: Array.from({ length: cluster.clients }, (_, index) => `client-${index + 1}`),
       focus,
+      mostSlowness: Math.max(10, Math.round(slowestSyncMs / cluster.syncDelayMs)),
       rotten,
     }
     faults.push(drawers[kind](draw))
@@ -118,7 +122,10 @@ const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
     kind: 'disk-slow',
     ...lasting(draw),
     host: anyServer(draw),
-    factor: draw.random.weighted([10, 100, 1000], () => 1),
+    factor: Math.min(
+      draw.mostSlowness,
+      draw.random.weighted([10, 100, 1000], () => 1),
+    ),
   }),
   'lying-sync': (draw) => ({ kind: 'lying-sync', ...lasting(draw), host: draw.rotten as HostName }),
   'bit-flip': (draw) => ({
