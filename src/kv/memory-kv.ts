@@ -15,7 +15,8 @@ import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock } from '../env/clock.ts'
 import type { Random } from '../env/random.ts'
-import { sleep, throwIfCancelled, withTimeout } from '../env/waiting.ts'
+import { sleep, throwIfCancelled } from '../env/waiting.ts'
+import { BodyDeadlines } from './body-deadlines.ts'
 import { BufferedTransaction } from './buffered-transaction.ts'
 import { GroupSync } from './group-sync.ts'
 import { MemoryAttempt } from './memory-attempt.ts'
@@ -80,9 +81,11 @@ class MemoryEngine implements MemoryKV {
   readonly #random: Random
   readonly #synced: boolean
   readonly #groupSync: GroupSync | undefined
-  readonly #bodyTimeoutMs: number
+  readonly #deadlines: BodyDeadlines
   readonly #attempts = new Set<MemoryAttempt>()
-  readonly #underWay = new Set<Promise<unknown>>()
+  #underWay = 0
+  /** Called when no transaction is under way any more. */
+  #settled: (() => void) | undefined
   #life: 'open' | 'closing' | 'closed' | 'crashed' = 'open'
   #commits = 0
   #conflicts = 0
@@ -105,7 +108,7 @@ class MemoryEngine implements MemoryKV {
     this.#random = random
     this.#groupSync = syncDelayMs > 0 ? new GroupSync(image, { clock, random, delayMs: syncDelayMs }) : undefined
     this.#synced = !unsafeNoSync && this.#groupSync === undefined
-    this.#bodyTimeoutMs = commitTimeoutMs ?? limits.metadataCommitTimeoutMs
+    this.#deadlines = new BodyDeadlines(clock, commitTimeoutMs ?? limits.metadataCommitTimeoutMs)
   }
 
   get isReadOnly(): boolean {
@@ -118,15 +121,15 @@ class MemoryEngine implements MemoryKV {
 
   async transact<T>(body: (tx: Transaction) => Promise<T>, options: TransactOptions = {}): Promise<T> {
     if (this.#life !== 'open') throw ended()
-    if (this.#underWay.size >= limits.transactionsQueued) {
-      throw new AshlarError('busy', `Cannot start a transaction: ${this.#underWay.size} are under way`)
+    if (this.#underWay >= limits.transactionsQueued) {
+      throw new AshlarError('busy', `Cannot start a transaction: ${this.#underWay} are under way`)
     }
-    const run = this.#run(body, options)
-    this.#underWay.add(run)
+    this.#underWay++
     try {
-      return await run
+      return await this.#run(body, options)
     } finally {
-      this.#underWay.delete(run)
+      this.#underWay--
+      if (this.#underWay === 0) this.#settled?.()
     }
   }
 
@@ -152,7 +155,11 @@ class MemoryEngine implements MemoryKV {
   async #close(): Promise<void> {
     if (this.#life === 'crashed') return
     this.#life = 'closing'
-    await Promise.allSettled(this.#underWay)
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#settled = resolve
+      })
+    }
     if (this.#isCrashed()) return
     this.image.sync()
     this.image.held = false
@@ -182,7 +189,8 @@ class MemoryEngine implements MemoryKV {
     const tx = new BufferedTransaction(attempt)
     this.#attempts.add(attempt)
     try {
-      const value = await this.#runBody(body, tx)
+      const value = await this.#deadlines.within(body(tx))
+      tx.end()
       if (this.faults.delayMs > 0) await this.#delay()
       if (this.#isCrashed()) throw ended()
       if (attempt.doomed) return 'again'
@@ -208,18 +216,6 @@ class MemoryEngine implements MemoryKV {
     } finally {
       tx.end()
       this.#attempts.delete(attempt)
-    }
-  }
-
-  async #runBody<T>(body: (tx: Transaction) => Promise<T>, tx: BufferedTransaction): Promise<T> {
-    const doing = 'finish the body of a transaction'
-    try {
-      return await withTimeout(this.#clock, this.#bodyTimeoutMs, doing, body(tx))
-    } catch (error) {
-      if (!isAshlarError(error, 'timeout')) throw error
-      throw new AshlarError('timeout', error.message, { cause: error, applied: 'no' })
-    } finally {
-      tx.end()
     }
   }
 

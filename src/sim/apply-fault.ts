@@ -63,11 +63,9 @@ function beginOnHost(fault: HostFault, host: SimHost, { wire, network }: FaultGr
     case 'clock-jump':
       host.clock.jump(fault.jumpMs)
       return once
-    case 'clock-rate': {
-      const { rate } = host.clock
-      host.clock.setRate(fault.rate)
-      return () => host.clock.setRate(rate)
-    }
+    case 'clock-rate':
+      host.clock.setRate(host.clock.rate * fault.rate)
+      return () => host.clock.setRate(host.clock.rate / fault.rate)
     case 'disk-error':
       return host.disk.failWith(fault.operations, fault.chance)
     case 'disk-full':
@@ -116,7 +114,9 @@ function partition(
 function setMetadata({ metadataFaults }: FaultGround, name: keyof MemoryFaults, value: number): End {
   metadataFaults[name] += value
   return () => {
-    metadataFaults[name] = Math.max(0, metadataFaults[name] - value)
+    const left = metadataFaults[name] - value
+    // What overlapping faults leave by rounding is nothing.
+    metadataFaults[name] = left < 1e-9 ? 0 : left
   }
 }
 

@@ -15,6 +15,7 @@ import type { Random } from '../env/random.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimProcess } from './sim-process.ts'
 
+const capacityBytes = 2 ** 40
 const bytesPerMs = 512 * 1024
 /** Of everything but a sync: the cache of the operating system answers. */
 const promptMs = 0.02
@@ -29,6 +30,7 @@ export class SimDisk {
   readonly #errors = new Set<{ readonly operations: readonly string[]; readonly chance: number }>()
   #slowness = 1
   #stalls = 0
+  #fills = 0
   #lies = 0
   /** Operations that a stall holds back. */
   #stalled: (() => void)[] = []
@@ -57,7 +59,12 @@ export class SimDisk {
       after: () => unpaced(),
       soon: () => unpaced(),
     }
-    this.#memory = createMemoryDisk({ clock, device, fault: (operation, path) => this.#failure(operation, path) })
+    this.#memory = createMemoryDisk({
+      clock,
+      device,
+      capacityBytes,
+      fault: (operation, path) => this.#failure(operation, path),
+    })
   }
 
   get usedBytes(): number {
@@ -94,8 +101,11 @@ export class SimDisk {
 
   /** Not one more page fits. @returns ends it */
   fill(): () => void {
+    this.#fills++
     this.#memory.setCapacity(this.#memory.usedBytes)
-    return () => this.#memory.setCapacity(2 ** 40)
+    return () => {
+      if (--this.#fills === 0) this.#memory.setCapacity(capacityBytes)
+    }
   }
 
   /** @returns ends it */

@@ -98,6 +98,35 @@ test('a world takes no real time, timer or chance', async () => {
   assert.deepEqual([...used], [])
 })
 
+test('overlapping faults of one kind end one by one, and leave nothing behind', async () => {
+  await withWorld(12, async (world) => {
+    const upCount = () =>
+      world
+        .facts()
+        .master.master?.nodes()
+        .filter(({ state }) => state === 'up').length
+    const begin = (id: number, durationMs: number) => {
+      const common = { id, atMs: 0, durationMs }
+      world.apply({ ...common, kind: 'clock-rate', host: 'chunkserver-1', rate: 2 + id })
+      world.apply({ ...common, kind: 'disk-full', host: 'chunkserver-1' })
+      world.apply({ ...common, kind: 'disk-slow', host: 'chunkserver-1', factor: 2 + id })
+      world.apply({ ...common, kind: 'metadata-slow', delayMs: 0.1 * id })
+      world.apply({ ...common, kind: 'slow-link', host: 'chunkserver-1', delayMs: 10 * id })
+      world.apply({ ...common, kind: 'partition', from: 'chunkserver-1', to: 'others', oneWay: false })
+    }
+    begin(1, 2_000)
+    begin(2, 3_000)
+    await world.runFor(1_000)
+    begin(3, 500)
+    await world.runFor(20_000)
+    assert.equal(upCount(), 3)
+    await write(world, '/after', 'x'.repeat(2_000_000))
+    assert.equal((await read(world, '/after')).length, 2_000_000)
+    const facts = world.facts().servers.map(({ state }) => state)
+    assert.deepEqual(facts, ['running', 'running', 'running'])
+  })
+})
+
 const faults: readonly Fault[] = [
   { kind: 'kill', id: 1, atMs: 0, durationMs: 3_000, host: 'master' },
   { kind: 'kill', id: 2, atMs: 0, durationMs: 3_000, host: 'chunkserver-2' },
