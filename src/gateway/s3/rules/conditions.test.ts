@@ -111,6 +111,8 @@ test('checkWrite() holds a write to the current object', () => {
   assert.equal(write({ ifNoneMatch: 'badetag' }, object), 'goes on')
   assert.equal(write({ ifMatch: 'abc-2' }, object), 'goes on')
   assert.equal(write({ ifMatch: '*' }, object), 'goes on')
+  assert.equal(write({ ifMatch: 'W/"abc-2"' }, object), 412)
+  assert.equal(write({ ifNoneMatch: 'W/"abc-2"' }, object), 412)
   assert.equal(write({ ifMatch: 'badetag' }, object), 412)
   for (const ifMatch of ['*', 'badetag', '""', '']) {
     assert.equal(write({ ifMatch }), 404)
@@ -122,6 +124,7 @@ test('checkDelete() holds a delete to what it would remove', () => {
   assert.equal(remove({ ifMatch: 'badetag' }, object), 412)
   assert.equal(remove({ ifMatch: '"abc-2"' }, object), 'goes on')
   assert.equal(remove({ ifMatch: '*' }, object), 'goes on')
+  assert.equal(remove({ ifMatch: 'W/"abc-2"' }, object), 412)
   assert.equal(remove({ ifMatch: '*' }), 'goes on')
   assert.equal(remove({ ifMatch: 'badetag' }), 'goes on')
   assert.equal(remove({ ifMatch: '*' }, marker), 'goes on')

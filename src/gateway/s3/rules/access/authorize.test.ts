@@ -5,7 +5,7 @@ import { s3Actions } from '../policy/actions.ts'
 import { parsePolicy } from '../policy/parse-policy.ts'
 import type { Identity, Policy } from '../policy/policy.ts'
 import { S3Error } from '../s3-error.ts'
-import { type CannedAcl, cannedAcl } from './acl.ts'
+import { aclOf, type CannedAcl, cannedAcl, userGrant } from './acl.ts'
 import { type AccessRequest, authorize, type BucketAccess, type ObjectAccess } from './authorize.ts'
 import {
   allowPublicAccess,
@@ -115,6 +115,8 @@ test('authorize() by policies of the user, which then say all that the user may'
   assert.ok(!is('boss', 'PutObject'))
   assert.ok(is('ann', 'PutObject', bucket('public-read-write')))
   assert.ok(is('ann', 'PutObject', bucket('private', { policy: policy({ Action: 's3:PutObject' }) })))
+  const granted = { ownerId: 'boss', acl: aclOf('boss', [userGrant('ann', 'READ_ACP')]) }
+  assert.ok(is('ann', 'GetObjectAcl', bucket(), granted))
   const never = { userPolicies: [userPolicy({}), userPolicy({ Effect: 'Deny', Action: 's3:Delete*' })] }
   assert.ok(authorize(request('ann', 'PutObject', never), bucket(), object()).isAllowed)
   assert.equal(authorize(request('boss', 'DeleteObject', never), bucket(), object()).reason, 'user-policy')

@@ -73,6 +73,7 @@ test('evaluatePolicies() names the statement that decided', () => {
   const policy = policyOf({ Sid: 'reads' }, { Effect: 'Deny', Sid: 'secret', Resource: 'arn:aws:s3:::b/secret/*' })
   assert.equal(evaluatePolicies([policy], requestOf({})).statement, 'reads')
   assert.equal(evaluatePolicies([policy], requestOf({ resource: 'b/secret/1' })).statement, 'secret')
+  assert.equal(evaluatePolicies([policyOf({ Sid: 'first' }, { Sid: 'second' })], requestOf({})).statement, 'first')
   assert.equal(evaluatePolicies([policyOf({}, { Effect: 'Deny' })], requestOf({})).statement, 'statement 2')
   assert.equal(evaluatePolicies([policy], requestOf({ action: 's3:PutObject' })).statement, undefined)
 })
