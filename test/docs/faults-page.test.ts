@@ -30,7 +30,6 @@ const features: Readonly<Record<string, string | undefined>> = {
   restore: 'docs/backup.md',
   scrub: 'src/master/scrub*.ts',
   drain: undefined,
-  fsck: undefined,
   metrics: undefined,
   accounts: undefined,
   encryption: undefined,
