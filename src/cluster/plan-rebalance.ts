@@ -5,7 +5,8 @@
  * Load is what groups weigh, those under way counted as done: reports that lag behind must not make it move twice.
  * A move goes from above the mean to below it, and rather takes neither past it. Each lowers the sum of squared deviations,
  * so that moves end, and none is ever taken back (no ping-pong); and no byte moves that need not.
- * A deviation below a floor is left alone: balance is for capacity and load, not for its own sake.
+ * A deviation below a floor is left alone, and what lies within twice the band is not begun upon: balance is for capacity and
+ * load, not for its own sake, and writes under way tip it a little all the time.
  * Pure.
  * @module
  */
@@ -19,6 +20,8 @@ import { shortId } from './target-choice.ts'
 export interface RebalanceOptions {
   /** Part of the mean that a server may deviate by. */
   readonly band?: number
+  /** It was begun upon, and goes on until all lie within the band. */
+  readonly isStarted?: boolean
   /** Moves under way that a server takes part in. */
   readonly perServer?: number
   readonly inAll?: number
@@ -43,17 +46,20 @@ interface Move {
 /** A chunk of the usual size: less is noise. */
 const floorBytes = 8 * 1024 * 1024
 const floorFraction = 0.01
+/** How many bands away from the mean makes a start. */
+const slack = 2
 /** Partners looked at for a server outside of the band, best first: planning stays linear in the servers. */
 const partnersTried = 16
 /** A move that goes past the mean must leave this part of the worse deviation, or less. */
 const worthwhile = 0.9
 
 export function planRebalance(view: ClusterView, options: RebalanceOptions): MemberPlan {
-  const { band = 0.05, perServer = 4, inAll = 256 } = options
+  const { band = 0.05, isStarted = false, perServer = 4, inAll = 256 } = options
   const balance = new Balance(view)
   const steps: MemberStep[] = []
   const isFree = (load: Load) => load.moves < perServer
   const planned = new Set<GroupId>()
+  if (!isStarted && balance.outside(slack * band).length === 0) return { steps, waiting: [] }
   for (const load of balance.outside(band)) {
     while (isFree(load) && balance.movesUnderWay < inAll && balance.isOutside(load, band)) {
       const move = balance.bestMove(load, { isFree, planned })

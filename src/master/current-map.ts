@@ -186,7 +186,7 @@ export class CurrentMap {
     const planned = planGroups(
       {
         candidates: [...this.#servers.values()]
-          .filter(({ id, state }) => state !== 'dead' && this.dutyOf(id).drainingMs === undefined)
+          .filter((server) => this.#mayJoin(server, groups))
           .map((server) => ({ id: server.id, domain: failureDomainOf(server) })),
         existing: groups.map((group) => group.members.map(({ server }) => server)),
         replicas: policy.replicas,
@@ -208,6 +208,12 @@ export class CurrentMap {
     }
     if (planned.length > 0) env.log.info('formed groups', { policy: policyName, groups: planned.length })
     return planned.length
+  }
+
+  /** Not one that is away and has no group any more: it was replaced, and is as good as new when it returns. */
+  #mayJoin({ id, state }: ServerEntry, groups: readonly Group[]): boolean {
+    if (state === 'dead' || this.dutyOf(id).drainingMs !== undefined) return false
+    return state === 'up' || groups.some(({ members }) => members.some(({ server }) => server === id))
   }
 
   #requireFreeDomain(entry: ServerEntry): void {

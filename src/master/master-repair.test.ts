@@ -249,3 +249,21 @@ test('after a mass loss only what is down to its last member is repaired at once
     'deletes after the hold-off',
   )
 })
+
+// Planted: a master that takes every server for present at its start forms groups with the dead.
+test('a server that was replaced gets no groups and holds nothing off when masters restart', async () => {
+  await using cluster = await startWith(6)
+  cluster.server(5).kill()
+  await cluster.clock.until(() => isWhole(cluster), 'repair')
+  for (let restarts = 0; restarts < 2; restarts++) {
+    await cluster.restartMaster()
+    await cluster.clock.advance(1500)
+    assert.equal(cluster.master.nodes()[5]?.state, 'dead')
+  }
+  cluster.server(4).kill()
+  await cluster.clock.until(() => isWhole(cluster), 'repair of the second, without a hold-off')
+  cluster.server(5).start()
+  const isMember = async () =>
+    (await groupsOf(cluster)).some(({ members }) => members.some(({ server }) => server === cluster.server(5).id))
+  await cluster.clock.until(isMember, 'groups for the one that returned')
+})

@@ -48,6 +48,8 @@ export class MemberChanges {
   #rebalanceMs = 0
   #wasHolding = false
   #isHolding = false
+  /** Since a start outside of the band's slack, until nothing is left to move. */
+  #isRebalancing = false
   #heldUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: MemberChangesOptions) {
@@ -110,7 +112,8 @@ export class MemberChanges {
     let rebalance = noPlan
     if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {
       if (!forceRebalance) this.#rebalanceMs = env.clock.monotonicMs()
-      rebalance = planRebalance(view, {})
+      rebalance = planRebalance(view, { isStarted: this.#isRebalancing })
+      if (!forceRebalance) this.#isRebalancing = rebalance.steps.length > 0 || !isIdle
     }
     return { repair, drain, rebalance }
   }
@@ -120,7 +123,7 @@ export class MemberChanges {
     const { env, sizes } = this.#options
     await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     const view = this.view(server)
-    if (duty === 'rebalance') return planRebalance(view, { perServer: limits.fillsPerServer, inAll: limits.fillsInAll })
+    if (duty === 'rebalance') return planRebalance(view, { isStarted: true })
     if (duty === 'drain') return planDrain(view, { limits: planLimits, busy: new Set() }, env.random)
     return planRepair(view, { limits: planLimits, massLoss: this.massLoss() }, env.random)
   }

@@ -49,8 +49,10 @@ export class ServerRegistry {
     this.#startedMs = this.#nowMs()
     // The longest interval that servers are told: this master looks twice in it.
     this.#watchTime = new WatchTime(this.#startedMs, { heartbeatIntervalMs: limits.heartbeatIntervalMs })
-    for (const { id } of options.map.index.map.servers) {
-      this.#records.set(id, new ServerRecord(id, expected(this.#listenedMs())))
+    for (const { id, state } of options.map.index.map.servers) {
+      const watch = expected(this.#listenedMs())
+      // One that was dead has had its time: it comes back by registering, as before.
+      this.#records.set(id, new ServerRecord(id, state === 'dead' ? { ...watch, health: 'dead' } : watch))
     }
   }
 
