@@ -25,7 +25,6 @@ const features: Readonly<Record<string, string | undefined>> = {
   console: 'console/package.json',
   S3: 'docs/s3.md',
   WebHDFS: 'src/gateway/webhdfs/*.ts',
-  simulator: 'docs/simulator.md',
   backup: 'docs/backup.md',
   restore: 'docs/backup.md',
   scrub: 'src/master/scrub*.ts',
