@@ -10,8 +10,9 @@ import type { AshlarClient } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
 import type { HttpListener } from '../../env/network.ts'
 import type { Accounts } from './auth/accounts.ts'
-import { ownerOnlyAccess } from './door/access.ts'
 import { s3RequestHandler } from './door/handle-request.ts'
+import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
+import type { BucketDefaults } from './store/bucket-settings.ts'
 import { Buckets } from './store/buckets.ts'
 import { Uploads } from './store/uploads.ts'
 
@@ -28,7 +29,18 @@ export interface S3GatewayOptions {
   readonly domains?: readonly string[] | undefined
   /** All parts of an upload but the last have at least so many bytes. Default 5 MiB, as S3 has it. */
   readonly partMinBytes?: number | undefined
+  /** What buckets have that were told nothing else. Default: {@link closedBuckets}. */
+  readonly bucketDefaults?: BucketDefaults | undefined
 }
+
+/** No lists, nothing public: as S3 makes buckets today. */
+export const closedBuckets: BucketDefaults = {
+  ownership: 'BucketOwnerEnforced',
+  publicAccessBlock: blockAllPublicAccess,
+}
+
+/** Lists count and may open to anybody, as S3 once made buckets; what older suites and clients expect. */
+export const openBuckets: BucketDefaults = { ownership: 'ObjectWriter', publicAccessBlock: allowPublicAccess }
 
 const defaultRegion = 'us-east-1'
 const defaultPartMinBytes = 5 * 1024 ** 2
@@ -41,7 +53,7 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
       ...{ env, client, accounts, region },
       buckets: new Buckets(client),
       uploads: new Uploads(client),
-      access: ownerOnlyAccess(),
+      bucketDefaults: options.bucketDefaults ?? closedBuckets,
       partMinBytes: options.partMinBytes ?? defaultPartMinBytes,
     },
     domains: options.domains ?? ['localhost'],

@@ -77,7 +77,7 @@ function headerV4(request: S3Request, header: string, options: AuthenticatorOpti
     throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256')
   }
   checkSignedHeaders(request, signedHeaders)
-  const key = findKey(scope.accessKeyId, options)
+  const key = findKey(scope.accessKeyId, options.accounts)
   const context = { key: signingKey(key.secretAccessKey, scope), timestamp: stamp, scope: scopeText(scope) }
   const canonical = canonicalRequest(request, { signedHeaders, payloadHash })
   verify(signature, signatureOf(canonical, context), scope.accessKeyId)
@@ -126,7 +126,7 @@ function presignedV4(request: S3Request, options: AuthenticatorOptions): Authent
   const signedHeaders = read('X-Amz-SignedHeaders').toLowerCase().split(';')
   if (!signedHeaders.includes('host')) throw queryError('The host header must be signed')
   checkSignedHeaders(request, signedHeaders)
-  const key = findKey(scope.accessKeyId, options)
+  const key = findKey(scope.accessKeyId, options.accounts)
   const payloadHash =
     query.get('X-Amz-Content-Sha256') ?? request.headers.get('x-amz-content-sha256') ?? unsignedPayload
   const canonical = canonicalRequest(request, { signedHeaders, payloadHash, without: 'X-Amz-Signature' })
@@ -153,7 +153,7 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
   if (sentMs === undefined) {
     throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
-  const key = findKey(accessKeyId, options)
+  const key = findKey(accessKeyId, options.accounts)
   const expected = signatureV2(request, {
     secret: key.secretAccessKey,
     date: headers.has('x-amz-date') ? '' : (date as string),
@@ -176,7 +176,7 @@ function presignedV2(request: S3Request, options: AuthenticatorOptions): Authent
   }
   if (!/^\d{1,12}$/.test(expires))
     throw new S3Error('AccessDenied', `Invalid date (should be seconds since epoch): ${expires.slice(0, 32)}`)
-  const key = findKey(accessKeyId, options)
+  const key = findKey(accessKeyId, options.accounts)
   const expected = signatureV2(request, {
     secret: key.secretAccessKey,
     date: expires,
@@ -247,7 +247,7 @@ function checkSignedHeaders({ headers }: S3Request, signedHeaders: readonly stri
   })
 }
 
-function findKey(accessKeyId: string, { accounts }: AuthenticatorOptions): AccessKey {
+export function findKey(accessKeyId: string, accounts: Accounts): AccessKey {
   const key = accounts.findKey(accessKeyId)
   if (key !== undefined) return key
   throw new S3Error('InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.', {

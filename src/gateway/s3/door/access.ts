@@ -1,35 +1,68 @@
 /**
  * Who may do what: asked once a request before anything is done, and once more for each key of a body and each source of a copy.
- *
- * The root account may do everything, the owner of a bucket everything in it; everybody else, and whoever is anonymous, nothing.
+ * The rules decide (`rules/access/authorize.ts`); here they are given what they ask about.
  * @module
  */
 import type { Account } from '../auth/accounts.ts'
-import type { OperationName } from '../request/operations.ts'
+import type { Acl } from '../rules/access/acl.ts'
+import { cannedAcl } from '../rules/access/acl.ts'
+import { authorize, type ObjectAccess } from '../rules/access/authorize.ts'
+import type { Identity } from '../rules/policy/policy.ts'
+import { requestContext } from '../rules/policy/request-context.ts'
 import { S3Error } from '../rules/s3-error.ts'
+import { bucketAccess } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
+import type { ObjectInfo } from '../store/object-record.ts'
+import type { S3Call } from './s3-call.ts'
 
-export interface AccessQuestion {
-  readonly account: Account | undefined
-  readonly operation: OperationName
+export interface AccessSubject {
+  /** `s3:GetObject` */
+  readonly action: string
   readonly bucket: Bucket
   readonly key?: string | undefined
+  /** Of the object or upload that is there. */
+  readonly object?: ObjectAccess | undefined
+  readonly existingTags?: Readonly<Record<string, string>> | undefined
+  readonly requestTags?: Readonly<Record<string, string>> | undefined
 }
 
-export interface Access {
-  /** @throws {S3Error} `AccessDenied` */
-  check(question: AccessQuestion): void
+/** @throws {S3Error} `AccessDenied` */
+export function checkAccess(call: S3Call, subject: AccessSubject): void {
+  if (!mayAccess(call, subject)) throw accessDenied()
 }
 
-export function ownerOnlyAccess(): Access {
-  return {
-    check({ account, bucket }) {
-      if (account?.isRoot === true || (account !== undefined && account.id === bucket.ownerId)) return
-      throw accessDenied()
-    },
-  }
+export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
+  const { services, caller, request, sourceIp } = call
+  const { action, bucket, key, object, existingTags, requestTags } = subject
+  const { account } = caller
+  const identity = account === undefined ? undefined : identityOf(account)
+  const context = requestContext({
+    ...{ identity, headers: request.headers.record(), query: new Map(request.query.pairs), sourceIp },
+    isSecure: false,
+    timeMs: services.env.clock.wallMs(),
+    ...(existingTags === undefined ? {} : { existingTags: new Map(Object.entries(existingTags)) }),
+    ...(requestTags === undefined ? {} : { requestTags: new Map(Object.entries(requestTags)) }),
+  })
+  const resource = `arn:aws:s3:::${bucket.name}${key === undefined ? '' : `/${key}`}`
+  const asked = { identity, action, resource, context, isRoot: account?.isRoot === true, userPolicies: [] }
+  return authorize(asked, bucketAccess(bucket, services.bucketDefaults, services.accounts.owner(undefined).id), object)
+    .isAllowed
+}
+
+/** What the rules need to know of an object that is there. */
+export function objectAccess({ record, acl }: ObjectInfo, bucketOwnerId: string): ObjectAccess {
+  const ownerId = record.owner ?? bucketOwnerId
+  return { ownerId, acl: acl ?? privateAcl(ownerId) }
+}
+
+export function privateAcl(ownerId: string): Acl {
+  return cannedAcl('private', { ownerId, bucketOwnerId: ownerId })
 }
 
 export function accessDenied(): S3Error {
   return new S3Error('AccessDenied', 'Access Denied')
+}
+
+function identityOf({ id, displayName }: Account): Identity {
+  return { accountId: id, userName: displayName, arn: `arn:aws:iam::${id}:user/${displayName}`, canonicalId: id }
 }

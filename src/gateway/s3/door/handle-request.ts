@@ -14,9 +14,17 @@ import { Limiter } from '../../../env/waiting.ts'
 import { type Authenticated, authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { payloadOf } from '../body/payload.ts'
+import { settingsOf } from '../operations/bucket-settings-operations.ts'
+import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
+import { corsHeaders } from '../rules/cors.ts'
 import { S3Error } from '../rules/s3-error.ts'
+import { corsRulesOf } from '../store/bucket-settings.ts'
+import type { Bucket } from '../store/buckets.ts'
+import { findObject } from '../store/objects.ts'
+import { accessDenied, checkAccess, objectAccess, privateAcl } from './access.ts'
+import { actionOf } from './operation-actions.ts'
 import { bucketOperations, objectOperations, serviceOperations } from './operation-table.ts'
 import { errorAnswer, type Identity, type S3Answer, sendAnswer, toS3Error } from './s3-answer.ts'
 import type { S3Call, S3Services } from './s3-call.ts'
@@ -85,14 +93,15 @@ async function answerRequest(exchange: Exchange): Promise<S3Answer> {
     region: options.signedRegion,
   })
   const operation = operationOf(request)
+  const sourceIp = exchange.incoming.socket.remoteAddress ?? ''
   const call: S3Call = {
-    ...{ services, request, operation, caller, requestId, signal },
+    ...{ services, request, operation, caller, requestId, sourceIp, signal },
     openBody: (maxBytes) => openBody(exchange, caller, maxBytes),
   }
-  return await run(operation, call)
+  return await run(operation, call, exchange.response)
 }
 
-async function run(operation: OperationName, call: S3Call): Promise<S3Answer> {
+async function run(operation: OperationName, call: S3Call, response: ServerResponse): Promise<S3Answer> {
   const ofService = serviceOperations[operation]
   if (ofService !== undefined) return await ofService(call)
   const ofBucket = bucketOperations[operation]
@@ -100,12 +109,59 @@ async function run(operation: OperationName, call: S3Call): Promise<S3Answer> {
   if (ofBucket === undefined && ofObject === undefined) {
     throw new S3Error('NotImplemented', `${operation} is not implemented.`)
   }
-  const { services, request, caller, signal } = call
+  const { services, request, signal } = call
   const bucket = await services.buckets.open(request.bucket as string, { signal })
-  services.access.check({ account: caller.account, operation, bucket, key: request.key })
+  addCorsHeaders(response, bucket, request)
+  checkExpectedOwner(call, bucket)
+  await authorizeCall(call, bucket)
   if (ofBucket !== undefined) return await ofBucket({ ...call, bucket })
   return await (ofObject as NonNullable<typeof ofObject>)({ ...call, bucket, key: request.key as string })
 }
+
+/** Of every answer, refusals included: else a page could not read why. */
+function addCorsHeaders(response: ServerResponse, bucket: Bucket, { headers, method }: S3Request): void {
+  const rules = corsRulesOf(bucket)
+  const origin = headers.get('origin')
+  if (rules === undefined || origin === undefined) return
+  const requestMethod = headers.get('access-control-request-method')
+  for (const [name, value] of Object.entries(corsHeaders(rules, { origin, method, requestMethod }))) {
+    response.setHeader(name, value)
+  }
+}
+
+function checkExpectedOwner({ services, request }: S3Call, bucket: Bucket): void {
+  const expected = request.headers.get('x-amz-expected-bucket-owner')
+  if (expected !== undefined && expected !== settingsOf({ services, bucket }).ownerId) throw accessDenied()
+}
+
+async function authorizeCall(call: S3Call, bucket: Bucket): Promise<void> {
+  const { services, request, operation, caller, signal } = call
+  const { key } = request
+  // Keys of a body are asked for by themselves, and a form says who sends it.
+  if (operation === 'DeleteObjects' || operation === 'PostObject') return
+  const hasVersion = request.query.has('versionId')
+  const subject = { action: actionOf(operation, { hasVersion }), bucket, key }
+  const { ownerId } = settingsOf({ services, bucket })
+  if (key === undefined || caller.account?.isRoot === true) return checkAccess(call, subject)
+  const uploadId = request.query.get('uploadId')
+  if (uploadId !== undefined) {
+    const upload = await services.uploads.find(bucket.name, { uploadId, signal })
+    const uploader = upload?.owner ?? ownerId
+    return checkAccess(call, { ...subject, object: upload && { ownerId: uploader, acl: privateAcl(uploader) } })
+  }
+  // What is there has a say in who may read it or change its list; who writes over it is asked about the bucket.
+  const info = aboutObjects.test(operation)
+    ? await findObject(services.client, { bucket: bucket.name, key, signal })
+    : undefined
+  const requestTags = request.headers.has('x-amz-tagging') ? writtenTags(request) : undefined
+  checkAccess(call, {
+    ...{ ...subject, requestTags },
+    object: info && objectAccess(info, ownerId),
+    existingTags: info?.tags,
+  })
+}
+
+const aboutObjects = /^(?:GetObject|HeadObject|PutObjectAcl|PutObjectTagging|DeleteObjectTagging)/
 
 function openBody(
   { incoming, response, request, memory, options, signal }: Exchange,
@@ -157,7 +213,9 @@ async function fail(
     response.destroy()
     return
   }
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  for (const name of response.getHeaderNames()) {
+    if (!name.startsWith('access-control-') && name !== 'vary') response.removeHeader(name)
+  }
   endUnread(incoming, response)
   await sendAnswer(response, errorAnswer(failure, identity), identity)
 }

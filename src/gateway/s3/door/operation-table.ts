@@ -1,4 +1,6 @@
 /** Every operation that is there. What is routed and not in this table is `NotImplemented`. @module */
+
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from '../operations/acl-operations.ts'
 import {
   createBucket,
   deleteBucket,
@@ -6,10 +8,15 @@ import {
   headBucket,
   listBuckets,
 } from '../operations/bucket-operations.ts'
+import * as settings from '../operations/bucket-settings-operations.ts'
 import { completeMultipartUpload } from '../operations/complete-upload.ts'
 import { copyObject } from '../operations/copy-object.ts'
 import { deleteObject, deleteObjects } from '../operations/delete-objects.ts'
 import { listObjects, listObjectsV2, listObjectVersions } from '../operations/list-objects.ts'
+import { getObjectAttributes } from '../operations/object-attributes.ts'
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from '../operations/object-tagging.ts'
+import { postObject } from '../operations/post-object.ts'
+import { preflight } from '../operations/preflight.ts'
 import { answerProbe, probedOperations } from '../operations/probe-answers.ts'
 import { putObject } from '../operations/put-object.ts'
 import { getObject, headObject } from '../operations/read-object.ts'
@@ -26,7 +33,11 @@ import type { BucketCall, ObjectCall, S3Call, S3Operation } from './s3-call.ts'
 type Table<Call extends S3Call> = Partial<Record<OperationName, S3Operation<Call>>>
 
 /** No bucket needs to be there. */
-export const serviceOperations: Table<S3Call> = { CreateBucket: createBucket, ListBuckets: listBuckets }
+export const serviceOperations: Table<S3Call> = {
+  CreateBucket: createBucket,
+  ListBuckets: listBuckets,
+  Preflight: preflight,
+}
 
 export const bucketOperations: Table<BucketCall> = {
   DeleteBucket: deleteBucket,
@@ -38,6 +49,25 @@ export const bucketOperations: Table<BucketCall> = {
   ListObjectsV2: listObjectsV2,
   ListObjectVersions: listObjectVersions,
   ...Object.fromEntries(probedOperations.map((name) => [name, answerProbe])),
+  DeleteBucketCors: settings.deleteBucketCors,
+  DeleteBucketOwnershipControls: settings.deleteBucketOwnershipControls,
+  DeleteBucketPolicy: settings.deleteBucketPolicy,
+  DeleteBucketTagging: settings.deleteBucketTagging,
+  DeletePublicAccessBlock: settings.deletePublicAccessBlock,
+  GetBucketAcl: getBucketAcl,
+  GetBucketCors: settings.getBucketCors,
+  GetBucketOwnershipControls: settings.getBucketOwnershipControls,
+  GetBucketPolicy: settings.getBucketPolicy,
+  GetBucketPolicyStatus: settings.getBucketPolicyStatus,
+  GetBucketTagging: settings.getBucketTagging,
+  GetPublicAccessBlock: settings.getPublicAccessBlock,
+  PostObject: postObject,
+  PutBucketAcl: putBucketAcl,
+  PutBucketCors: settings.putBucketCors,
+  PutBucketOwnershipControls: settings.putBucketOwnershipControls,
+  PutBucketPolicy: settings.putBucketPolicy,
+  PutBucketTagging: settings.putBucketTagging,
+  PutPublicAccessBlock: settings.putPublicAccessBlock,
 }
 
 export const objectOperations: Table<ObjectCall> = {
@@ -46,10 +76,16 @@ export const objectOperations: Table<ObjectCall> = {
   CopyObject: copyObject,
   CreateMultipartUpload: createMultipartUpload,
   DeleteObject: deleteObject,
+  DeleteObjectTagging: deleteObjectTagging,
   GetObject: getObject,
+  GetObjectAcl: getObjectAcl,
+  GetObjectAttributes: getObjectAttributes,
+  GetObjectTagging: getObjectTagging,
   HeadObject: headObject,
   ListParts: listParts,
   PutObject: putObject,
+  PutObjectAcl: putObjectAcl,
+  PutObjectTagging: putObjectTagging,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
 }

@@ -6,9 +6,9 @@ import type { Authenticated } from '../auth/authenticate.ts'
 import type { BodyReader } from '../body/body-reader.ts'
 import type { OperationName } from '../request/operations.ts'
 import type { S3Request } from '../request/s3-request.ts'
+import type { BucketDefaults } from '../store/bucket-settings.ts'
 import type { Bucket, Buckets } from '../store/buckets.ts'
 import type { Uploads } from '../store/uploads.ts'
-import type { Access } from './access.ts'
 import type { S3Answer } from './s3-answer.ts'
 
 /** What all requests share. */
@@ -18,7 +18,8 @@ export interface S3Services {
   readonly accounts: Accounts
   readonly buckets: Buckets
   readonly uploads: Uploads
-  readonly access: Access
+  /** Of buckets that were told nothing. */
+  readonly bucketDefaults: BucketDefaults
   /** What GetBucketLocation tells. */
   readonly region: string
   /** All parts of an upload but the last have at least so many bytes. */
@@ -31,6 +32,8 @@ export interface S3Call {
   readonly operation: OperationName
   readonly caller: Authenticated
   readonly requestId: string
+  /** The peer of the socket. */
+  readonly sourceIp: string
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
   /**

@@ -1,21 +1,28 @@
 /** Buckets themselves: made, told of, listed and removed. @module */
 import { isAshlarError } from '../../../base/errors.ts'
+import type { Account } from '../auth/accounts.ts'
 import { accessDenied } from '../door/access.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import { type BucketCall, isRoot, type S3Call } from '../door/s3-call.ts'
+import { requestedAcl } from '../rules/access/grant-headers.ts'
+import { checkOwnershipChange, parseObjectOwnership } from '../rules/access/object-ownership.ts'
+import { checkNewAcl } from '../rules/access/public-access-block.ts'
 import { checkBucketName } from '../rules/bucket-name.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
+import { documentNames } from '../store/bucket-settings.ts'
 import { malformedXml, parseXml } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml } from './answer-parts.ts'
+import { resolvedAcl } from './requested-acl.ts'
 
 const configurationBytes = 64 * 1024
 const mostBuckets = 10_000
+/** Owns nothing. */
+const anonymous: Account = { id: '', displayName: '', isRoot: false }
 
 export async function listBuckets({ services, request, caller, signal }: S3Call): Promise<S3Answer> {
-  const { account } = caller
-  if (account === undefined) throw accessDenied()
+  const { account = anonymous } = caller
   const { query } = request
   const prefix = query.get('prefix') ?? ''
   const maxBuckets = maxBucketsOf(query.get('max-buckets'))
@@ -62,9 +69,32 @@ export async function createBucket({ services, request, caller, signal, openBody
   const { account } = caller
   if (account === undefined) throw accessDenied()
   checkBucketName(name)
+  const headers = request.headers.record()
+  const ownership = headers['x-amz-object-ownership']
+  if (ownership !== undefined) parseObjectOwnership(ownership)
+  const requested = requestedAcl(headers)
+  const owners = { accounts: services.accounts, ownerId: account.id, bucketOwnerId: account.id }
+  const acl = requested === undefined ? undefined : resolvedAcl(requested, owners)
+  if (acl !== undefined) {
+    checkNewAcl(services.bucketDefaults.publicAccessBlock, acl)
+    checkOwnershipChange(parseObjectOwnership(ownership ?? services.bucketDefaults.ownership), acl)
+  }
   const body = await openBody(configurationBytes).whole()
   if (body.length > 0) checkLocation(body, services.region)
-  await services.buckets.create(name, { ownerId: account.id, signal })
+  const documents = {
+    ...(acl === undefined ? {} : { [documentNames.acl]: JSON.stringify(acl) }),
+    ...(ownership === undefined ? {} : { [documentNames.ownership]: ownership }),
+  }
+  const before = await services.buckets.find(name, { signal })
+  if (before?.ownerId === account.id && services.region === 'us-east-1') {
+    // The first region of all lets an owner make a bucket again, as it is.
+    if (before.documents.get(documentNames.acl) === documents[documentNames.acl])
+      return { status: 200, headers: { Location: `/${name}` } }
+    throw new S3Error('BucketAlreadyExists', 'You already own this bucket, and it has another ACL.', {
+      details: { BucketName: name },
+    })
+  }
+  await services.buckets.create(name, { ownerId: account.id, documents, signal })
   return { status: 200, headers: { Location: `/${name}` } }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 import { isAshlarError } from '../../../base/errors.ts'
+import { checkAccess, objectAccess } from '../door/access.ts'
+import { actionOf } from '../door/operation-actions.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { checkCopySource, copySourceConditionsOf, writeConditionsOf } from '../rules/conditions.ts'
@@ -11,18 +13,14 @@ import { decodeObjectKey } from '../rules/object-key.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
 import { objectPath } from '../store/object-path.ts'
-import {
-  formatRecord,
-  type ObjectInfo,
-  type ObjectRecord,
-  recordAttribute,
-  tagsAttribute,
-} from '../store/object-record.ts'
+import { type ObjectInfo, type ObjectRecord, objectXattrs } from '../store/object-record.ts'
 import { conditionTarget, findObject, noSuchKey } from '../store/objects.ts'
 import { conditionFailure, writePrecondition } from '../store/write-preconditions.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
+import { settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders, writtenTags } from './object-headers.ts'
+import { newOwnership } from './requested-acl.ts'
 import { checkVersion } from './versions.ts'
 
 const maxAttempts = 8
@@ -53,12 +51,14 @@ export function parseCopySource(header: string): CopySource {
  * @throws {S3Error} `NoSuchBucket`, `AccessDenied`, `NoSuchKey`, `NoSuchVersion`, `PreconditionFailed`
  */
 export async function findCopySource(call: ObjectCall): Promise<CopySource & { readonly info: ObjectInfo }> {
-  const { services, request, caller, signal } = call
+  const { services, request, signal } = call
   const source = parseCopySource(request.headers.get('x-amz-copy-source') ?? '')
   const bucket = await services.buckets.open(source.bucket, { signal })
-  services.access.check({ account: caller.account, operation: 'GetObject', bucket, key: source.key })
   checkVersion(source.versionId, source.key)
   const info = await findObject(services.client, { ...source, signal })
+  const action = actionOf('GetObject', { hasVersion: source.versionId !== undefined })
+  const object = info === undefined ? undefined : objectAccess(info, settingsOf({ services, bucket }).ownerId)
+  checkAccess(call, { action, bucket, key: source.key, object, existingTags: info?.tags })
   if (info === undefined) throw noSuchKey(source.key)
   checkCopySource(copySourceConditionsOf(request.headers.record()), conditionTarget(info))
   return { ...source, info }
@@ -77,10 +77,15 @@ export async function copyObject(call: ObjectCall): Promise<S3Answer> {
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
       )
     }
-    const record = copiedRecord(call, source.info, withMetadata)
+    const ownership = newOwnership(request, {
+      accounts: call.services.accounts,
+      bucket: settingsOf(call),
+      writerId: call.caller.account?.id,
+    })
+    const record = { ...copiedRecord(call, source.info, withMetadata), owner: ownership.owner }
     const tags = withTags === 'COPY' ? source.info.tags : writtenTags(request)
     try {
-      const { modifiedMs } = await copyTo(call, { source, path, record, tags })
+      const { modifiedMs } = await copyTo(call, { source, path, record, tags, acl: ownership.acl })
       return xmlAnswer(
         xmlDocument(
           'CopyObjectResult',
@@ -95,10 +100,10 @@ export async function copyObject(call: ObjectCall): Promise<S3Answer> {
   }
 }
 
-function copiedRecord({ request, caller }: ObjectCall, { record }: ObjectInfo, withMetadata: Directive): ObjectRecord {
+function copiedRecord({ request }: ObjectCall, { record }: ObjectInfo, withMetadata: Directive): ObjectRecord {
   const { uploadId: _, ...copied } = record
   const chosen = withMetadata === 'COPY' ? {} : writtenHeaders(request)
-  return { ...copied, ...chosen, owner: caller.account?.id }
+  return { ...copied, ...chosen }
 }
 
 async function copyTo(
@@ -108,23 +113,21 @@ async function copyTo(
     path,
     record,
     tags,
+    acl,
   }: {
     readonly source: CopySource & { readonly info: ObjectInfo }
     readonly path: string
     readonly record: ObjectRecord
     readonly tags: ObjectInfo['tags']
+    readonly acl: ObjectInfo['acl']
   },
 ) {
   const { stats } = source.info
   const precondition = await writePrecondition(writeConditionsOf(request.headers.record()), () =>
     findObject(services.client, { bucket: bucket.name, key, signal }),
   )
-  const xattrs = {
-    ...(stats.crc32 === undefined
-      ? {}
-      : { [recordAttribute]: formatRecord(record, { length: stats.size, crc32: stats.crc32 }) }),
-    ...(Object.keys(tags).length === 0 ? {} : { [tagsAttribute]: JSON.stringify(tags) }),
-  }
+  const xattrs =
+    stats.crc32 === undefined ? {} : objectXattrs(record, { length: stats.size, crc32: stats.crc32 }, { tags, acl })
   try {
     return await services.client.copyFile(objectPath(source.bucket, source.key), path, {
       ...precondition,

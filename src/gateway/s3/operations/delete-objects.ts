@@ -1,6 +1,8 @@
 /** DeleteObject and DeleteObjects: to trash, like any delete. What is not there is deleted already. @module */
 import { isAshlarError } from '../../../base/errors.ts'
 import { Limiter } from '../../../env/waiting.ts'
+import { checkAccess } from '../door/access.ts'
+import { actionOf } from '../door/operation-actions.ts'
 import { type S3Answer, toS3Error, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall, ObjectCall } from '../door/s3-call.ts'
 import { checkDelete, type DeleteConditions, deleteConditionsOf } from '../rules/conditions.ts'
@@ -55,7 +57,8 @@ async function deleteListed(call: BucketCall, object: XmlElement, isQuiet: boole
   try {
     checkObjectKey(key)
     // A key of a body is authorised like one of a path.
-    call.services.access.check({ account: call.caller.account, operation: 'DeleteObject', bucket: call.bucket, key })
+    const action = actionOf('DeleteObject', { hasVersion: versionId !== undefined && versionId !== 'null' })
+    checkAccess(call, { action, bucket: call.bucket, key })
     await removeKey(call, { key, versionId, conditions: conditionsOf(object) })
   } catch (error) {
     const { code, message } = toS3Error(error)

@@ -16,21 +16,15 @@ const emptyDocuments: Partial<Record<OperationName, string>> = {
 }
 
 const absences: Partial<Record<OperationName, readonly [S3ErrorCode, string]>> = {
-  GetBucketCors: ['NoSuchCORSConfiguration', 'The CORS configuration does not exist'],
   GetBucketEncryption: [
     'ServerSideEncryptionConfigurationNotFoundError',
     'The server side encryption configuration was not found',
   ],
   GetBucketLifecycleConfiguration: ['NoSuchLifecycleConfiguration', 'The lifecycle configuration does not exist'],
-  GetBucketOwnershipControls: ['OwnershipControlsNotFoundError', 'The bucket ownership controls were not found'],
-  GetBucketPolicy: ['NoSuchBucketPolicy', 'The bucket policy does not exist'],
-  GetBucketPolicyStatus: ['NoSuchBucketPolicy', 'The bucket policy does not exist'],
-  GetBucketTagging: ['NoSuchTagSet', 'The TagSet does not exist'],
   GetObjectLockConfiguration: [
     'ObjectLockConfigurationNotFoundError',
     'Object Lock configuration does not exist for this bucket',
   ],
-  GetPublicAccessBlock: ['NoSuchPublicAccessBlockConfiguration', 'The public access block configuration was not found'],
 }
 
 export async function answerProbe({ operation, bucket }: BucketCall): Promise<S3Answer> {

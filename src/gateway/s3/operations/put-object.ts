@@ -10,25 +10,39 @@ import type { ObjectCall } from '../door/s3-call.ts'
 import { writeConditionsOf } from '../rules/conditions.ts'
 import { objectPath } from '../store/object-path.ts'
 import type { HeaderFields } from '../store/object-record.ts'
-import { formatRecord, type ObjectRecord, recordAttribute, tagsAttribute } from '../store/object-record.ts'
+import { type ObjectRecord, objectXattrs } from '../store/object-record.ts'
 import { findObject } from '../store/objects.ts'
 import type { WritePrecondition } from '../store/write-preconditions.ts'
 import { conditionFailure, writePrecondition } from '../store/write-preconditions.ts'
 import { quoted } from './answer-parts.ts'
+import { settingsOf } from './bucket-settings-operations.ts'
 import { checksumHeaders, type WrittenHeaders, writtenHeaders, writtenTags } from './object-headers.ts'
+import { type NewOwnership, newOwnership } from './requested-acl.ts'
 
 /** As S3's: more goes in parts. */
 export const putMaxBytes = 5 * 1024 ** 3
 
 export async function putObject(call: ObjectCall): Promise<S3Answer> {
-  const { services, request, bucket, key, signal } = call
+  const { services, request, bucket, key, caller, signal } = call
   const path = objectPath(bucket.name, key)
   const written = writtenHeaders(request)
   const tags = writtenTags(request)
+  const ownership = newOwnership(request, {
+    accounts: services.accounts,
+    bucket: settingsOf(call),
+    writerId: caller.account?.id,
+  })
   const precondition = await writePrecondition(writeConditionsOf(request.headers.record()), () =>
     findObject(services.client, { bucket: bucket.name, key, signal }),
   )
-  const record = await storeObject(call, { path, written, tags, precondition, body: call.openBody(putMaxBytes) })
+  const record = await storeObject(call, {
+    path,
+    written,
+    tags,
+    ownership,
+    precondition,
+    body: call.openBody(putMaxBytes),
+  })
   return { status: 200, headers: { etag: quoted(record.eTag), ...checksumHeaders(record.checksum) } }
 }
 
@@ -36,21 +50,22 @@ export interface NewObject {
   readonly path: string
   readonly written: WrittenHeaders
   readonly tags: HeaderFields
+  readonly ownership: NewOwnership
   readonly precondition: WritePrecondition
   readonly body: BodyReader
 }
 
 /** Stores the body under `path`, with all that S3 knows of it. */
 export async function storeObject(
-  { services, caller, signal }: Pick<ObjectCall, 'services' | 'caller' | 'signal'>,
-  { path, written, tags, precondition, body }: NewObject,
+  { services, signal }: Pick<ObjectCall, 'services' | 'signal'>,
+  { path, written, tags, ownership, precondition, body }: NewObject,
 ): Promise<ObjectRecord> {
   const record = (): ObjectRecord => {
     const { md5, checksum } = body.digests
     return {
       eTag: md5,
       ...written,
-      owner: caller.account?.id,
+      owner: ownership.owner,
       ...(checksum === undefined ? {} : { checksum: { ...checksum, type: 'FULL_OBJECT' } }),
     }
   }
@@ -58,10 +73,7 @@ export async function storeObject(
     await services.client.writeFile(path, body.pieces(), {
       ...precondition,
       makeParents: true,
-      xattrs: (bytes) => ({
-        [recordAttribute]: formatRecord(record(), bytes),
-        ...(Object.keys(tags).length === 0 ? {} : { [tagsAttribute]: JSON.stringify(tags) }),
-      }),
+      xattrs: (bytes) => objectXattrs(record(), bytes, { tags, acl: ownership.acl }),
       signal,
     })
   } catch (error) {

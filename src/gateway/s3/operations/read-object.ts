@@ -7,6 +7,7 @@
 
 import { isAshlarError } from '../../../base/errors.ts'
 import { parseRange } from '../../../base/http-range.ts'
+import { accessDenied, mayAccess } from '../door/access.ts'
 import type { ObjectBody, S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { checkRead, readConditionsOf } from '../rules/conditions.ts'
@@ -32,7 +33,7 @@ export async function getObject(call: ObjectCall): Promise<S3Answer> {
   requireSigned(call)
   requireNullVersion(call)
   const open = await openObject(services.client, { bucket: bucket.name, key, signal })
-  if (open === undefined) throw noSuchKey(key)
+  if (open === undefined) throw missingKey(call)
   let isHandedOver = false
   try {
     const answer = describe(call, open.info, (span) => {
@@ -50,12 +51,18 @@ export async function headObject(call: ObjectCall): Promise<S3Answer> {
   requireSigned(call)
   requireNullVersion(call)
   const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  if (info === undefined) throw noSuchKey(key)
+  if (info === undefined) throw missingKey(call)
   return describe(call, info, ({ start, end }) => ({
     sizeBytes: end - start,
     pieces: undefined,
     close: async () => undefined,
   }))
+}
+
+/** That a key is not there is told only to who may list it. */
+function missingKey(call: ObjectCall): S3Error {
+  const { bucket, key } = call
+  return mayAccess(call, { action: 's3:ListBucket', bucket }) ? noSuchKey(key) : accessDenied()
 }
 
 /** What one may put into the answer's headers must be signed. */

@@ -13,7 +13,9 @@ import { objectPath } from '../store/object-path.ts'
 import type { Upload, UploadRecord } from '../store/uploads.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
+import { settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders, writtenTags } from './object-headers.ts'
+import { newOwnership } from './requested-acl.ts'
 
 const uploadIdBytes = 16
 const pageParts = 1000
@@ -29,7 +31,7 @@ export async function createMultipartUpload(call: ObjectCall): Promise<S3Answer>
     key,
     ...writtenHeaders(request),
     tags: writtenTags(request),
-    owner: caller.account?.id,
+    ...newOwnership(request, { accounts: services.accounts, bucket: settingsOf(call), writerId: caller.account?.id }),
     ...(checksum === undefined ? {} : { checksum }),
   }
   const uploadId = services.env.random.bytes(uploadIdBytes).toString('hex')

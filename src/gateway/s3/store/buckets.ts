@@ -64,7 +64,14 @@ export class Buckets {
   }
 
   /** @throws {S3Error} `BucketAlreadyOwnedByYou`, `BucketAlreadyExists` */
-  async create(name: string, { ownerId, signal }: CallOptions & { readonly ownerId: string }): Promise<void> {
+  async create(
+    name: string,
+    {
+      ownerId,
+      documents,
+      signal,
+    }: CallOptions & { readonly ownerId: string; readonly documents: Readonly<Record<string, string>> },
+  ): Promise<void> {
     const before = await this.find(name, { signal })
     if (before !== undefined) throw alreadyExists(name, before.ownerId === ownerId)
     // What an older bucket of this name left behind is not the new one's.
@@ -78,6 +85,8 @@ export class Buckets {
     }
     const record: BucketRecord = { owner: ownerId }
     await this.#client.setXattr(bucketPath(name), recordAttribute, JSON.stringify(record), { signal })
+    for (const [document, text] of Object.entries(documents))
+      await this.putDocument(name, { name: document, text, signal })
   }
 
   /** @throws {S3Error} `BucketNotEmpty`, `NoSuchBucket` */

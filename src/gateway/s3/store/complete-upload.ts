@@ -10,7 +10,7 @@ import { combineCrc32 } from '../../../base/crc.ts'
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import type { AshlarClient, FileStats } from '../../../client/index.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { formatRecord, type ObjectRecord, recordAttribute, tagsAttribute } from './object-record.ts'
+import { type ObjectRecord, objectXattrs } from './object-record.ts'
 import { noSuchUpload, partName, partsIn, type StoredPart, type Upload, uploadFolder } from './uploads.ts'
 
 /** As many as one transaction of the store joins. */
@@ -126,10 +126,7 @@ async function makeObject(
   { upload, plan, signal }: { readonly upload: Upload; readonly plan: Plan; readonly signal: AbortSignal },
 ): Promise<void> {
   const length = plan.parts.reduce((sum, [, size]) => sum + size, 0)
-  const xattrs = {
-    [recordAttribute]: formatRecord(plan.record, { length, crc32: plan.crc32 }),
-    ...(Object.keys(upload.tags).length === 0 ? {} : { [tagsAttribute]: JSON.stringify(upload.tags) }),
-  }
+  const xattrs = objectXattrs(plan.record, { length, crc32: plan.crc32 }, { tags: upload.tags, acl: upload.acl })
   try {
     await client.writeFile(`${uploadFolder(upload)}/object`, '', { ifAbsent: true, xattrs, signal })
   } catch (error) {

@@ -7,10 +7,12 @@
  * @module
  */
 import type { FileStats } from '../../../client/index.ts'
+import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 
 export const recordAttribute = 's3'
 export const tagsAttribute = 's3.tags'
+export const aclAttribute = 's3.acl'
 
 /** Header names in lower case, values as headers carry them (latin1). */
 export type HeaderFields = Readonly<Record<string, string>>
@@ -44,6 +46,8 @@ export interface ObjectInfo {
   readonly stats: FileStats
   readonly record: ObjectRecord
   readonly tags: HeaderFields
+  /** Undefined: private. */
+  readonly acl: Acl | undefined
 }
 
 interface StoredRecord extends ObjectRecord {
@@ -60,6 +64,19 @@ export function formatRecord(
   return JSON.stringify(stored)
 }
 
+/** The attributes of a new object. */
+export function objectXattrs(
+  record: ObjectRecord,
+  written: { readonly length: number; readonly crc32: number },
+  { tags, acl }: { readonly tags: HeaderFields; readonly acl: Acl | undefined },
+): Record<string, string> {
+  return {
+    [recordAttribute]: formatRecord(record, written),
+    ...(Object.keys(tags).length === 0 ? {} : { [tagsAttribute]: JSON.stringify(tags) }),
+    ...(acl === undefined ? {} : { [aclAttribute]: JSON.stringify(acl) }),
+  }
+}
+
 /** Of a file's attributes, which must have been asked for. */
 export function objectInfo(stats: FileStats): ObjectInfo {
   const stored = parse<StoredRecord>(stats.xattrs.get(recordAttribute))
@@ -68,6 +85,7 @@ export function objectInfo(stats: FileStats): ObjectInfo {
     stats,
     record: holds ? stored : { eTag: tagOfVersion(stats), headers: {}, metadata: {} },
     tags: parse<HeaderFields>(stats.xattrs.get(tagsAttribute)) ?? {},
+    acl: parse<Acl>(stats.xattrs.get(aclAttribute)),
   }
 }
 

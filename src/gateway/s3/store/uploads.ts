@@ -16,6 +16,7 @@
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import type { AshlarClient, DirectoryEntry, FileStats } from '../../../client/index.ts'
+import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { systemFolder } from './object-path.ts'
@@ -28,6 +29,8 @@ export interface UploadRecord {
   readonly metadata: HeaderFields
   readonly tags: HeaderFields
   readonly owner: string | undefined
+  /** Of the object to be. */
+  readonly acl?: Acl | undefined
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
 }
 
