@@ -26,7 +26,18 @@ test('decodeObjectKey() normalises nothing', () => {
 })
 
 test('decodeObjectKey() refuses broken escapes and what is not UTF-8', () => {
-  for (const text of ['%', '%2', '%zz', 'a%', '%ff', '%c0%af', '%ed%a0%80', '\u00ae\u008a-']) {
+  for (const text of [
+    '%',
+    '%2',
+    '%zz',
+    'a%',
+    '%ff',
+    '%c0%af',
+    '%ed%a0%80',
+    '\u0141',
+    '%41\u{1f600}',
+    '\u00ae\u008a-',
+  ]) {
     assert.throws(() => decodeObjectKey(text), refuses('InvalidURI'), text)
   }
 })

@@ -11,6 +11,8 @@ import { S3Error } from './s3-error.ts'
 
 /** `ignoreBOM`: keeps a U+FEFF at the start, which is part of the key. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Would lose its upper bits on the way, and so name another key. */
+const notByte = /[\u0100-\uffff]/
 const percentByte = /%([0-9A-Fa-f]{2})?/g
 
 /**
@@ -19,6 +21,7 @@ const percentByte = /%([0-9A-Fa-f]{2})?/g
  * @throws {S3Error} `InvalidURI`: a `%` without two hexadecimal digits, or bytes that are not UTF-8
  */
 export function decodeObjectKey(encoded: string): string {
+  if (notByte.test(encoded)) throw invalidUri(new Error('a character is not a byte'))
   const latin1 = encoded.replace(percentByte, (_, digits: string | undefined) => {
     if (digits === undefined) throw invalidUri(new Error('a % is not followed by two hexadecimal digits'))
     return String.fromCharCode(Number.parseInt(digits, 16))

@@ -164,6 +164,8 @@ test('numbers, dates, booleans, bytes, addresses and ARNs', () => {
   assert.ok(holds({ NumericLessThanEquals: { 's3:max-keys': 10 } }, { 's3:max-keys': '10' }))
   assert.ok(!holds({ NumericLessThan: { 's3:max-keys': '10' } }, { 's3:max-keys': '10' }))
   assert.ok(holds({ NumericGreaterThan: { 's3:max-keys': '9' } }, { 's3:max-keys': '10' }))
+  assert.ok(!holds({ NumericGreaterThan: { 's3:max-keys': '10' } }, { 's3:max-keys': '10' }))
+  assert.ok(holds({ NumericGreaterThanEquals: { 's3:max-keys': '10' } }, { 's3:max-keys': '10' }))
   assert.ok(!holds({ NumericGreaterThanEquals: { 's3:max-keys': '9' } }, { 's3:max-keys': 'many' }))
   assert.ok(holds({ DateLessThan: { 'aws:CurrentTime': '2026-01-01T00:00:00Z' } }, { 'aws:CurrentTime': '2025-12-31' }))
   assert.ok(!holds({ DateGreaterThan: { 'aws:EpochTime': '1700000000' } }, { 'aws:EpochTime': '1600000000' }))
@@ -174,6 +176,8 @@ test('numbers, dates, booleans, bytes, addresses and ARNs', () => {
   const arn = 'arn:aws:s3:::b'
   assert.ok(holds({ ArnLike: { 'aws:SourceArn': 'arn:aws:s3:*:*:b' } }, { 'aws:SourceArn': arn }))
   assert.ok(!holds({ ArnLike: { 'aws:SourceArn': 'arn:aws:s3*:b:c:d:e' } }, { 'aws:SourceArn': arn }))
+  assert.ok(holds({ ArnLike: { 'aws:SourceArn': 'arn:aws:s3:::b*' } }, { 'aws:SourceArn': `${arn}:c:d` }))
+  assert.ok(!holds({ ArnLike: { 'aws:SourceArn': arn } }, { 'aws:SourceArn': `${arn}:c` }))
   assert.ok(!holds({ ArnNotEquals: { 'aws:SourceArn': arn } }, { 'aws:SourceArn': arn }))
 })
 

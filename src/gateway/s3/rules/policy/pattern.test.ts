@@ -41,7 +41,10 @@ test('matchesPattern() puts in what the request knows, as plain text', () => {
 })
 
 test('parsePattern() knows defaults, the three escapes, and version 2008', () => {
-  assert.ok(matchesPattern(parsePattern("a/${aws:username, 'nobody'}"), 'a/nobody'))
+  const home = parsePattern("a/${aws:username, 'nobody'}")
+  assert.ok(matchesPattern(home, 'a/nobody'))
+  assert.ok(matchesPattern(home, 'a/ann', () => 'ann'))
+  assert.ok(!matchesPattern(home, 'a/nobody', () => 'ann'))
   assert.ok(matchesPattern(parsePattern('a${*}b'), 'a*b'))
   assert.ok(!matchesPattern(parsePattern('a${*}b'), 'axb'))
   assert.ok(matchesPattern(parsePattern('${$}{x}'), '${x}'))

@@ -16,7 +16,13 @@ interface Wildcard {
   readonly wild: Wild
 }
 /** A string stands for itself. */
-export type Pattern = readonly (string | Wildcard | Variable)[]
+type Part = string | Wildcard | Variable
+
+export interface Pattern {
+  readonly parts: readonly Part[]
+  /** What to match with, where that is the same for every request. */
+  readonly units: readonly number[] | undefined
+}
 
 /** One value of a fact of the request; undefined when it has none, or several. */
 export type Lookup = (name: string) => string | undefined
@@ -28,17 +34,18 @@ const variableForm = /^([^,]+?)\s*(?:,\s*'([^']*)')?$/
 
 /** @param isVersion2012 before it, `${` stands for itself */
 export function parsePattern(text: string, isVersion2012 = true): Pattern {
-  const pattern: (string | Wildcard | Variable)[] = []
+  const parts: Part[] = []
   let from = 0
   for (const match of text.matchAll(piece)) {
     const [whole, inner] = match
     if (inner !== undefined && !isVersion2012) continue
-    if (match.index > from) pattern.push(text.slice(from, match.index))
+    if (match.index > from) parts.push(text.slice(from, match.index))
     from = match.index + whole.length
-    pattern.push(inner === undefined ? { wild: whole as Wild } : variable(inner))
+    parts.push(inner === undefined ? { wild: whole as Wild } : variable(inner))
   }
-  if (from < text.length) pattern.push(text.slice(from))
-  return pattern
+  if (from < text.length) parts.push(text.slice(from))
+  const isVariable = parts.some((part) => typeof part !== 'string' && 'variable' in part)
+  return { parts, units: isVariable ? undefined : unitsOf(parts, () => undefined) }
 }
 
 /** `${*}`, `${?}` and `${$}` are the characters themselves. */
@@ -49,20 +56,20 @@ function variable(inner: string): string | Variable {
 }
 
 /** Whether the pattern says the same for every request and stands for one text only. */
-export function isFixed(pattern: Pattern): boolean {
-  return pattern.every((part) => typeof part === 'string')
+export function isFixed({ parts }: Pattern): boolean {
+  return parts.every((part) => typeof part === 'string')
 }
 
 /** Whether `text` matches; never when the pattern names a variable that the request does not have. */
 export function matchesPattern(pattern: Pattern, text: string, lookup: Lookup = () => undefined): boolean {
-  const units = unitsOf(pattern, lookup)
+  const units = pattern.units ?? unitsOf(pattern.parts, lookup)
   return units !== undefined && matchesUnits(units, text)
 }
 
 /** The text of a pattern in which `*` and `?` stand for themselves; undefined when it names a missing variable. */
-export function textOf(pattern: Pattern, lookup: Lookup): string | undefined {
+export function textOf({ parts }: Pattern, lookup: Lookup): string | undefined {
   let text = ''
-  for (const part of pattern) {
+  for (const part of parts) {
     const value = typeof part === 'string' ? part : 'wild' in part ? part.wild : expansionOf(part, lookup)
     if (value === undefined) return undefined
     text += value
@@ -74,9 +81,9 @@ function expansionOf({ variable, otherwise }: Variable, lookup: Lookup): string 
   return lookup(variable) ?? otherwise
 }
 
-function unitsOf(pattern: Pattern, lookup: Lookup): number[] | undefined {
+function unitsOf(parts: readonly Part[], lookup: Lookup): number[] | undefined {
   const units: number[] = []
-  for (const part of pattern) {
+  for (const part of parts) {
     if (typeof part !== 'string' && 'wild' in part) {
       units.push(part.wild === '*' ? anyRun : anyOne)
       continue
