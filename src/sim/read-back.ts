@@ -31,7 +31,8 @@ export async function readBack(client: AshlarClient, history: History, script: S
   const readTree = async () => {
     for (const directories = ['/']; directories.length > 0; ) {
       const path = directories.pop() as string
-      await run({ kind: 'list', path, pageEntries: 100 })
+      // The smallest pages: every boundary between two names is one between pages.
+      await run({ kind: 'list', path, pageEntries: 1 })
       for await (const entry of client.list(path)) {
         if (entry.isDirectory()) directories.push(entry.path)
         else await run({ kind: 'read', path: entry.path })
