@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ChunkFacts } from '../base/digest.ts'
 import { type ChunkId, chunkId, type GroupId } from '../base/ids.ts'
-import { type PageComparison, planPage } from './reconcile.ts'
+import { type PageComparison, planLeftovers, planPage } from './reconcile.ts'
 
 const facts = fc
   .record({ sequence: fc.nat({ max: 20 }), length: fc.integer({ min: 1, max: 3 }), crc: fc.nat({ max: 2 }) })
@@ -82,4 +82,28 @@ test('planPage() never deletes a chunk of another generation, nor one whose id w
   assert.equal(kindOf({ generation: 1, sequence: 8 }, 8), 'leave')
   assert.equal(kindOf({ generation: 0, sequence: 7 }, 8), 'leave')
   assert.equal(kindOf({ generation: 2, sequence: 7 }, 8), 'leave')
+})
+
+test('planLeftovers() drops what all members hold and what no file names, and only with the whole proof', () => {
+  const group = 9 as GroupId
+  const factsOf = (sequence: number, generation = 1) => ({
+    id: chunkId({ group, generation, sequence }),
+    length: 1,
+    crc: sequence,
+  })
+  const [live, orphan, older, future] = [factsOf(1), factsOf(2), factsOf(3, 0), factsOf(50)] as const
+  const olderLive = factsOf(4, 0)
+  const page = {
+    expected: [live, olderLive],
+    held: [live, orphan, older, olderLive, future],
+    nextSequence: 50,
+    generation: 1,
+    isClosed: true,
+    scanEqualsDigest: true,
+    membersEqualDigest: true,
+  }
+  assert.deepEqual(planLeftovers(page), [live, orphan, olderLive])
+  for (const doubt of ['isClosed', 'scanEqualsDigest', 'membersEqualDigest'] as const) {
+    assert.deepEqual(planLeftovers({ ...page, [doubt]: false }), [], doubt)
+  }
 })

@@ -4,6 +4,7 @@ import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { counterOf } from '../base/rising.ts'
 import { formatDuration } from '../base/sizes.ts'
+import type { Replacement } from '../cluster/member-change.ts'
 import type { ServerDuty } from '../namespace/namespace.ts'
 import { applySteps, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
@@ -44,10 +45,30 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
     }
   })
   service.handle(applySteps, async ({ steps }) => {
-    const { changed, refused } = await map.replaceMembers(steps)
+    const unfit = steps.flatMap((step) => objectionTo(step, context) ?? [])
+    const { changed, refused } = await map.replaceMembers(
+      steps.filter((step) => objectionTo(step, context) === undefined),
+    )
     workers.wake('fill')
-    return { value: { begun: changed.length, refused: refused.map(({ message }) => message.slice(0, 500)) } }
+    const reasons = [...unfit, ...refused.map(({ message }) => message)]
+    return { value: { begun: changed.length, refused: reasons.map((reason) => reason.slice(0, 500)) } }
   })
+}
+
+/** A plan comes from outside, perhaps edited: what planners never do is refused here. */
+function objectionTo(
+  { group: id, epoch, from, to }: Replacement,
+  { map, registry }: HandlerContext,
+): string | undefined {
+  const group = map.index.group(id)
+  // Planned on other members: it is refused for that.
+  if (group?.epoch !== epoch) return undefined
+  const target = map.index.server(to)
+  const why = `Cannot change group ${id}: `
+  if (target === undefined || registry.stateOf(to) !== 'up') return `${why}server ${to} is not up`
+  const others = group.members.filter(({ server, state }) => server !== from && state !== 'leaving')
+  const isShared = others.some(({ server }) => map.index.server(server)?.domain === target.domain)
+  return isShared ? `${why}server ${to} is in the failure domain of another member` : undefined
 }
 
 function changedDuty(

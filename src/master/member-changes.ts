@@ -78,7 +78,7 @@ export class MemberChanges {
 
   async step(): Promise<StepResult> {
     const { env, map, onBegun } = this.#options
-    const plans = await this.plan({ forceRebalance: false })
+    const plans = await this.#plan()
     this.#plans = plans
     this.#tellOfMassLoss()
     const steps = [...plans.repair.steps, ...plans.drain.steps, ...plans.rebalance.steps]
@@ -91,10 +91,9 @@ export class MemberChanges {
     return 'idle'
   }
 
-  /** What would be done now. Does nothing. */
-  async plan({ forceRebalance }: { readonly forceRebalance: boolean }): Promise<Plans> {
+  async #plan(): Promise<Plans> {
     const { env, registry, sizes, isPaused } = this.#options
-    if (this.#needsSizes(forceRebalance)) await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
+    if (this.#needsSizes()) await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     const view = this.view()
     const massLoss = this.massLoss()
     const repair = isPaused('repair') ? noPlan : planRepair(view, { limits: planLimits, massLoss }, env.random)
@@ -108,12 +107,12 @@ export class MemberChanges {
       drain.steps.length > 0 ||
       view.groups.some(({ members }) => members.some(({ duty }) => duty === 'repair' || duty === 'drain'))
     const isIdle = this.#options.map.index.changingGroups.length === 0
-    const isDue = forceRebalance || isIdle || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
+    const isDue = isIdle || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
     let rebalance = noPlan
     if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {
-      if (!forceRebalance) this.#rebalanceMs = env.clock.monotonicMs()
+      this.#rebalanceMs = env.clock.monotonicMs()
       rebalance = planRebalance(view, { isStarted: this.#isRebalancing })
-      if (!forceRebalance) this.#isRebalancing = rebalance.steps.length > 0 || !isIdle
+      this.#isRebalancing = rebalance.steps.length > 0 || !isIdle
     }
     return { repair, drain, rebalance }
   }
@@ -163,9 +162,9 @@ export class MemberChanges {
     })
   }
 
-  #needsSizes(forced: boolean): boolean {
+  #needsSizes(): boolean {
     const { map, env } = this.#options
-    if (forced || map.index.changingGroups.length > 0) return true
+    if (map.index.changingGroups.length > 0) return true
     const isDue = env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
     return isDue || map.index.map.servers.some(({ state }) => state === 'dead' || state === 'draining')
   }
