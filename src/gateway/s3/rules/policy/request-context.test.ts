@@ -34,7 +34,7 @@ test('requestContext() tells headers and parameters of S3, and what is missing',
 })
 
 test('requestContext() gives a copy source decoded, as bucket and key', () => {
-  for (const header of ['b/a%2Fb%20c', '/b/a/b%20c', 'b/a/b%20c?versionId=x']) {
+  for (const header of ['b/a%2Fb%20c', '/b/a/b%20c', 'b/a/b%20c?versionId=x', '%2Fb/a/b%20c']) {
     assert.equal(ask({ headers: { 'x-amz-copy-source': header } }, 's3:x-amz-copy-source'), 'b/a/b c')
   }
 })

@@ -6,8 +6,9 @@
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html#amazons3-policy-keys
  * @module
  */
+
+import { splitCopySource } from '../copy-source.ts'
 import { type Headers, headerOf } from '../headers.ts'
-import { decodeObjectKey } from '../object-key.ts'
 import { formatIsoTime } from '../timestamps.ts'
 import { type Context, conditionKey } from './conditions.ts'
 import type { Identity } from './policy.ts'
@@ -16,8 +17,8 @@ export interface RequestFacts {
   readonly identity: Identity | undefined
   /** Names in lower case. */
   readonly headers: Headers
-  /** Decoded. */
-  readonly query: ReadonlyMap<string, string>
+  /** Decoded. Where a name was sent twice it must give the value that the operation goes by, or policies are fooled. */
+  readonly query: { get(name: string): string | undefined }
   readonly sourceIp: string
   readonly isSecure: boolean
   /** Since 1970. */
@@ -61,18 +62,12 @@ export function requestContext(facts: RequestFacts): Context {
   for (const name of factHeaders) set(`s3:${name}`, header(name))
   for (const name of factQueries) set(`s3:${name}`, facts.query.get(name))
   set('s3:VersionId', facts.query.get('versionId'))
-  set('s3:x-amz-copy-source', copySource(header('x-amz-copy-source')))
+  const copySource = header('x-amz-copy-source')
+  if (copySource !== undefined) set('s3:x-amz-copy-source', splitCopySource(copySource).path)
   for (const [key, value] of facts.existingTags ?? []) set(`s3:ExistingObjectTag/${key}`, value)
   for (const [key, value] of facts.requestTags ?? []) set(`s3:RequestObjectTag/${key}`, value)
   if (facts.requestTags !== undefined)
     context.set(conditionKey('s3:RequestObjectTagKeys'), [...facts.requestTags.keys()])
   for (const [key, value] of facts.more ?? []) set(key, value)
   return context
-}
-
-/** `bucket/key`, decoded, without the slash and the version that a client may have written around it. */
-function copySource(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined
-  const [path = ''] = header.replace(/^\//, '').split('?', 1)
-  return decodeObjectKey(path)
 }
