@@ -52,11 +52,12 @@ const explained: ReadonlySet<string> = new Set([
 /** Thrown by a call that turns out to have asked nobody anything: it is noted as void. */
 export class NoAnswer extends Error {}
 
+type Listener = (what: 'begun' | 'answered', step: Step) => boolean
+
 export class History {
   readonly calls: Call[] = []
   readonly surprises: Surprise[] = []
-  /** Called at each answer that acknowledges a change, until they return true. */
-  #listeners: readonly ((step: Step) => boolean)[] = []
+  #listeners: readonly Listener[] = []
   readonly #nowMs: () => number
   #order = 0
 
@@ -64,9 +65,13 @@ export class History {
     this.#nowMs = nowMs
   }
 
-  /** @param hear called at each answer that acknowledges a change, from now on until it returns true */
-  onAnswer(hear: (step: Step) => boolean): void {
+  /** @param hear called when a change begins, and when it is acknowledged, from now on until it returns true */
+  listen(hear: Listener): void {
     this.#listeners = [...this.#listeners, hear]
+  }
+
+  #tell(what: 'begun' | 'answered', step: Step): void {
+    if (this.#listeners.length > 0) this.#listeners = this.#listeners.filter((hear) => !hear(what, step))
   }
 
   /**
@@ -90,6 +95,7 @@ export class History {
       outcome: { kind: 'unknown', code: 'pending' },
     }
     this.calls.push(begun)
+    this.#tell('begun', step)
     let outcome: Outcome
     let result: T | undefined
     try {
@@ -100,7 +106,7 @@ export class History {
     }
     const settled = { ...begun, settledMs: this.#nowMs(), settledAt: this.#order++, outcome }
     this.calls[index] = settled
-    if (outcome.kind === 'ok' && !isReading(step)) this.#listeners = this.#listeners.filter((hear) => !hear(step))
+    if (outcome.kind === 'ok' && !isReading(step)) this.#tell('answered', step)
     return result === undefined ? { outcome } : { outcome, result }
   }
 

@@ -40,6 +40,8 @@ interface Begins {
   readonly atMs: number
   /** Waits from then on for the next answer to a change: the moment at which most must be durable. */
   readonly atAnswer?: boolean
+  /** Waits from then on for the next write of bytes to begin, and strikes while it is under way. */
+  readonly atWrite?: boolean
 }
 
 /** It ends by itself, or earlier at `healAll`. */

@@ -129,16 +129,24 @@ class Run {
     }
   }
 
-  /** At once; or at the next answer (of bytes, where it strikes whoever keeps bytes), if one comes before the work is over. */
+  /**
+   * At once; or at the next answer (of bytes, where it strikes whoever keeps bytes), or in the middle of the next write;
+   * if one comes before the work is over.
+   */
   #begin(fault: Fault): void {
-    if (fault.atAnswer !== true) {
+    const { clock } = this.#world
+    if (fault.atAnswer !== true && fault.atWrite !== true) {
       this.#world.apply(fault)
       return
     }
-    const isOfBytes = 'host' in fault && fault.host.startsWith('chunkserver')
-    this.#history.onAnswer((step) => {
-      if (isOfBytes && !('content' in step && step.content.length > 0)) return false
-      if (this.#world.clock.monotonicMs() < this.#script.durationMs) this.#world.apply(fault)
+    const isOfBytes = fault.atWrite === true || ('host' in fault && fault.host.startsWith('chunkserver'))
+    const moment = fault.atWrite === true ? 'begun' : 'answered'
+    const delayMs = fault.atWrite === true ? (1 + fault.id) * this.#script.cluster.networkDelayMs : 0
+    this.#history.listen((what, step) => {
+      if (what !== moment || (isOfBytes && !('content' in step && step.content.length > 0))) return false
+      if (clock.monotonicMs() >= this.#script.durationMs) return true
+      if (delayMs === 0) this.#world.apply(fault)
+      else clock.after(delayMs, () => this.#world.apply(fault))
       return true
     })
   }

@@ -75,11 +75,11 @@ export function isRot({ kind }: { readonly kind: FaultKind }): boolean {
 }
 
 const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
-  kill: (draw) => ({ kind: 'kill', ...lasting(draw), ...atAnswer(draw), host: anyHost(draw) }),
+  kill: (draw) => ({ kind: 'kill', ...lasting(draw), ...atMoment(draw), host: anyHost(draw) }),
   'power-loss': (draw) => ({
     kind: 'power-loss',
     ...lasting(draw),
-    ...atAnswer(draw),
+    ...atMoment(draw),
     host: draw.random.fraction() < 0.3 ? 'all' : draw.random.fraction() < 0.3 ? draw.master : anyServer(draw),
   }),
   pause: (draw) => ({ kind: 'pause', ...lasting(draw), host: anyHost(draw) }),
@@ -96,7 +96,12 @@ const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
     host: anyHost(draw),
     delayMs: Math.round(10 ** (1 + 2.5 * draw.random.fraction())),
   }),
-  'drop-connections': (draw) => ({ kind: 'drop-connections', ...beginning(draw), host: anyHost(draw) }),
+  'drop-connections': (draw) => ({
+    kind: 'drop-connections',
+    ...beginning(draw),
+    ...atMoment(draw),
+    host: anyHost(draw),
+  }),
   'clock-jump': (draw) => ({
     kind: 'clock-jump',
     ...beginning(draw),
@@ -164,9 +169,9 @@ function lasting({ id, atMs, durationMs }: Draw): {
   return { id, atMs, durationMs }
 }
 
-/** Mostly just when someone was told that all is safe. */
-function atAnswer({ random }: Draw): { readonly atAnswer?: boolean } {
-  return random.fraction() < 0.6 ? { atAnswer: true } : {}
+/** Mostly just when someone was told that all is safe, or in the middle of a write. */
+function atMoment({ random }: Draw): { readonly atAnswer?: boolean; readonly atWrite?: boolean } {
+  return random.weighted([{}, { atAnswer: true }, { atWrite: true }], (one) => ('atAnswer' in one ? 2 : 1))
 }
 
 /** From a tenth of a second to half a minute, each length as likely. */
