@@ -23,9 +23,13 @@ test('matchesPattern() is what a regular expression says', () => {
   )
 })
 
-test('matchesPattern() takes no longer than the product of the lengths', () => {
-  const pattern = parsePattern(`${'*a'.repeat(500)}b`)
-  assert.ok(!matchesPattern(pattern, 'a'.repeat(5000)))
+test('matchesPattern() comes to an end where a regular expression would not', () => {
+  const text = 'a'.repeat(5000)
+  for (const pattern of ['*a'.repeat(500), '*?a'.repeat(500), `*${'a'.repeat(2000)}`]) {
+    assert.ok(matchesPattern(parsePattern(pattern), text))
+    assert.ok(!matchesPattern(parsePattern(`${pattern}b`), text))
+    assert.ok(!matchesPattern(parsePattern(`${pattern}b*`), text))
+  }
 })
 
 test('matchesPattern() puts in what the request knows, as plain text', () => {

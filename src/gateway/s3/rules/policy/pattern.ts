@@ -1,8 +1,8 @@
 /**
  * Patterns of policies: `*` is any run of characters, `?` any one, `${name}` a fact of the request.
  *
- * What a variable brings in is literal: a user called `*` matches only `*`. Matching takes at most
- * pattern length × text length steps, whatever an attacker sends (no regular expression is built from a policy).
+ * What a variable brings in is literal: a user called `*` matches only `*`. Nothing is tried twice, and texts are compared
+ * and searched natively, so that no policy or key can make matching slow (no regular expression is built from a policy).
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
  * @module
  */
@@ -21,14 +21,15 @@ type Part = string | Wildcard | Variable
 export interface Pattern {
   readonly parts: readonly Part[]
   /** What to match with, where that is the same for every request. */
-  readonly units: readonly number[] | undefined
+  readonly segments: readonly Segment[] | undefined
 }
+
+/** What stands between two `*`: texts with a `?` between each two. */
+type Segment = readonly string[]
 
 /** One value of a fact of the request; undefined when it has none, or several. */
 export type Lookup = (name: string) => string | undefined
 
-const anyRun = -1
-const anyOne = -2
 const piece = /\$\{([^}]*)\}|[*?]/g
 const variableForm = /^([^,]+?)\s*(?:,\s*'([^']*)')?$/
 
@@ -45,7 +46,7 @@ export function parsePattern(text: string, isVersion2012 = true): Pattern {
   }
   if (from < text.length) parts.push(text.slice(from))
   const isVariable = parts.some((part) => typeof part !== 'string' && 'variable' in part)
-  return { parts, units: isVariable ? undefined : unitsOf(parts, () => undefined) }
+  return { parts, segments: isVariable ? undefined : segmentsOf(parts, () => undefined) }
 }
 
 /** `${*}`, `${?}` and `${$}` are the characters themselves. */
@@ -62,8 +63,8 @@ export function isFixed({ parts }: Pattern): boolean {
 
 /** Whether `text` matches; never when the pattern names a variable that the request does not have. */
 export function matchesPattern(pattern: Pattern, text: string, lookup: Lookup = () => undefined): boolean {
-  const units = pattern.units ?? unitsOf(pattern.parts, lookup)
-  return units !== undefined && matchesUnits(units, text)
+  const segments = pattern.segments ?? segmentsOf(pattern.parts, lookup)
+  return segments !== undefined && matchesSegments(segments, text)
 }
 
 /** The text of a pattern in which `*` and `?` stand for themselves; undefined when it names a missing variable. */
@@ -81,41 +82,61 @@ function expansionOf({ variable, otherwise }: Variable, lookup: Lookup): string 
   return lookup(variable) ?? otherwise
 }
 
-function unitsOf(parts: readonly Part[], lookup: Lookup): number[] | undefined {
-  const units: number[] = []
+function segmentsOf(parts: readonly Part[], lookup: Lookup): readonly Segment[] | undefined {
+  let texts = ['']
+  const segments = [texts]
   for (const part of parts) {
     if (typeof part !== 'string' && 'wild' in part) {
-      units.push(part.wild === '*' ? anyRun : anyOne)
+      if (part.wild === '?') texts.push('')
+      else {
+        texts = ['']
+        segments.push(texts)
+      }
       continue
     }
     const value = typeof part === 'string' ? part : expansionOf(part, lookup)
     if (value === undefined) return undefined
-    for (let at = 0; at < value.length; at++) units.push(value.charCodeAt(at))
+    texts.push(`${texts.pop()}${value}`)
   }
-  return units
+  return segments
 }
 
-/** Takes each `*` as short as it can be, and goes back only to the last one. */
-function matchesUnits(units: readonly number[], text: string): boolean {
-  let unit = 0
-  let at = 0
-  let lastRun = -1
-  let runEnd = 0
-  while (at < text.length) {
-    const wanted = units[unit]
-    if (wanted === anyRun) {
-      lastRun = unit
-      runEnd = at
-      unit += 1
-    } else if (wanted === anyOne || wanted === text.charCodeAt(at)) {
-      unit += 1
-      at += 1
-    } else if (lastRun !== -1) {
-      unit = lastRun + 1
-      runEnd += 1
-      at = runEnd
-    } else return false
+/** The first and the last segment stand at the ends; each other one is taken where it comes first. */
+function matchesSegments(segments: readonly Segment[], text: string): boolean {
+  const first = segments[0] as Segment
+  const last = segments.at(-1) as Segment
+  const end = text.length - lengthOf(last)
+  if (segments.length === 1) return end === 0 && standsAt(first, text, 0)
+  let at = lengthOf(first)
+  if (at > end || !standsAt(first, text, 0) || !standsAt(last, text, end)) return false
+  for (let index = 1; index < segments.length - 1; index++) {
+    const segment = segments[index] as Segment
+    at = find(segment, text, at)
+    if (at === -1) return false
+    at += lengthOf(segment)
   }
-  while (units[unit] === anyRun) unit += 1
-  return unit === units.length
+  return at <= end
+}
+
+function lengthOf(segment: Segment): number {
+  return segment.reduce((length, text) => length + text.length, segment.length - 1)
+}
+
+function standsAt(segment: Segment, text: string, at: number): boolean {
+  let position = at
+  for (const piece of segment) {
+    if (position > text.length || !text.startsWith(piece, position)) return false
+    position += piece.length + 1
+  }
+  return true
+}
+
+/** Where the segment first stands from `from` on; -1 where it does not. */
+function find(segment: Segment, text: string, from: number): number {
+  const head = segment[0] as string
+  const lastStart = text.length - lengthOf(segment)
+  for (let at = text.indexOf(head, from); at !== -1 && at <= lastStart; at = text.indexOf(head, at + 1)) {
+    if (standsAt(segment, text, at)) return at
+  }
+  return -1
 }
