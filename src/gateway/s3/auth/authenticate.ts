@@ -9,7 +9,7 @@ import type { S3Request } from '../request/s3-request.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import type { AccessKey, Account, Accounts } from './accounts.ts'
 import { checkSkew, formatTimestamp, parseSignedDate, parseTimestamp } from './request-times.ts'
-import { signatureV2 } from './signature-v2.ts'
+import { isSignatureV2 } from './signature-v2.ts'
 import {
   type CredentialScope,
   canonicalRequest,
@@ -154,11 +154,11 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
     throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
   const key = findKey(accessKeyId, options.accounts)
-  const expected = signatureV2(request, {
+  const isRight = isSignatureV2(signature, request, {
     secret: key.secretAccessKey,
     date: headers.has('x-amz-date') ? '' : (date as string),
   })
-  verify(signature, expected, accessKeyId)
+  if (!isRight) throw doesNotMatch(accessKeyId)
   checkSkew(sentMs, options.wallMs())
   return { account: key.account, accessKeyId }
 }
@@ -177,11 +177,11 @@ function presignedV2(request: S3Request, options: AuthenticatorOptions): Authent
   if (!/^\d{1,12}$/.test(expires))
     throw new S3Error('AccessDenied', `Invalid date (should be seconds since epoch): ${expires.slice(0, 32)}`)
   const key = findKey(accessKeyId, options.accounts)
-  const expected = signatureV2(request, {
+  const isRight = isSignatureV2(signature, request, {
     secret: key.secretAccessKey,
     date: expires,
   })
-  verify(signature, expected, accessKeyId)
+  if (!isRight) throw doesNotMatch(accessKeyId)
   checkLifetime(options.wallMs(), { fromMs: 0, untilMs: Number(expires) * 1000 })
   return { account: key.account, accessKeyId }
 }
@@ -256,8 +256,11 @@ export function findKey(accessKeyId: string, accounts: Accounts): AccessKey {
 }
 
 export function verify(given: string, expected: string, accessKeyId: string): void {
-  if (isSameSignature(given, expected)) return
-  throw new S3Error(
+  if (!isSameSignature(given, expected)) throw doesNotMatch(accessKeyId)
+}
+
+function doesNotMatch(accessKeyId: string): S3Error {
+  return new S3Error(
     'SignatureDoesNotMatch',
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
     { details: { AWSAccessKeyId: accessKeyId.slice(0, 128) } },

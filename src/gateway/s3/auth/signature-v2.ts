@@ -6,6 +6,7 @@
  */
 import { createHmac } from 'node:crypto'
 import type { S3Request } from '../request/s3-request.ts'
+import { isSameSignature } from './signature-v4.ts'
 
 /** Parameters that are part of the resource. */
 const signedParameters = new Set(
@@ -19,10 +20,18 @@ const signedParameters = new Set(
 )
 
 /** @param date what stands in the place of the date: the `Date` header, empty under `x-amz-date`, or `Expires` of a URL */
-export function signatureV2(
+export function isSignatureV2(
+  given: string,
   request: S3Request,
-  { secret, date }: { readonly secret: string; readonly date: string },
-): string {
+  signing: { readonly secret: string; readonly date: string },
+): boolean {
+  if (isSameSignature(given, signatureV2(request, signing))) return true
+  // Of a bucket alone, some clients sign the path as it would be in virtual-host style.
+  const isBucketAlone = request.key === undefined && request.bucket !== undefined && !request.rawPath.endsWith('/')
+  return isBucketAlone && isSameSignature(given, signatureV2({ ...request, rawPath: `${request.rawPath}/` }, signing))
+}
+
+function signatureV2(request: S3Request, { secret, date }: { readonly secret: string; readonly date: string }): string {
   const { method, headers } = request
   const text = [
     method,

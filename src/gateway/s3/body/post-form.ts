@@ -18,11 +18,16 @@ export interface PostForm {
 
 const limits = { fieldNameSize: 256, fieldSize: 64 * 1024, fields: 100, files: 1, headerPairs: 64 } as const
 
+/** By its name alone: some clients give every field the name of a file. */
+function isPartAFile(fieldName: string | undefined): boolean {
+  return fieldName === 'file'
+}
+
 /** @throws {S3Error} `MalformedPOSTRequest`, `InvalidArgument` (no file) */
 export async function readPostForm(source: AsyncIterable<Uint8Array>, contentType: string): Promise<PostForm> {
   let parser: Busboy
   try {
-    parser = new Busboy({ headers: { 'content-type': contentType }, limits: { ...limits } })
+    parser = new Busboy({ headers: { 'content-type': contentType }, limits: { ...limits }, isPartAFile })
   } catch (cause) {
     throw malformed(cause)
   }

@@ -13,6 +13,7 @@ import { S3Error } from '../rules/s3-error.ts'
 import { bucketAccess } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
 import type { ObjectInfo } from '../store/object-record.ts'
+import { noSuchKey } from '../store/objects.ts'
 import type { S3Call } from './s3-call.ts'
 
 export interface AccessSubject {
@@ -24,6 +25,8 @@ export interface AccessSubject {
   readonly object?: ObjectAccess | undefined
   readonly existingTags?: Readonly<Record<string, string>> | undefined
   readonly requestTags?: Readonly<Record<string, string>> | undefined
+  /** That the request does not name, but stands for. */
+  readonly prefix?: string | undefined
 }
 
 /** @throws {S3Error} `AccessDenied` */
@@ -33,11 +36,16 @@ export function checkAccess(call: S3Call, subject: AccessSubject): void {
 
 export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
   const { services, caller, request, sourceIp } = call
-  const { action, bucket, key, object, existingTags, requestTags } = subject
+  const { action, bucket, key, object, existingTags, requestTags, prefix } = subject
   const { account } = caller
   const identity = account === undefined ? undefined : identityOf(account)
   const context = requestContext({
-    ...{ identity, headers: request.headers.record(), query: new Map(request.query.pairs), sourceIp },
+    ...{
+      identity,
+      headers: request.headers.record(),
+      query: new Map([...request.query.pairs, ...(prefix === undefined ? [] : [['prefix', prefix] as const])]),
+      sourceIp,
+    },
     isSecure: false,
     timeMs: services.env.clock.wallMs(),
     ...(existingTags === undefined ? {} : { existingTags: new Map(Object.entries(existingTags)) }),
@@ -57,6 +65,11 @@ export function objectAccess({ record, acl }: ObjectInfo, bucketOwnerId: string)
 
 export function privateAcl(ownerId: string): Acl {
   return cannedAcl('private', { ownerId, bucketOwnerId: ownerId })
+}
+
+/** That a key is not there is told only to who may list it. */
+export function missingKey(call: S3Call, { bucket, key }: { readonly bucket: Bucket; readonly key: string }): S3Error {
+  return mayAccess(call, { action: 's3:ListBucket', bucket, prefix: key }) ? noSuchKey(key) : accessDenied()
 }
 
 export function accessDenied(): S3Error {

@@ -18,12 +18,13 @@ import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
+import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
 import { corsHeaders } from '../rules/cors.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { corsRulesOf } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
 import { findObject } from '../store/objects.ts'
-import { accessDenied, checkAccess, objectAccess, privateAcl } from './access.ts'
+import { accessDenied, checkAccess, mayAccess, missingKey, objectAccess, privateAcl } from './access.ts'
 import { actionOf } from './operation-actions.ts'
 import { bucketOperations, objectOperations, serviceOperations } from './operation-table.ts'
 import { errorAnswer, type Identity, type S3Answer, sendAnswer, toS3Error } from './s3-answer.ts'
@@ -87,12 +88,17 @@ interface Exchange {
 async function answerRequest(exchange: Exchange): Promise<S3Answer> {
   const { request, options, requestId, signal } = exchange
   const { services } = options
-  const caller = authenticate(request, {
-    accounts: services.accounts,
-    wallMs: services.env.clock.wallMs,
-    region: options.signedRegion,
-  })
+  // Browsers ask before they authenticate, with whatever stands in the URL.
+  const isPreflight = request.method === 'OPTIONS'
+  const caller = isPreflight
+    ? { account: undefined }
+    : authenticate(request, {
+        accounts: services.accounts,
+        wallMs: services.env.clock.wallMs,
+        region: options.signedRegion,
+      })
   const operation = operationOf(request)
+  refuseUnimplementedHeaders(request.headers)
   const sourceIp = exchange.incoming.socket.remoteAddress ?? ''
   const call: S3Call = {
     ...{ services, request, operation, caller, requestId, sourceIp, signal },
@@ -154,11 +160,10 @@ async function authorizeCall(call: S3Call, bucket: Bucket): Promise<void> {
     ? await findObject(services.client, { bucket: bucket.name, key, signal })
     : undefined
   const requestTags = request.headers.has('x-amz-tagging') ? writtenTags(request) : undefined
-  checkAccess(call, {
-    ...{ ...subject, requestTags },
-    object: info && objectAccess(info, ownerId),
-    existingTags: info?.tags,
-  })
+  const asked = { ...subject, requestTags, object: info && objectAccess(info, ownerId), existingTags: info?.tags }
+  if (mayAccess(call, asked)) return
+  // That a key is not there is told to whoever may list it.
+  throw info === undefined && aboutObjects.test(operation) ? missingKey(call, { bucket, key }) : accessDenied()
 }
 
 const aboutObjects = /^(?:GetObject|HeadObject|PutObjectAcl|PutObjectTagging|DeleteObjectTagging)/

@@ -7,6 +7,7 @@ import type { S3Answer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import { RequestHeaders } from '../request/request-headers.ts'
 import type { S3Request } from '../request/s3-request.ts'
+import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
 import { requestedChecksum } from '../rules/checksums/requested-checksum.ts'
 import { checkObjectKey, urlEncodeName } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
@@ -40,6 +41,7 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
       : checkPostPolicy(fields, { bucket: bucket.name, wallMs: services.env.clock.wallMs() })
   const key = keyOf(fields, form.fileName)
   const asked = requestOfForm(request, { fields, fileType: form.fileType, key })
+  refuseUnimplementedHeaders(asked.headers)
   const caller = { account: signer?.account, accessKeyId: signer?.accessKeyId }
   const own = { ...call, caller, request: asked }
   const tags = tagsOf(fields)

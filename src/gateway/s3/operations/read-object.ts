@@ -7,14 +7,14 @@
 
 import { isAshlarError } from '../../../base/errors.ts'
 import { parseRange } from '../../../base/http-range.ts'
-import { accessDenied, mayAccess } from '../door/access.ts'
+import { missingKey } from '../door/access.ts'
 import type { ObjectBody, S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { checkRead, readConditionsOf } from '../rules/conditions.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
 import type { ObjectInfo, ObjectRecord } from '../store/object-record.ts'
-import { conditionTarget, findObject, noSuchKey, type OpenObject, openObject } from '../store/objects.ts'
+import { conditionTarget, findObject, type OpenObject, openObject } from '../store/objects.ts'
 import { quoted } from './answer-parts.ts'
 import { answeredHeaders, checksumHeaders } from './object-headers.ts'
 import { requireNullVersion } from './versions.ts'
@@ -33,7 +33,7 @@ export async function getObject(call: ObjectCall): Promise<S3Answer> {
   requireSigned(call)
   requireNullVersion(call)
   const open = await openObject(services.client, { bucket: bucket.name, key, signal })
-  if (open === undefined) throw missingKey(call)
+  if (open === undefined) throw missingKey(call, call)
   let isHandedOver = false
   try {
     const answer = describe(call, open.info, (span) => {
@@ -51,18 +51,12 @@ export async function headObject(call: ObjectCall): Promise<S3Answer> {
   requireSigned(call)
   requireNullVersion(call)
   const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  if (info === undefined) throw missingKey(call)
+  if (info === undefined) throw missingKey(call, call)
   return describe(call, info, ({ start, end }) => ({
     sizeBytes: end - start,
     pieces: undefined,
     close: async () => undefined,
   }))
-}
-
-/** That a key is not there is told only to who may list it. */
-function missingKey(call: ObjectCall): S3Error {
-  const { bucket, key } = call
-  return mayAccess(call, { action: 's3:ListBucket', bucket }) ? noSuchKey(key) : accessDenied()
 }
 
 /** What one may put into the answer's headers must be signed. */
