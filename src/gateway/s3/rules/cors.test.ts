@@ -104,6 +104,7 @@ test('checkCorsRules() refuses what S3 refuses', () => {
   refuses(check({ allowedHeaders: ['x-*-*'] }), 'InvalidRequest')
   refuses(check({ exposeHeaders: ['x-*'] }), 'InvalidRequest')
   refuses(check({ maxAgeSeconds: '-1' }), 'MalformedXML')
+  assert.equal(check({ id: 'i'.repeat(255) })().length, 1)
   refuses(check({ id: 'i'.repeat(256) }), 'InvalidRequest')
 })
 

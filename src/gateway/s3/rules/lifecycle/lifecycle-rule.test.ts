@@ -67,6 +67,7 @@ test('checkLifecycleRules() names rules that have no id', () => {
 test('checkLifecycleRules() refuses what S3 refuses', () => {
   refuses('MalformedXML')
   refuses('MalformedXML', ...Array.from({ length: lifecycleMaxRules + 1 }, (_, index) => ({ id: `r${index}` })))
+  assert.equal(check({ id: 'a'.repeat(255) }).length, 1)
   refuses('InvalidArgument', { id: 'a'.repeat(256) })
   refuses('InvalidArgument', {}, {})
   for (const status of ['enabled', 'disabled', 'invalid', '']) refuses('MalformedXML', { status })

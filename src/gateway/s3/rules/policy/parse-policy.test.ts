@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { S3Error } from '../s3-error.ts'
-import { parsePolicy, policyMaxBytes } from './parse-policy.ts'
+import { parsePolicy, policyMaxBytes, policyMaxQuestionMarks } from './parse-policy.ts'
 
 const good = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*' }
 const document = (statement: unknown, rest: object = {}) =>
@@ -99,6 +99,9 @@ test('parsePolicy() refuses documents that are none', () => {
     ]),
   )
   refuses(document(good) + ' '.repeat(policyMaxBytes))
+  const asking = (count: number) => document({ ...good, Resource: `arn:aws:s3:::b/${'?'.repeat(count)}` })
+  assert.equal(parsePolicy(asking(policyMaxQuestionMarks), bucket).statements.length, 1)
+  refuses(asking(policyMaxQuestionMarks + 1))
   refuses(document(good), 'user')
 })
 
