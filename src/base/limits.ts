@@ -101,6 +101,10 @@ export const limits = {
   planSteps: 1024,
   /** Copies of chunks that wait for room on their servers, of each duty. */
   copiesWaiting: 16_384,
+  /** Events that the metadata keeps, that wait to be written, and that one answer holds. */
+  eventsKept: 10_000,
+  eventsQueued: 4096,
+  eventsPerAnswer: 256,
   /** Findings that one answer of fsck, and one report, can hold. */
   fsckFindings: 1024,
   locksPerSession: 1024,

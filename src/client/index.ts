@@ -15,6 +15,7 @@ export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
 export type { FsckCounts, FsckFinding } from '../wire/methods/insight-methods.ts'
+export type { ClusterEvent, EventKind } from '../wire/types/cluster-event.ts'
 export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 export type { ByteLedger, PendingReclaim } from './byte-ledger.ts'
 export type { ClusterFile } from './cluster-file.ts'
@@ -32,7 +33,7 @@ export type {
   Summary,
   TrashEntry,
 } from './filesystem.ts'
-export type { FsckOptions, FsckReport, Insight } from './insight-calls.ts'
+export type { EventOptions, FsckOptions, FsckReport, Insight } from './insight-calls.ts'
 export type * from './options.ts'
 
 /**

@@ -7,9 +7,11 @@ import {
   type FsckCounts,
   type FsckFinding,
   fsckStep,
+  getEvents,
   type LedgerSums,
   ledgerStep,
 } from '../wire/methods/insight-methods.ts'
+import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import { type ByteLedger, byteLedger } from './byte-ledger.ts'
 import type { ClientCore } from './client-core.ts'
 import type { CallOptions } from './options.ts'
@@ -19,6 +21,14 @@ export interface FsckOptions extends CallOptions {
   readonly verify?: boolean
   /** Called after each step with all that was counted so far. */
   readonly onProgress?: (counts: FsckCounts) => void
+}
+
+export interface EventOptions extends CallOptions {
+  /** From the one after this number on. Default: the last {@link EventOptions.latest}. */
+  readonly after?: number | undefined
+  /** Default 100. */
+  readonly latest?: number
+  readonly follow?: boolean
 }
 
 export interface FsckReport {
@@ -35,10 +45,15 @@ export interface Insight {
   fsck(options?: FsckOptions): Promise<FsckReport>
   /** Every allocated byte of all data folders, by what it is for. */
   ledger(options?: CallOptions): Promise<ByteLedger>
+  /** Events in order, as far as they go; with `follow` it goes on, and ends by its signal. */
+  events(options?: EventOptions): AsyncGenerator<ClusterEvent, void, undefined>
 }
 
 /** A step reads up to 32 MiB on each of several servers before it looks at the clock. */
 const stepTimeoutMs = 180_000
+/** How long the master holds a question for events that are not there yet. */
+const followWaitMs = 5_000
+const followTimeoutMs = 60_000
 
 export class InsightCalls implements Insight {
   readonly #core: ClientCore
@@ -64,6 +79,30 @@ export class InsightCalls implements Insight {
       cursor = value.cursor
     } while (cursor !== undefined)
     return { counts, findings, isClean: counts.missing + counts.corrupt + counts.underReplicated === 0 }
+  }
+
+  async *events({
+    after,
+    latest = 100,
+    follow = false,
+    signal,
+  }: EventOptions = {}): AsyncGenerator<ClusterEvent, void, undefined> {
+    const { link } = this.#core
+    const limit = limits.eventsPerAnswer
+    let at = after ?? 0
+    if (after === undefined) {
+      const newest = { after: Number.MAX_SAFE_INTEGER - 1, limit: 1, waitMs: 0 }
+      at = Math.max(0, (await link.call(getEvents, newest, { signal })).value.last - latest)
+    }
+    for (let more = true; more || follow; ) {
+      const waitMs: number = follow && !more ? followWaitMs : 0
+      const { value } = await link.call(getEvents, { after: at, limit, waitMs }, { signal, timeoutMs: followTimeoutMs })
+      for (const event of value.events) {
+        yield event
+        at = event.number
+      }
+      more = value.events.length === limit
+    }
   }
 
   async ledger({ signal }: CallOptions = {}): Promise<ByteLedger> {

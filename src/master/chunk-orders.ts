@@ -26,6 +26,15 @@ export interface CopyOptions {
   readonly signal: AbortSignal
 }
 
+export interface DeleteOrder {
+  readonly group: Group
+  readonly chunks: readonly ChunkId[]
+  /** What is told of it, where nothing else tells. */
+  readonly because?: DeleteReason
+}
+
+export type DeleteReason = 'orphans-removed' | 'former-copies-dropped'
+
 export interface ChunkOrdersOptions {
   readonly env: Env
   readonly map: CurrentMap
@@ -34,6 +43,11 @@ export interface ChunkOrdersOptions {
   readonly leaderEpoch: Rising
   /** `ClusterKeys.receipt`. */
   readonly receiptKey: Buffer
+  /** Chunks were deleted for a reason that is to be told. */
+  readonly onDeleted?: (
+    server: ServerId,
+    told: { readonly group: Group; readonly because: DeleteReason; readonly deleted: number },
+  ) => void
 }
 
 /** A copy reads and writes up to `limits.chunkSizeMaxBytes`. */
@@ -65,14 +79,12 @@ export class ChunkOrders {
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
-  async deleteChunks(
-    server: ServerId,
-    { group, chunks }: { readonly group: Group; readonly chunks: readonly ChunkId[] },
-  ) {
+  async deleteChunks(server: ServerId, { group, chunks, because }: DeleteOrder): Promise<void> {
     const { registry, leaderEpoch } = this.#options
     const request = { leaderEpoch, group: group.id, epoch: group.epoch, chunks }
     const { value } = await this.#peer(server).call(deleteChunks, request)
     registry.noteReport(server, value.space, value.digest)
+    if (because !== undefined) this.#options.onDeleted?.(server, { group, because, deleted: value.deleted })
   }
 
   /**

@@ -2,13 +2,13 @@
  * Drops what former members still hold of a group, once nothing can need it any more.
  *
  * A former member is a source of last resort until every member of the group was seen to hold everything. Then its pages go one
- * by one, each with a proof: no allocation is open in it, the scan of `C` equals `E`, and each member, asked after that, shows
- * the digest of `E` for it. So what is deleted here is either on all members or in no file.
+ * by one, each with a proof: the scan of `C` equals `E`, and each member, asked after that, lists every chunk of it with its length
+ * and crc. So what is deleted here is on all members; or no file names it, nor can any, since no allocation is open in its page.
  * Never drops what the metadata may have lost (an id never given out, an older generation), and nothing in safe mode or while
  * many servers are silent.
  * @module
  */
-import { digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
+import { digestOf, equalDigests } from '../base/digest.ts'
 import { toAshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { planLeftovers, wasNeverGivenOut } from '../cluster/reconcile.ts'
@@ -70,7 +70,7 @@ export class Leftovers {
       // The server may have become a member again meanwhile, or a member may have gone.
       const isUnchanged = map.index.group(group.id)?.epoch === group.epoch
       if (!isUnchanged || !this.#isWhole(group) || isHolding() || registry.peerOf(server) === undefined) break
-      await orders.deleteChunks(server, { group, chunks })
+      await orders.deleteChunks(server, { group, chunks, because: 'former-copies-dropped' })
       dropped += chunks.length
     }
     return dropped
@@ -84,7 +84,9 @@ export class Leftovers {
     const { chunks, digest, nextSequence } = await namespace.pageChunks(group.id, page)
     const proof = held.find((facts) => wasNeverGivenOut(facts, { nextSequence, generation }))
     if (proof !== undefined) await lostFuture.found(proof.id, server)
-    const shown = await Promise.all(group.members.map((member) => orders.pageDigests(member.server, group)))
+    const heldByMembers = await Promise.all(
+      group.members.map((member) => orders.listPage(member.server, { group: group.id, page })),
+    )
     return planLeftovers({
       expected: chunks,
       held,
@@ -92,7 +94,7 @@ export class Leftovers {
       generation,
       isClosed,
       scanEqualsDigest: equalDigests(sumOf(chunks.map(digestOf)), digest),
-      membersEqualDigest: shown.every((pages) => equalDigests(pages.get(page) ?? emptyDigest, digest)),
+      heldByMembers,
     }).map(({ id }) => id)
   }
 }

@@ -29,6 +29,8 @@ import { checkClusterRecord } from './cluster-record.ts'
 import { ClusterTime } from './cluster-time.ts'
 import { CurrentMap } from './current-map.ts'
 import { answerDuties } from './duty-handlers.ts'
+import { EventLog } from './event-log.ts'
+import { eventWorker } from './event-worker.ts'
 import { expireStep, purgeStep } from './expiry.ts'
 import { answerFiles } from './file-handlers.ts'
 import { Fill } from './fill.ts'
@@ -44,6 +46,7 @@ import { MemberComparison } from './member-comparison.ts'
 import { NumberSource } from './number-source.ts'
 import { PausedDuties } from './paused-duties.ts'
 import { Reconcile } from './reconcile.ts'
+import { type KnownState, recordedLeader, tellDeleted } from './recorded-leader.ts'
 import { Repair } from './repair.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
@@ -114,11 +117,15 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     startMs: await namespace.persistedClusterTimeMs(),
     persist: (timeMs) => leader.persistClusterTime(timeMs),
   })
-  const leader = await takeLead(namespace, settings, { clusterId, generation })
+  const ownLeader = await takeLead(namespace, settings, { clusterId, generation })
+  const events = new EventLog({ leader: ownLeader, clock: env.clock })
+  let known: KnownState | undefined
+  const leader = recordedLeader({ leader: ownLeader, events, known: () => known })
   await time.keepAhead()
   const clusterTime = () => time.now()
 
   const map = await CurrentMap.load({ env, namespace, leader, settings, generation, issue: () => numbers.issue() })
+  known = { server: (id) => map.index.server(id), dutyOf: (id) => map.dutyOf(id), group: (id) => map.index.group(id) }
   const registry = new ServerRegistry({
     env,
     map,
@@ -131,7 +138,15 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   })
   const chooser = new GroupChooser({ env, map, registry, namespace })
   const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
-  const orders = new ChunkOrders({ env, map, registry, tokens, leaderEpoch: leader.epoch, receiptKey: keys.receipt })
+  const orders = new ChunkOrders({
+    env,
+    map,
+    registry,
+    tokens,
+    leaderEpoch: leader.epoch,
+    receiptKey: keys.receipt,
+    onDeleted: tellDeleted(events),
+  })
   const lostFuture = await LostFuture.load({ namespace, leader, generation, log: env.log })
   const paused = await PausedDuties.load({ namespace, leader })
   const sizes = new GroupSizes({ namespace, clock: env.clock })
@@ -159,6 +174,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     onFatal,
   })
 
+  const noting = eventWorker({ env, kv, events, registry, changes, onFatal })
   const work = { map, registry, sizes, orders, changes, paused }
   const nodes = () => clusterNodes(work, counterOf(clusterTime()))
   const status = () =>
@@ -197,7 +213,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerFiles(context)
   answerCluster(context, { status, nodes })
   answerDuties(context, { changes, paused, orders })
-  answerInsight(context, { orders, measureOwn: options.measureFolder })
+  answerInsight(context, { orders, events, measureOwn: options.measureFolder })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId
   const listener = await listenForPeers({
@@ -207,6 +223,12 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     service,
   })
   workers.start()
+  noting.start()
+  events.tell({
+    kind: 'master-started',
+    what: `a master leads, epoch ${counterOf(leader.epoch)}`,
+    reason: 'it was started',
+  })
   env.log.info('master started', { address: listener.address, cluster: clusterId, leaderEpoch: leader.epoch })
 
   return {
@@ -216,7 +238,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     nodes,
     async close() {
       // Orders under way end with their connections, so that the workers need not wait for answers.
-      await Promise.all([workers.stop(), listener.close()])
+      await Promise.all([workers.stop(), noting.stop(), listener.close()])
+      await events.flush().catch((error: unknown) => env.log.warn('the last events were not written down', { error }))
       await numbers.stop()
     },
   }

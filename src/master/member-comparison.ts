@@ -153,7 +153,7 @@ export class MemberComparison {
     const orphans = steps.filter(({ kind }) => kind === 'delete').map(({ facts }) => facts.id)
     if (orphans.length > 0) {
       env.log.info('removing chunks that no file names', { server, group: group.id, chunks: orphans.length })
-      await orders.deleteChunks(server, { group, chunks: orphans })
+      await orders.deleteChunks(server, { group, chunks: orphans, because: 'orphans-removed' })
     }
     const wanted = steps.filter(({ kind }) => kind === 'copy' || kind === 'replace')
     const failures: AshlarError[] = []

@@ -15,7 +15,8 @@
  *     T path ~trash   trash                      P group           group              a group page id  allocations of a page
  *     t time trash    trash by due time          p group           next sequence      N server         chunk server
  *     W queue …       work                       M name            settings, totals   L name           leader
- *     l name          named lock                 V, U, Q, Z        kept for versions, multipart, quota, change log
+ *     l name          named lock                 e number          event
+ *     V, U, Q, Z      kept for versions, multipart, quota, change log
  * @module
  */
 import type { AllocationId, ChunkId, ContentId, GroupId, InodeId, ServerId } from '../base/ids.ts'
@@ -152,6 +153,7 @@ export function repairOf(key: Buffer): { readonly chunk: ChunkId; readonly serve
   return { chunk: chunkAt(key, 2), server: key.subarray(2 + chunkKeyBytes).toString('hex') as ServerId }
 }
 
+export const eventKey = (event: number): Buffer => numbers('e', event)
 export const lockKey = (name: string): Buffer => Buffer.concat([Buffer.from('l'), terminated(name)])
 export const leaderKey: Buffer = Buffer.from('Lleader')
 export type RecordKind = 'counter' | 'setting' | 'record'

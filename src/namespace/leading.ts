@@ -8,6 +8,7 @@ import type { Transaction, TransactOptions } from '../kv/txn-kv.ts'
 import { expireAllocations } from './allocations.ts'
 import { type Change, transactChange } from './change.ts'
 import type { NamespaceContext } from './context.ts'
+import { appendEvents } from './events.ts'
 import * as gc from './gc.ts'
 import { expiryIdOf, expiryKey, recordKey } from './keys.ts'
 import * as mapRows from './map-rows.ts'
@@ -54,6 +55,7 @@ export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
     groupsWithDeletes: (page) => read((tx) => gc.groupsWithDeletes(tx, page)),
     confirmDeleted: (confirmation) => change((changing) => gc.confirmDeleted(changing, confirmation), freesRoom),
     dropTombstones: (limit) => change((changing) => gc.dropTombstones(changing, limit), freesRoom),
+    appendEvents: (events) => change(({ tx }) => appendEvents(tx, events), freesRoom),
     queueRepair: (chunk, server) => change((changing) => repairs.queueLiveRepair(changing, chunk, server)),
     dueRepairs: (page) => change((changing) => repairs.dueRepairs(changing, page)),
     repairDone: (chunk, server) => change((changing) => repairs.repairDone(changing, chunk, server), freesRoom),

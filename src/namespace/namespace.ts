@@ -18,6 +18,7 @@ import { concat } from './concat.ts'
 import type { NamespaceContext } from './context.ts'
 import { copyFile } from './copy.ts'
 import { initialize, makeDirectory } from './directories.ts'
+import { readEvents } from './events.ts'
 import { fenceRequest } from './fence.ts'
 import * as gc from './gc.ts'
 import { abandonFile, addExtents, beginFile, linkFile } from './hidden-files.ts'
@@ -105,6 +106,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
     pageIsClosed: (group, page) => kv.transact((tx) => gc.pageIsClosed(tx, group, page)),
     judgeStrays: (chunks) => kv.transact((tx) => judgeStrays(tx, chunks)),
     surveyFiles: (part) => kv.transact((tx) => surveyFiles(tx, part)),
+    readEvents: (page) => kv.transact((tx) => readEvents(tx, page)),
     totals: async () => readTotals(await kv.transact((tx) => tx.get(totalsKey))),
   }
 }

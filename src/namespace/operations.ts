@@ -11,6 +11,7 @@ import type { Method } from '../wire/method.ts'
 import type * as fileMethods from '../wire/methods/file-methods.ts'
 import type * as sessionMethods from '../wire/methods/session-methods.ts'
 import type * as writeMethods from '../wire/methods/write-methods.ts'
+import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import type { Group, Policy, ServerEntry } from '../wire/types/cluster-map.ts'
 import type { Allocation, Extent } from '../wire/types/extent.ts'
 
@@ -121,6 +122,12 @@ export interface Namespace extends ClientOperations {
     readonly suspects: ReadonlySet<ChunkId>
   }): Promise<FileSurvey>
 
+  /** Events with a number above `after`, at most `limit`; `last`: the number of the newest. */
+  readEvents(page: {
+    readonly after: number
+    readonly limit: number
+  }): Promise<{ readonly events: readonly ClusterEvent[]; readonly last: number }>
+
   /** From counters kept by the operations, never from a scan. */
   totals(): Promise<Totals>
 }
@@ -162,6 +169,9 @@ export interface Leader {
   confirmDeleted(confirmation: DeleteConfirmation): Promise<number>
   /** Drops tombstones whose deletes are confirmed and whose allocation is long closed. @returns how many; `limit`: call again */
   dropTombstones(limit: number): Promise<number>
+
+  /** Writes events down, in order, each with the next number; the oldest go. @param events at most `limits.eventsPerAnswer` */
+  appendEvents(events: readonly Omit<ClusterEvent, 'number'>[]): Promise<void>
 
   /** Idempotent. A chunk that is not live is left out. */
   queueRepair(chunk: ChunkId, server: ServerId): Promise<void>

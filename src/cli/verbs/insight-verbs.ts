@@ -1,7 +1,9 @@
 /** Verbs by which the cluster explains itself, in the order that `ashlar help` shows. @module */
 import type { VerbRegistry } from '../verb-registry.ts'
+import { registerEventsVerb } from './events-verb.ts'
 import { registerFsckVerb } from './fsck-verb.ts'
 
 export function registerInsightVerbs(registry: VerbRegistry): void {
   registerFsckVerb(registry)
+  registerEventsVerb(registry)
 }

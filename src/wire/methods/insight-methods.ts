@@ -16,6 +16,7 @@ import {
 import type { ChunkId, GroupId, ServerId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import { method } from '../method.ts'
+import { clusterEvent } from '../types/cluster-event.ts'
 
 /** What fsck counted. Chunks once each, replicas where it says so. */
 export const fsckCounts = struct('fsck counts', 1, {
@@ -143,6 +144,22 @@ export const ledgerStep = method({
   response: struct('ledgerStep response', 1, {
     sums: field(1, ledgerSums),
     cursor: optional(2, bytes(limits.keyBytes)),
+  }),
+  callers: ['client'],
+})
+
+/**
+ * Events in order, from the one after `after` on; waits up to `waitMs` for one when there is none yet. A gap in the numbers
+ * means that events between were dropped, as too old.
+ */
+export const getEvents = method({
+  number: 102,
+  name: 'getEvents',
+  request: struct('getEvents', 1, { after: field(1, uint), limit: field(2, uint), waitMs: field(3, uint) }),
+  response: struct('getEvents response', 1, {
+    events: field(1, list(clusterEvent, limits.eventsPerAnswer)),
+    /** The number of the newest event there is. */
+    last: field(2, uint),
   }),
   callers: ['client'],
 })
