@@ -55,6 +55,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@node-rs/crc32': ['base'],
   commander: ['cli'],
   pino: ['env'],
+  'prom-client': ['cli'],
   saxes: ['gateway/s3'],
 }
 
