@@ -100,10 +100,20 @@ test('planLeftovers() drops what all members hold and what no file names, and on
     generation: 1,
     isClosed: true,
     scanEqualsDigest: true,
-    membersEqualDigest: true,
+    heldByMembers: [
+      [live, olderLive],
+      [live, olderLive, orphan],
+    ],
   }
   assert.deepEqual(planLeftovers(page), [live, orphan, olderLive])
-  for (const doubt of ['isClosed', 'scanEqualsDigest', 'membersEqualDigest'] as const) {
-    assert.deepEqual(planLeftovers({ ...page, [doubt]: false }), [], doubt)
-  }
+  assert.deepEqual(
+    planLeftovers({ ...page, isClosed: false }),
+    [live, olderLive],
+    'what is unknown may yet be committed',
+  )
+  assert.deepEqual(planLeftovers({ ...page, scanEqualsDigest: false }), [])
+  assert.deepEqual(planLeftovers({ ...page, heldByMembers: [] }), [])
+  assert.deepEqual(planLeftovers({ ...page, heldByMembers: [[live, olderLive], [live]] }), [], 'a member lacks one')
+  const otherBytes = { ...olderLive, crc: 77 }
+  assert.deepEqual(planLeftovers({ ...page, heldByMembers: [[live, otherBytes]] }), [], 'a member holds other bytes')
 })

@@ -82,14 +82,21 @@ function doubtAboutDeleting(facts: ChunkFacts, comparison: PageComparison): stri
 
 export interface LeftoverPage
   extends Pick<PageComparison, 'expected' | 'held' | 'nextSequence' | 'generation' | 'isClosed' | 'scanEqualsDigest'> {
-  /** Each member, asked after the scan, shows the page's digest `E`: so it holds all of `expected`. */
-  readonly membersEqualDigest: boolean
+  /** What each member listed of the page, completely, after the scan. */
+  readonly heldByMembers: readonly (readonly ChunkFacts[])[]
 }
 
-/** What a former member may drop of a page: what every member holds, and what no file can ever name. */
+/**
+ * What a former member may drop of a page: what a file names and every member holds just so, and what no file can ever name.
+ * Nothing while a member lacks anything that a file names.
+ */
 export function planLeftovers(page: LeftoverPage): readonly ChunkFacts[] {
-  const { held, expected, isClosed, scanEqualsDigest, membersEqualDigest } = page
-  if (!isClosed || !scanEqualsDigest || !membersEqualDigest) return []
+  const { held, expected, scanEqualsDigest, heldByMembers } = page
+  const isHeldByAll = heldByMembers.every((member) => {
+    const found = new Map(member.map((facts) => [facts.id, facts]))
+    return expected.every(({ id, length, crc }) => found.get(id)?.length === length && found.get(id)?.crc === crc)
+  })
+  if (heldByMembers.length === 0 || !isHeldByAll || !scanEqualsDigest) return []
   const live = new Set(expected.map(({ id }) => id))
   return held.filter(
     (facts) => live.has(facts.id) || doubtAboutDeleting(facts, { ...page, mayDelete: true }) === undefined,

@@ -36,7 +36,7 @@ export interface MemberChangesOptions {
 export type Plans = Readonly<Record<MemberDuty, MemberPlan>>
 
 const planLimits: PlanLimits = { perServer: limits.fillsPerServer, inAll: limits.fillsInAll }
-const sizesMaxAgeMs = 10_000
+const sizesMaxAgeMs = 5_000
 /** While moves are under way. */
 const rebalanceIntervalMs = 5_000
 const holdingMaxAgeMs = 250
@@ -93,13 +93,17 @@ export class MemberChanges {
 
   async #plan(): Promise<Plans> {
     const { env, registry, sizes, isPaused } = this.#options
-    if (this.#needsSizes()) await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
+    await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     const view = this.view()
     const massLoss = this.massLoss()
-    const repair = isPaused('repair') ? noPlan : planRepair(view, { limits: planLimits, massLoss }, env.random)
+    const repairable = planRepair(view, { limits: planLimits, massLoss }, env.random)
+    const repair = isPaused('repair') ? withheld(repairable, 'repair is paused') : repairable
     const busy = new Set<number>(repair.steps.map(({ group }) => group))
-    const mayDrain = massLoss === undefined && !isPaused('drain')
-    const drain = mayDrain ? planDrain(view, { limits: planLimits, busy }, env.random) : noPlan
+    const drainable = planDrain(view, { limits: planLimits, busy }, env.random)
+    const drain =
+      massLoss !== undefined || isPaused('drain')
+        ? withheld(drainable, massLoss === undefined ? 'drain is paused' : 'many servers fell silent together')
+        : drainable
     const isOccupied =
       massLoss !== undefined ||
       repair.steps.length > 0 ||
@@ -162,13 +166,6 @@ export class MemberChanges {
     })
   }
 
-  #needsSizes(): boolean {
-    const { map, env } = this.#options
-    if (map.index.changingGroups.length > 0) return true
-    const isDue = env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
-    return isDue || map.index.map.servers.some(({ state }) => state === 'dead' || state === 'draining')
-  }
-
   #tellOfMassLoss(): void {
     const massLoss = this.massLoss()
     if (massLoss !== undefined && !this.#wasHolding) {
@@ -176,4 +173,10 @@ export class MemberChanges {
     }
     this.#wasHolding = massLoss !== undefined
   }
+}
+
+/** The same, with nothing to begin. */
+function withheld({ steps, waiting }: MemberPlan, why: string): MemberPlan {
+  const held = steps.map(({ duty, group, from, survivors }) => ({ duty, group, server: from, survivors, why }))
+  return { steps: [], waiting: [...held, ...waiting] }
 }
