@@ -74,13 +74,13 @@ export async function simulate(script: Script, { onLog }: SimulateOptions = {}):
 class Run {
   readonly #script: Script
   readonly #world: World
-  readonly #story: readonly StoryLine[]
+  readonly #story: StoryLine[]
   readonly #history: History
   readonly #watch = new Watch()
   readonly #proof: Proof
   readonly #violations: Violation[] = []
 
-  constructor(script: Script, world: World, story: readonly StoryLine[]) {
+  constructor(script: Script, world: World, story: StoryLine[]) {
     this.#script = script
     this.#world = world
     this.#story = story
@@ -230,10 +230,17 @@ class Run {
   /** After a client closed itself, only a new process gives another one. */
   async #freshClient(): Promise<AshlarClient> {
     const old = this.#world.client(0)
+    const told = this.#story.length
     this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: 'client-1', durationMs: restartMs })
     await this.#world.runFor(restartMs)
     await this.#world.healAll()
     const client = this.#world.client(0)
+    const what = 'is done; from here on another client watches, and reads everything back'
+    this.#story.splice(told, Number.POSITIVE_INFINITY, {
+      atMs: this.#world.clock.monotonicMs(),
+      host: 'client-1',
+      what,
+    })
     if (client === undefined || client === old) {
       throw new AshlarError('internal', 'Cannot look at the cluster: no new client came up')
     }

@@ -47,8 +47,15 @@ interface StoryEvent {
 
 /** What happened to machines, as the world told it. */
 function faultEvents({ story }: Outcome): StoryEvent[] {
+  // The first start of each machine is no event.
+  const known = new Set<string>()
+  const isEvent = ({ atMs, host, what }: Outcome['story'][number]) => {
+    const isFirst = what === 'runs' && !known.has(host)
+    known.add(host)
+    return atMs >= 0 && !isFirst
+  }
   return story
-    .filter(({ atMs }) => atMs >= 0)
+    .filter(isEvent)
     .map(({ atMs, host, what }, order) => ({ atMs, order, text: `${capital(hostText(host))} ${whatText(what)}.` }))
     .filter(({ text }) => !text.endsWith(' .'))
 }
