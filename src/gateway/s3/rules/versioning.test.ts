@@ -48,7 +48,7 @@ const step = fc.oneof(
 
 test('versions under any sequence of puts, deletes and settings', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
       let versioning: Versioning = 'off'
       let versions: Version[] = []
       for (const [index, one] of steps.entries()) {
