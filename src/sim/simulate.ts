@@ -8,6 +8,7 @@
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { AshlarClient } from '../client/index.ts'
+import { createWorld } from './create-world.ts'
 import { History } from './history.ts'
 import { errorText, judgeAnswers } from './oracles/answers.ts'
 import { Proof } from './oracles/proof.ts'
@@ -18,7 +19,7 @@ import { readBack } from './read-back.ts'
 import type { Fault, Script } from './script.ts'
 import { isRot } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
-import { createWorld, type LogLine, type StoryLine, type World } from './world.ts'
+import type { LogLine, StoryLine, World } from './world.ts'
 
 export interface Outcome {
   readonly ok: boolean
@@ -184,13 +185,16 @@ class Run {
     this.#proof.look().catch((error: unknown) => this.#break('surprise', `a look failed: ${errorText(error)}`))
   }
 
-  /** All faults end, and every dead machine starts. A server whose disk had failed is started anew, as an operator would. */
+  /**
+   * All faults end, and every dead machine starts. One whose disk had failed is switched off and on again, as an operator
+   * would do: what its failed syncs did not store is gone then.
+   */
   async #heal(): Promise<void> {
     await this.#world.healAll()
     const fenced = this.#world.facts().servers.filter(({ store }) => store?.space().refusal === 'fenced')
     if (fenced.length === 0) return
     for (const { name } of fenced) {
-      this.#world.apply({ kind: 'kill', id: -1, atMs: 0, host: name, durationMs: restartMs })
+      this.#world.apply({ kind: 'power-loss', id: -1, atMs: 0, host: name, durationMs: restartMs })
     }
     await this.#world.runFor(restartMs)
     await this.#world.healAll()

@@ -104,7 +104,7 @@ function lengthDrawer(random: Random, chunkSizeBytes: number): () => number {
     [1, () => 0],
     [6, () => 1 + random.below(200)],
     [4, () => 1 + random.below(Math.min(most, 12_000))],
-    [isBulky ? 0.4 : 2, () => Math.min(most, chunkSizeBytes - 1 + random.below(3))],
+    [isBulky ? 1.5 : 2, () => Math.min(most, chunkSizeBytes - 1 + random.below(3))],
     [isBulky ? 0.4 : 2, () => 1 + random.below(most)],
   ]
   return () => Math.floor(random.weighted(draws, ([weight]) => weight)[1]())

@@ -13,6 +13,8 @@ export interface Edit {
 
 export interface PlantedBug {
   readonly name: string
+  /** Makes the bug's moment frequent, and is right by itself: planted in the control, too. */
+  readonly ground?: readonly Edit[]
   /** What is wrong, in a sentence. */
   readonly what: string
   readonly edits: readonly Edit[]
@@ -80,6 +82,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'late-commit-accepted',
     what: 'a commit is applied after its allocation was closed',
+    ground: [
+      {
+        file: 'namespace/allocations.ts',
+        find: '    const closesAtMs = change.nowMs + limits.allocationLifeMs',
+        replace: '    const closesAtMs = change.nowMs + 300',
+      },
+    ],
     edits: [
       {
         file: proofs,
@@ -102,13 +111,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'error-read-as-absent',
-    what: 'a segment that cannot be read at start counts as empty',
+    what: 'bytes that no member can give now are read as zeros',
     edits: [
       {
-        file: 'store/recovery.ts',
-        find: "      for await (const item of scanSegment(file, { seed, from, endBytes: segment.endBytes })) {\n        if (item.kind === 'record')",
+        file: 'client/chunk-reader.ts',
+        find: '        const mayPass = failures.some(({ error }) => passing.has(error.code))',
         replace:
-          "      const readable = await file.read(Buffer.alloc(1), from).catch(() => undefined)\n      for await (const item of scanSegment(file, { seed, from, endBytes: readable === undefined ? from : segment.endBytes })) {\n        if (item.kind === 'record')",
+          '        if (failures.length >= 0) return Buffer.alloc(range.length)\n        const mayPass = failures.some(({ error }) => passing.has(error.code))',
       },
     ],
   },

@@ -14,11 +14,14 @@ import type { HuntResult } from './hunt.ts'
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
-/** @param from the first seed to try */
-export async function findBug(bug: PlantedBug, from: number, seeds: number): Promise<HuntResult> {
+/** @param options.from the first seed to try @param options.isControl without the bug, on its ground alone */
+export async function findBug(
+  bug: PlantedBug,
+  { from, seeds, isControl = false }: { readonly from: number; readonly seeds: number; readonly isControl?: boolean },
+): Promise<HuntResult> {
   const args = ['--disable-warning=ExperimentalWarning', '--import', file('plant.ts'), file('hunt.ts')]
   const child = spawn(process.execPath, [...args, String(from), String(seeds)], {
-    env: { ...process.env, ASHLAR_PLANTED: bug.name },
+    env: { ...process.env, ASHLAR_PLANTED: bug.name, ASHLAR_PLANTED_CONTROL: isControl ? 'yes' : 'no' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -30,17 +33,15 @@ export async function findBug(bug: PlantedBug, from: number, seeds: number): Pro
   return JSON.parse(output) as HuntResult
 }
 
-const noBug: PlantedBug = { name: '', what: '', edits: [] }
-
 /** As {@link findBug}, of a seed that keeps every promise without the bug: only that shows the bug. */
 async function findForSure(bug: PlantedBug, seeds: number): Promise<HuntResult> {
   let elapsedMs = 0
   for (let from = 1; ; ) {
-    const found = await findBug(bug, from, seeds - from + 1)
+    const found = await findBug(bug, { from, seeds: seeds - from + 1 })
     elapsedMs += found.elapsedMs
     const result = { ...found, seedsTried: found.seed ?? seeds, elapsedMs }
     if (found.seed === undefined) return result
-    const control = await findBug(noBug, found.seed, 1)
+    const control = await findBug(bug, { from: found.seed, seeds: 1, isControl: true })
     if (control.seed === undefined) return result
     process.stderr.write(`seed ${found.seed} fails without any bug: ${control.oracle}: ${control.text}\n`)
     from = found.seed + 1

@@ -1,6 +1,6 @@
 /**
  * Plants a bug into the process that loads this first (`node --import`): the sources are changed as they are loaded, never
- * on disk. `ASHLAR_PLANTED` names the bug; without it nothing happens.
+ * on disk. `ASHLAR_PLANTED` names the bug; without it nothing happens. `ASHLAR_PLANTED_CONTROL=yes` plants its ground alone.
  * @module
  */
 import { readFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ export function bugNamed(name: string): PlantedBug {
 /** The text of a source file with the bug in it. @throws when an edit does not fit exactly once */
 export function withBug(bug: PlantedBug, file: string, text: string): string {
   let changed = text
-  for (const edit of bug.edits) {
+  for (const edit of [...(bug.ground ?? []), ...bug.edits]) {
     if (edit.file !== file) continue
     const parts = changed.split(edit.find)
     if (parts.length !== 2) {
@@ -32,14 +32,18 @@ export function withBug(bug: PlantedBug, file: string, text: string): string {
 
 /** @throws when some edit of the bug does not fit the sources as they are */
 export function checkFits(bug: PlantedBug): void {
-  for (const file of new Set(bug.edits.map((edit) => edit.file))) {
+  for (const file of filesOf(bug)) {
     withBug(bug, file, readFileSync(new URL(file, source), 'utf8'))
   }
 }
 
+function filesOf({ ground = [], edits }: PlantedBug): ReadonlySet<string> {
+  return new Set([...ground, ...edits].map(({ file }) => file))
+}
+
 function plant(bug: PlantedBug): void {
   checkFits(bug)
-  const byUrl = new Map(bug.edits.map(({ file }) => [new URL(file, source).href, file]))
+  const byUrl = new Map([...filesOf(bug)].map((file) => [new URL(file, source).href, file]))
   registerHooks({
     load: (url, context, nextLoad) => {
       const loaded = nextLoad(url, context)
@@ -51,4 +55,5 @@ function plant(bug: PlantedBug): void {
 }
 
 const wanted = process.env['ASHLAR_PLANTED']
-if (wanted !== undefined && wanted !== '') plant(bugNamed(wanted))
+const isControl = process.env['ASHLAR_PLANTED_CONTROL'] === 'yes'
+if (wanted !== undefined && wanted !== '') plant(isControl ? { ...bugNamed(wanted), edits: [] } : bugNamed(wanted))

@@ -24,8 +24,9 @@ test('withBug() refuses a text that is not there once', () => {
 
 // The others take longer: npm run sim:planted.
 test('the simulator finds a bug that is planted, and nothing in the same seeds without it', async () => {
-  const planted = await findBug(bugNamed('append-length-unchecked'), 1, 60)
+  const bug = bugNamed('append-length-unchecked')
+  const planted = await findBug(bug, { from: 1, seeds: 60 })
   assert.notEqual(planted.seed, undefined)
-  const clean = await findBug({ name: '', what: '', edits: [] }, planted.seed as number, 1)
+  const clean = await findBug(bug, { from: planted.seed as number, seeds: 1, isControl: true })
   assert.equal(clean.seed, undefined, clean.text)
 })
