@@ -3,7 +3,7 @@
  * Cancelled events stay until their time has come, or somebody drops them all.
  * @module
  */
-import type { SimEvent } from './scheduler.ts'
+import type { SimEvent } from './sim-event.ts'
 
 export class EventHeap {
   #events: SimEvent[] = []

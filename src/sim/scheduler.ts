@@ -11,32 +11,11 @@ import { assert } from '../base/assert.ts'
 import type { Random } from '../env/random.ts'
 import { runTurns } from '../env/turns.ts'
 import { EventHeap } from './event-heap.ts'
+import type { EventKind, EventOwner, SimEvent } from './sim-event.ts'
 import { TraceHash } from './trace-hash.ts'
-
-/** Whose event it is: a paused owner's wait, a dead owner's never run. */
-export interface EventOwner {
-  readonly index: number
-  readonly state: 'running' | 'paused' | 'dead'
-  /** Called instead of the event while paused. */
-  postpone(event: SimEvent): void
-}
-
-/** For the trace. */
-export type EventKind = 'timer' | 'soon' | 'arrival' | 'sent' | 'dial' | 'disk' | 'fault' | 'resumed'
 
 const kinds: readonly EventKind[] = ['timer', 'soon', 'arrival', 'sent', 'dial', 'disk', 'fault', 'resumed']
 const kindNumbers = new Map(kinds.map((kind, index) => [kind, index]))
-
-export interface SimEvent {
-  atMs: number
-  /** Decides between events of one time. */
-  tie: number
-  readonly sequence: number
-  readonly kind: EventKind
-  readonly owner: EventOwner | undefined
-  /** Undefined: cancelled, or run. */
-  callback: (() => void) | undefined
-}
 
 export class Scheduler {
   readonly trace = new TraceHash()

@@ -7,7 +7,8 @@
  * @module
  */
 import type { Clock, Timer } from '../env/clock.ts'
-import type { Scheduler, SimEvent } from './scheduler.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimEvent } from './sim-event.ts'
 import type { SimProcess } from './sim-process.ts'
 
 /** Virtual time 0, for people: 2030-01-01. */
@@ -62,25 +63,25 @@ export class SimClock {
   }
 
   /** The clock as one process sees it. */
-  of(process: SimProcess): Clock {
+  of(owner: SimProcess): Clock {
     let soonMs = 0
     return {
       monotonicMs: () => this.monotonicMs(),
       wallMs: () => this.wallMs(),
-      after: (delayMs, callback) => this.#after(process, delayMs, callback),
+      after: (delayMs, callback) => this.#after(owner, delayMs, callback),
       soon: (callback) => {
         // In the order of their calling, each a little later than the one before.
-        soonMs = Math.max(soonMs, this.#scheduler.nowMs) + process.random.fraction() * turnMs
-        this.#scheduler.schedule(soonMs - this.#scheduler.nowMs, 'soon', process, callback)
+        soonMs = Math.max(soonMs, this.#scheduler.nowMs) + owner.random.fraction() * turnMs
+        this.#scheduler.schedule(soonMs - this.#scheduler.nowMs, 'soon', owner, callback)
       },
     }
   }
 
-  #after(process: SimProcess, delayMs: number, callback: () => void): Timer {
+  #after(owner: SimProcess, delayMs: number, callback: () => void): Timer {
     const dueMs = this.monotonicMs() + delayMs
     let event: SimEvent
     const arm = (restMs: number) => {
-      event = this.#scheduler.schedule(restMs / this.#rate, 'timer', process, onTime)
+      event = this.#scheduler.schedule(restMs / this.#rate, 'timer', owner, onTime)
     }
     const onTime = () => {
       const restMs = dueMs - this.monotonicMs()

@@ -33,13 +33,13 @@ interface QueuedWrite {
 type Segment = { readonly bytes: Buffer } | 'end' | 'reset'
 
 export interface SimEndPlace {
-  readonly process: SimProcess
+  readonly owner: SimProcess
   readonly peerHost: string
   readonly peerAddress: string
 }
 
 export class SimConnection implements Connection {
-  readonly process: SimProcess
+  readonly owner: SimProcess
   readonly peerHost: string
   readonly peerAddress: string
   readonly #wire: SimWire
@@ -70,9 +70,9 @@ export class SimConnection implements Connection {
   #unanswered = false
 
   /** @param onOver called once, when this end is over */
-  constructor(wire: SimWire, { process, peerHost, peerAddress }: SimEndPlace, onOver: () => void) {
+  constructor(wire: SimWire, { owner, peerHost, peerAddress }: SimEndPlace, onOver: () => void) {
     this.#wire = wire
-    this.process = process
+    this.owner = owner
     this.peerHost = peerHost
     this.peerAddress = peerAddress
     this.#onOver = onOver
@@ -144,7 +144,7 @@ export class SimConnection implements Connection {
     if (this.#over !== undefined) return
     this.#forget()
     // A reset when bytes were unread, else an orderly end, cut short.
-    this.#transmit(this.process.random.fraction() < 0.5 ? 'reset' : 'end')
+    this.#transmit(this.owner.random.fraction() < 0.5 ? 'reset' : 'end')
   }
 
   /** The machine has lost power. */
@@ -211,7 +211,7 @@ export class SimConnection implements Connection {
       this.#held.push(segment)
       return
     }
-    const { host } = this.process
+    const { host } = this.owner
     if (!this.#wire.isCut(host, this.peerHost)) {
       this.#launch(segment)
       return
@@ -227,7 +227,7 @@ export class SimConnection implements Connection {
   #launch(segment: Segment): void {
     const { scheduler } = this.#wire
     const sizeBytes = typeof segment === 'object' ? segment.bytes.length : 0
-    const delayMs = this.#wire.drawDelayMs(this.process.host, this.peerHost, sizeBytes)
+    const delayMs = this.#wire.drawDelayMs(this.owner.host, this.peerHost, sizeBytes)
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs + apartMs, scheduler.nowMs + delayMs)
     scheduler.schedule(this.#lastArrivalMs - scheduler.nowMs, 'arrival', undefined, () => this.#peer?.arrive(segment))
   }
@@ -249,7 +249,7 @@ export class SimConnection implements Connection {
       return
     }
     this.#inbox.push(segment === 'end' ? nothing : segment.bytes)
-    this.process.enter(() => this.#handOver())
+    this.owner.enter(() => this.#handOver())
   }
 
   #handOverSoon(): void {
@@ -281,7 +281,7 @@ export class SimConnection implements Connection {
 
   /** A stream has no messages: now and then what was written together arrives in pieces. */
   #drawPieceBytes(mostBytes: number): number {
-    const { random } = this.process
+    const { random } = this.owner
     if (random.fraction() * piecemealOneIn >= 1) return receiveBuffer.length
     return 1 + random.below(Math.min(mostBytes, receiveBuffer.length))
   }
@@ -323,6 +323,6 @@ export class SimConnection implements Connection {
   }
 
   #soon(callback: () => void): void {
-    this.#wire.scheduler.schedule(0, 'sent', this.process, callback)
+    this.#wire.scheduler.schedule(0, 'sent', this.owner, callback)
   }
 }

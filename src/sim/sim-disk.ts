@@ -76,8 +76,8 @@ export class SimDisk {
   }
 
   /** For one process: it dies with it. */
-  mount(process: SimProcess): Disk {
-    return this.#memory.mount({ pace: (operation, sizeBytes, go) => this.#pace(process, { operation, sizeBytes }, go) })
+  mount(owner: SimProcess): Disk {
+    return this.#memory.mount({ pace: (operation, sizeBytes, go) => this.#pace(owner, { operation, sizeBytes }, go) })
   }
 
   endProcesses(): void {
@@ -151,7 +151,7 @@ export class SimDisk {
   }
 
   #pace(
-    process: SimProcess,
+    owner: SimProcess,
     { operation, sizeBytes }: { readonly operation: DiskOperation; readonly sizeBytes: number },
     go: () => void,
   ): void {
@@ -159,7 +159,7 @@ export class SimDisk {
     let delayMs = (isSync ? this.#syncMs : promptMs) * (0.5 + this.#random.fraction()) + sizeBytes / bytesPerMs
     if (this.#random.fraction() * lateOneIn < 1) delayMs *= 20 * this.#random.fraction()
     const start = () => {
-      this.#scheduler.schedule(delayMs * this.#slowness, 'disk', process, go)
+      this.#scheduler.schedule(delayMs * this.#slowness, 'disk', owner, go)
     }
     if (this.#stalls > 0) this.#stalled.push(start)
     else start()

@@ -75,15 +75,15 @@ export class SimHost {
     }
     if (this.#process !== undefined) return
     this.#lives++
-    const process = new SimProcess(scheduler, {
+    const owner = new SimProcess(scheduler, {
       index: this.#parts.nextProcess(),
       host: this.name,
       random: random.stream(`life ${this.#lives}`),
     })
-    this.#process = process
-    const fail = (error: unknown) => this.#failed(process, error)
-    scheduler.schedule(0, 'fault', process, () => {
-      this.#program.start(this.#env(process), fail).then(() => {
+    this.#process = owner
+    const fail = (error: unknown) => this.#failed(owner, error)
+    scheduler.schedule(0, 'fault', owner, () => {
+      this.#program.start(this.#env(owner), fail).then(() => {
         this.#isRunning = true
         this.#parts.tell(this.name, 'runs')
       }, fail)
@@ -92,14 +92,14 @@ export class SimHost {
 
   /** SIGKILL. */
   kill(): void {
-    const process = this.#end()
-    if (process !== undefined) this.#parts.network.processEnded(process)
+    const owner = this.#end()
+    if (owner !== undefined) this.#parts.network.processEnded(owner)
     this.disk.endProcesses()
   }
 
   losePower(): void {
-    const process = this.#end()
-    if (process !== undefined) this.#parts.network.powerLost(process)
+    const owner = this.#end()
+    if (owner !== undefined) this.#parts.network.powerLost(owner)
     else this.#parts.network.hostOff(this.name)
     this.#hasPower = false
     this.disk.losePower()
@@ -114,20 +114,20 @@ export class SimHost {
   }
 
   #end(): SimProcess | undefined {
-    const process = this.#process
-    if (process === undefined) return undefined
-    process.end()
+    const owner = this.#process
+    if (owner === undefined) return undefined
+    owner.end()
     this.#process = undefined
     this.#isRunning = false
     this.#program.ended()
-    return process
+    return owner
   }
 
   /** By itself: outside of the event in which it said so. */
-  #failed(process: SimProcess, error: unknown): void {
+  #failed(owner: SimProcess, error: unknown): void {
     const { scheduler, tell, random } = this.#parts
     scheduler.schedule(0, 'fault', undefined, () => {
-      if (this.#process !== process) return
+      if (this.#process !== owner) return
       tell(this.name, `ends by itself: ${error instanceof Error ? error.message : String(error)}`)
       this.kill()
       const life = this.#lives
@@ -137,15 +137,15 @@ export class SimHost {
     })
   }
 
-  #env(process: SimProcess): Env {
+  #env(owner: SimProcess): Env {
     const { network, buggify, onLog, scheduler } = this.#parts
-    const clock: Clock = this.clock.of(process)
+    const clock: Clock = this.clock.of(owner)
     const log = simLog({ host: this.name, scheduler, sink: onLog })
     return {
       clock,
-      random: process.random,
-      disk: this.disk.mount(process),
-      network: network.at(process, { clock, log }),
+      random: owner.random,
+      disk: this.disk.mount(owner),
+      network: network.at(owner, { clock, log }),
       log,
       buggify,
     }

@@ -19,7 +19,7 @@ import type { SimProcess } from './sim-process.ts'
 import type { SimWire } from './sim-wire.ts'
 
 interface Door {
-  readonly process: SimProcess
+  readonly owner: SimProcess
   readonly maxConnections: number
   readonly onConnection: (connection: Connection) => void
   connections: number
@@ -36,7 +36,7 @@ interface ListenOptions {
 }
 
 interface Dial {
-  readonly process: SimProcess
+  readonly owner: SimProcess
   readonly address: string
   readonly to: string
   readonly settle: (outcome: SimConnection | AshlarError) => void
@@ -58,26 +58,26 @@ export class SimNetwork {
   }
 
   /** The network as a process sees it. */
-  at(process: SimProcess, { clock, log }: ProcessPlace): Network {
-    const listen: Network['listen'] = async (options, onConnection) => this.#listen(process, options, onConnection)
+  at(owner: SimProcess, { clock, log }: ProcessPlace): Network {
+    const listen: Network['listen'] = async (options, onConnection) => this.#listen(owner, options, onConnection)
     return {
       listen,
-      connect: (address, options) => this.#connect(process, address, { ...options, clock }),
+      connect: (address, options) => this.#connect(owner, address, { ...options, clock }),
       serveHttp: (options, handle) => serveHttpOver({ listen, clock, log }, options, handle),
     }
   }
 
   /** Its connections break, its doors are gone. */
-  processEnded(process: SimProcess): void {
-    this.#closeDoors(process)
-    for (const connection of [...this.#open]) if (connection.process === process) connection.processEnded()
+  processEnded(owner: SimProcess): void {
+    this.#closeDoors(owner)
+    for (const connection of [...this.#open]) if (connection.owner === owner) connection.processEnded()
   }
 
-  powerLost(process: SimProcess): void {
-    this.#closeDoors(process)
-    this.hostOff(process.host)
+  powerLost(owner: SimProcess): void {
+    this.#closeDoors(owner)
+    this.hostOff(owner.host)
     for (const connection of [...this.#open]) {
-      if (connection.process !== process) continue
+      if (connection.owner !== owner) continue
       connection.powerLost()
       this.#dark.push(connection)
     }
@@ -90,37 +90,37 @@ export class SimNetwork {
   powerBack(host: string): void {
     this.#off.delete(host)
     const dark = this.#dark
-    this.#dark = dark.filter((connection) => connection.process.host !== host)
-    for (const connection of dark) if (connection.process.host === host) connection.powerBack()
+    this.#dark = dark.filter((connection) => connection.owner.host !== host)
+    for (const connection of dark) if (connection.owner.host === host) connection.powerBack()
   }
 
   /** Breaks what a host has open, as a router that lost its state does. */
   dropConnections(host: string): void {
     for (const connection of [...this.#open]) {
-      if (connection.process.host !== host) continue
+      if (connection.owner.host !== host) continue
       connection.destroy(
         new AshlarError('connection-lost', `Cannot talk to ${connection.peerAddress}: the connection broke`),
       )
     }
   }
 
-  #closeDoors(process: SimProcess): void {
-    for (const [address, door] of this.#doors) if (door.process === process) this.#doors.delete(address)
+  #closeDoors(owner: SimProcess): void {
+    for (const [address, door] of this.#doors) if (door.owner === owner) this.#doors.delete(address)
   }
 
   #listen(
-    process: SimProcess,
+    owner: SimProcess,
     { address, maxConnections }: ListenOptions,
     onConnection: (connection: Connection) => void,
   ): Listener {
     const asked = parseAddress(address)
-    const taken = formatAddress({ host: process.host, port: asked.port === 0 ? this.#nextPort++ : asked.port })
+    const taken = formatAddress({ host: owner.host, port: asked.port === 0 ? this.#nextPort++ : asked.port })
     if (this.#doors.has(taken)) {
       throw new AshlarError('in-use', `Cannot listen on ${taken}: another process listens there`, {
         details: { address: taken },
       })
     }
-    const door: Door = { process, maxConnections, onConnection, connections: 0 }
+    const door: Door = { owner, maxConnections, onConnection, connections: 0 }
     this.#doors.set(taken, door)
     return {
       address: taken,
@@ -131,7 +131,7 @@ export class SimNetwork {
   }
 
   #connect(
-    process: SimProcess,
+    owner: SimProcess,
     address: string,
     { timeoutMs, signal, clock }: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly clock: Clock },
   ): Promise<Connection> {
@@ -145,11 +145,11 @@ export class SimNetwork {
         if (outcome instanceof SimConnection) resolve(outcome)
         else reject(outcome)
       }
-      const dial: Dial = { process, address, to: parseAddress(address).host, settle, isOver: false }
+      const dial: Dial = { owner, address, to: parseAddress(address).host, settle, isOver: false }
       const onAbort = () => settle(cancelled(`connect to ${address}`, signal as AbortSignal))
       const timer = clock.after(timeoutMs, () => settle(noAnswer(address, timeoutMs)))
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#travel(process.host, dial.to, () => this.#answer(dial))
+      this.#travel(owner.host, dial.to, () => this.#answer(dial))
     })
   }
 
@@ -162,33 +162,33 @@ export class SimNetwork {
 
   /** At the operating system of the machine that was dialled. */
   #answer(dial: Dial): void {
-    const { process, address, to } = dial
-    if (dial.isOver || process.state === 'dead' || this.#off.has(to)) return
+    const { owner, address, to } = dial
+    if (dial.isOver || owner.state === 'dead' || this.#off.has(to)) return
     const door = this.#doors.get(address)
     if (door === undefined) {
       const refused = new AshlarError('unavailable', `Cannot connect to ${address}: nothing listens there`)
-      this.#travel(to, process.host, () => process.enter(() => dial.settle(refused)))
+      this.#travel(to, owner.host, () => owner.enter(() => dial.settle(refused)))
       return
     }
     const { near, far } = this.#join(dial, door)
-    door.process.enter(() => {
+    door.owner.enter(() => {
       if (door.connections > door.maxConnections) far.destroy()
       else door.onConnection(far)
     })
-    this.#travel(to, process.host, () => {
-      process.enter(() => {
+    this.#travel(to, owner.host, () => {
+      owner.enter(() => {
         if (dial.isOver) near.destroy()
         else dial.settle(near)
       })
     })
   }
 
-  #join({ process, address, to }: Dial, door: Door): { readonly near: SimConnection; readonly far: SimConnection } {
-    const near = new SimConnection(this.#wire, { process, peerHost: to, peerAddress: address }, () => {
+  #join({ owner, address, to }: Dial, door: Door): { readonly near: SimConnection; readonly far: SimConnection } {
+    const near = new SimConnection(this.#wire, { owner, peerHost: to, peerAddress: address }, () => {
       this.#open.delete(near)
     })
-    const peerAddress = formatAddress({ host: process.host, port: this.#nextPort++ })
-    const place = { process: door.process, peerHost: process.host, peerAddress }
+    const peerAddress = formatAddress({ host: owner.host, port: this.#nextPort++ })
+    const place = { owner: door.owner, peerHost: owner.host, peerAddress }
     const far = new SimConnection(this.#wire, place, () => {
       this.#open.delete(far)
       door.connections--

@@ -6,7 +6,8 @@
  * @module
  */
 import type { Random } from '../env/random.ts'
-import type { EventOwner, Scheduler, SimEvent } from './scheduler.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { EventOwner, SimEvent } from './sim-event.ts'
 
 export class SimProcess implements EventOwner {
   readonly index: number

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createWorld } from './create-world.ts'
 import type { Fault, SimCluster } from './script.ts'
-import { createWorld, type World } from './world.ts'
+import type { World } from './world.ts'
 
 const cluster: SimCluster = {
   servers: [{}, {}, {}],

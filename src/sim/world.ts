@@ -11,7 +11,6 @@ import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Master } from '../master/master.ts'
 import type { OpenedStore } from '../store/open-disk-store.ts'
 import type { Fault, HostName, SimCluster } from './script.ts'
-import { SimWorld } from './sim-world.ts'
 
 /** `running` → `paused` → `running`; `running` → `dead` (or `off`: without power) → `starting` → `running`. */
 export type HostState = 'running' | 'paused' | 'dead' | 'off' | 'starting'
@@ -85,14 +84,4 @@ export interface StoryLine {
   readonly atMs: number
   readonly host: HostName
   readonly what: string
-}
-
-/**
- * Boots a cluster; resolves when every server is registered and every client connected.
- * @throws {AshlarError} `timeout` — it did not come up within a virtual minute
- */
-export async function createWorld(options: WorldOptions): Promise<World> {
-  const world = new SimWorld(options)
-  await world.boot()
-  return world
 }
