@@ -1,0 +1,170 @@
+/**
+ * Real clients against the door: boto3, the AWS command line and s3cmd, from PyPI in a folder of their own that is removed at the
+ * end. Where they cannot be installed, the tests are skipped and say why. `ASHLAR_COMPAT_PYTHON` names a Python that has them.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { startCluster, type TestCluster } from '../../../src/testing/index.ts'
+
+const packages = ['boto3==1.43.*', 'awscli', 's3cmd']
+const installTimeoutMs = 240_000
+const runTimeoutMs = 60_000
+
+let folder: string
+let cluster: TestCluster
+let python: string | undefined
+let whyNot = ''
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ashlar-compat-'))
+  cluster = await startCluster({ s3: true })
+  try {
+    python = await installed()
+  } catch (error) {
+    whyNot = `the clients cannot be installed: ${(error as Error).message.slice(0, 200)}`
+  }
+})
+
+after(async () => {
+  await cluster.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function installed(): Promise<string> {
+  const given = process.env['ASHLAR_COMPAT_PYTHON']
+  if (given !== undefined) return given
+  const venv = join(folder, 'venv')
+  await run('python3', ['-m', 'venv', venv], { timeoutMs: installTimeoutMs })
+  const own = join(venv, 'bin', 'python')
+  await run(own, ['-m', 'pip', 'install', '--quiet', ...packages], { timeoutMs: installTimeoutMs })
+  return own
+}
+
+interface RunOptions {
+  readonly timeoutMs?: number
+  readonly env?: NodeJS.ProcessEnv
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  { timeoutMs = runTimeoutMs, env = {} }: RunOptions = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: { ...process.env, ...env }, cwd: folder, timeout: timeoutMs })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (text) => (stdout += text))
+    child.stderr.on('data', (text) => (stderr += text))
+    child.once('error', reject)
+    child.once('close', (code) => {
+      if (code === 0) resolve(stdout)
+      else reject(new Error(`${command} ended with ${code}: ${stderr.slice(-1000)}`))
+    })
+  })
+}
+
+function access(): Record<string, string> {
+  const { endpoint, accessKeyId, secretAccessKey, region } = cluster.s3 as NonNullable<TestCluster['s3']>
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_DEFAULT_REGION: region,
+    // Nothing of this machine's own.
+    AWS_CONFIG_FILE: join(folder, 'none'),
+    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+}
+
+const script = `
+import boto3, hashlib, io, os, urllib.request
+from botocore.client import Config
+s3 = boto3.client('s3')
+s3.create_bucket(Bucket='boto')
+s3.put_object(Bucket='boto', Key='dir/ü ~+%', Body=b'hello', Metadata={'color': 'blue'}, ContentType='text/x')
+got = s3.get_object(Bucket='boto', Key='dir/ü ~+%', ChecksumMode='ENABLED')
+assert got['Body'].read() == b'hello' and got['Metadata'] == {'color': 'blue'} and got['ContentType'] == 'text/x', got
+assert got['ChecksumCRC32'], got
+big = os.urandom(13 << 20)
+s3.upload_fileobj(io.BytesIO(big), 'boto', 'big', Config=boto3.s3.transfer.TransferConfig(multipart_threshold=1 << 20, multipart_chunksize=5 << 20))
+assert s3.head_object(Bucket='boto', Key='big')['ETag'].endswith('-3"')
+out = io.BytesIO(); s3.download_fileobj('boto', 'big', out); assert out.getvalue() == big
+s3.copy_object(Bucket='boto', Key='copy', CopySource={'Bucket': 'boto', 'Key': 'big'})
+assert s3.get_object(Bucket='boto', Key='copy', Range='bytes=100-199')['Body'].read() == big[100:200]
+for version in ['s3v4', 's3']:
+    signer = boto3.client('s3', config=Config(signature_version=version))
+    url = signer.generate_presigned_url('get_object', Params={'Bucket': 'boto', 'Key': 'dir/ü ~+%'}, ExpiresIn=60)
+    assert urllib.request.urlopen(url).read() == b'hello', version
+    url = signer.generate_presigned_url('put_object', Params={'Bucket': 'boto', 'Key': 'put-' + version}, ExpiresIn=60)
+    urllib.request.urlopen(urllib.request.Request(url, data=b'by url', method='PUT', headers={'Content-Type': ''}))
+    assert s3.get_object(Bucket='boto', Key='put-' + version)['Body'].read() == b'by url'
+    form = signer.generate_presigned_post('boto', 'form-' + version, Conditions=[['content-length-range', 0, 100]], ExpiresIn=60)
+    parts = b''.join(b'--x\\r\\nContent-Disposition: form-data; name="%s"\\r\\n\\r\\n%s\\r\\n' % (k.encode(), v.encode()) for k, v in form['fields'].items())
+    body = parts + b'--x\\r\\nContent-Disposition: form-data; name="file"; filename="f"\\r\\n\\r\\nby form\\r\\n--x--\\r\\n'
+    request = urllib.request.Request(form['url'], data=body, headers={'Content-Type': 'multipart/form-data; boundary=x'})
+    assert urllib.request.urlopen(request).status == 204
+    assert s3.get_object(Bucket='boto', Key='form-' + version)['Body'].read() == b'by form'
+for algorithm in ['CRC32', 'SHA1', 'SHA256']:
+    put = s3.put_object(Bucket='boto', Key=algorithm, Body=b'x', ChecksumAlgorithm=algorithm)
+    head = s3.head_object(Bucket='boto', Key=algorithm, ChecksumMode='ENABLED')
+    assert put['Checksum' + algorithm] == head['Checksum' + algorithm]
+try:
+    s3.put_object(Bucket='boto', Key='big', Body=b'x', IfNoneMatch='*'); assert False
+except s3.exceptions.ClientError as error:
+    assert error.response['ResponseMetadata']['HTTPStatusCode'] == 412
+keys = [o['Key'] for page in s3.get_paginator('list_objects_v2').paginate(Bucket='boto', PaginationConfig={'PageSize': 3}) for o in page['Contents']]
+assert keys == sorted(keys) and len(keys) == 10, keys
+s3.delete_objects(Bucket='boto', Delete={'Objects': [{'Key': key} for key in keys]})
+s3.delete_bucket(Bucket='boto')
+print('done')
+`
+
+test('boto3', async (t) => {
+  if (python === undefined) return t.skip(whyNot)
+  await writeFile(join(folder, 'boto.py'), script)
+  assert.match(await run(python, ['boto.py'], { env: access() }), /done/)
+})
+
+test('the AWS command line', async (t) => {
+  const aws = python === undefined ? undefined : join(dirname(python), 'aws')
+  if (python === undefined || aws === undefined || !existsSync(aws))
+    return t.skip(whyNot || 'aws is not beside this Python')
+  const s3 = (...args: string[]) => run(python as string, [aws, 's3', ...args], { env: access() })
+  const bytes = randomBytes(9 << 20)
+  await writeFile(join(folder, 'file'), bytes)
+  await s3('mb', 's3://awscli')
+  await s3('cp', 'file', 's3://awscli/dir/file')
+  await s3('cp', 's3://awscli/dir/file', 's3://awscli/copy')
+  await s3('cp', 's3://awscli/copy', 'back')
+  assert.ok((await readFile(join(folder, 'back'))).equals(bytes))
+  assert.match(await s3('ls', 's3://awscli'), /PRE dir\/\n.* copy\n/)
+  await s3('rm', 's3://awscli', '--recursive')
+  await s3('rb', 's3://awscli')
+})
+
+test('s3cmd', async (t) => {
+  const s3cmd = python === undefined ? undefined : join(dirname(python), 's3cmd')
+  if (python === undefined || s3cmd === undefined || !existsSync(s3cmd))
+    return t.skip(whyNot || 's3cmd is not beside this Python')
+  const { endpoint, accessKeyId, secretAccessKey } = cluster.s3 as NonNullable<TestCluster['s3']>
+  const host = new URL(endpoint).host
+  const options = ['--no-ssl', `--host=${host}`, `--host-bucket=${host}`, '--config=/dev/null']
+  const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+  const s3 = (...args: string[]) => run(python as string, [s3cmd, ...options, ...args], { env })
+  const bytes = randomBytes(1 << 20)
+  await writeFile(join(folder, 'small'), bytes)
+  await s3('mb', 's3://s3cmd')
+  await s3('put', 'small', 's3://s3cmd/dir/ü small')
+  await s3('get', '--force', 's3://s3cmd/dir/ü small', 'small-back')
+  assert.ok((await readFile(join(folder, 'small-back'))).equals(bytes))
+  await s3('del', 's3://s3cmd/dir/ü small')
+  await s3('rb', 's3://s3cmd')
+})
