@@ -43,7 +43,8 @@ export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
     ...{
       identity,
       headers: request.headers.record(),
-      query: new Map([...request.query.pairs, ...(prefix === undefined ? [] : [['prefix', prefix] as const])]),
+      // As the operation reads it: of a name that was sent twice, the rules and the listing must see the same value.
+      query: prefix === undefined ? request.query : standIn(request.query, { prefix }),
       sourceIp,
     },
     isSecure: false,
@@ -55,6 +56,11 @@ export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
   const asked = { identity, action, resource, context, isRoot: account?.isRoot === true, userPolicies: [] }
   return authorize(asked, bucketAccess(bucket, services.bucketDefaults, services.accounts.owner(undefined).id), object)
     .isAllowed
+}
+
+/** The query with one value that the request does not name, but stands for. */
+function standIn(query: S3Call['request']['query'], { prefix }: { readonly prefix: string }) {
+  return { get: (name: string) => (name === 'prefix' ? prefix : query.get(name)) }
 }
 
 /** What the rules need to know of an object that is there. */
