@@ -8,10 +8,12 @@
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
+import type { HealthReport } from '../env/health-door.ts'
 import type { HttpListener } from '../env/network.ts'
 import type { ChunkStore } from '../store/chunk-store.ts'
 import type { ClusterKeys, Credentials } from '../wire/credentials.ts'
 import { listenForPeers, type PeerListener } from '../wire/listen.ts'
+import { meteredService, type RequestObserver } from '../wire/metered-service.ts'
 import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { createService } from '../wire/service.ts'
 import { Access } from './access.ts'
@@ -41,6 +43,10 @@ export interface ChunkServerOptions {
   readonly version: string
   /** Measures the store's data folder, for the byte ledger. Absent: the store is in memory. */
   readonly measureFolder?: FolderMeter
+  /** Told of each answer to a frame. */
+  readonly onRequest?: RequestObserver
+  /** Answers `/metrics`, `/healthz` and `/readyz`. */
+  readonly health?: HealthReport
 }
 
 export interface ChunkServer {
@@ -59,7 +65,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const { env, store, serverId, clusterId, keys } = options
   const credentials: Credentials = { role: 'chunkserver', clusterId, serverId, keys }
   const view = await MapView.open({ serverId, clock: env.clock, store })
-  const service = createService()
+  const service = meteredService(createService(), env.clock, options.onRequest)
   const { masterAddress, domain, version } = options
   const link = new MasterLink({ env, store, view, credentials, service, serverId, masterAddress, domain, version })
   const fetchMap = () => link.fetchMap()
@@ -88,7 +94,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
         maxConnections: limits.connectionsPerListener,
         idleTimeoutMs: limits.idleConnectionTimeoutMs,
       },
-      createHttpHandler({ store, access, view, serverId, clusterId, keys, log: env.log }),
+      createHttpHandler({ store, access, view, serverId, clusterId, keys, log: env.log, health: options.health }),
     )
   } catch (error) {
     await peers.close()

@@ -14,6 +14,7 @@ import { parseRange } from '../base/http-range.ts'
 import { type ChunkId, type ClusterId, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
+import { answerHealth, type HealthReport } from '../env/health-door.ts'
 import {
   answerError,
   answerJson,
@@ -37,6 +38,7 @@ export interface HttpDoorOptions {
   readonly clusterId: ClusterId
   readonly keys: ClusterKeys
   readonly log: Log
+  readonly health: HealthReport | undefined
 }
 
 type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -44,6 +46,7 @@ type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promi
 export function createHttpHandler(options: HttpDoorOptions): HttpHandler {
   return async (request, response) => {
     try {
+      if (await answerHealth(request, response, options.health)) return
       await route(request, response, options)
     } catch (error) {
       const failure = toAshlarError(error, `answer ${request.method}`)

@@ -18,6 +18,7 @@ import { createNamespace } from '../namespace/namespace.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import { deriveKeys } from '../wire/keys.ts'
 import { listenForPeers } from '../wire/listen.ts'
+import { meteredService, type RequestObserver } from '../wire/metered-service.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
@@ -76,6 +77,8 @@ export interface MasterOptions {
   readonly version?: string
   /** Measures the folder of the metadata, for the byte ledger. Absent: it is in memory. */
   readonly measureFolder?: FolderMeter
+  /** Told of each answer. */
+  readonly onRequest?: RequestObserver
 }
 
 export interface Master {
@@ -193,7 +196,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
       uptimeMs: () => Math.floor(env.clock.monotonicMs() - startedMs),
       version: options.version ?? 'unknown',
     })
-  const service = createService()
+  const service = meteredService(createService(), env.clock, options.onRequest)
   const context: HandlerContext = {
     env,
     service: lostFuture.guard(service),

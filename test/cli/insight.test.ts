@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
+import { chunkServerMetrics, masterMetrics } from '../../src/cli/metrics/metric-table.ts'
 import { eventually, run, type ServerProcess, TemporaryFolder, upTemp } from './cli-process.ts'
 
 let cluster: ServerProcess
@@ -85,4 +86,61 @@ test('fsck is clean, and ends with 1 while a chunk server is dead and not repair
   const { exitCode, stdout } = await ashlar('fsck')
   assert.equal(exitCode, 0)
   assert.match(stdout, /clean: every chunk/)
+})
+
+async function scrape(url: string): Promise<string> {
+  const response = await fetch(`${url}/metrics`)
+  assert.equal(response.status, 200)
+  assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+  return await response.text()
+}
+
+test('each process answers /metrics with every metric of its table, /healthz and /readyz, without a key', async () => {
+  const nodes = (await json('nodes')) as { httpAddress: string; usedBytes: number }[]
+  const chunkServers = nodes.map(({ httpAddress }) => `http://${httpAddress}`)
+  const master = cluster.ready.endpoints.http
+  for (const [url, table] of [
+    [master, masterMetrics],
+    ...chunkServers.map((each) => [each, chunkServerMetrics] as const),
+  ] as const) {
+    const text = await scrape(url)
+    for (const [name, { type }] of Object.entries(table)) {
+      assert.ok(text.includes(`# TYPE ${name} ${type}\n`), `${url} ${name}`)
+      const sample = type === 'histogram' ? `${name}_count{` : name
+      assert.match(
+        text,
+        new RegExp(`^${sample.replace('{', '\\{')}[{ ]`.replace('\\{[{ ]', '\\{'), 'm'),
+        `${url} ${name}`,
+      )
+    }
+    for (const path of ['/healthz', '/readyz']) {
+      const response = await fetch(`${url}${path}`)
+      assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
+    }
+    assert.equal((await fetch(`${url}/metrics`, { method: 'POST' })).status, 405)
+    assert.equal((await fetch(`${url}/status`)).status, 401)
+  }
+  const used = (await scrape(master)).match(/^ashlar_used_bytes (\d+)$/m)?.[1]
+  assert.equal(
+    Number(used),
+    nodes.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
+  )
+  assert.match(await scrape(master), /^ashlar_servers\{state="up"\} 3$/m)
+  assert.match(await scrape(master), /^ashlar_requests_total\{method="getNodes",code="ok"\} \d+$/m)
+})
+
+test('events begin with the start of the cluster, and go on after a number', async () => {
+  const { stdout } = await ashlar('events', '--since', '0', '--json')
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.equal(events.filter(({ kind }) => kind === 'server-joined').length, 3)
+  assert.ok(
+    events.some(({ kind }) => kind === 'gc'),
+    stdout,
+  )
+  const { stdout: later } = await ashlar('events', '--since', String(events[2].number))
+  assert.equal(later.split('\n')[0]?.split(' ')[0], String(events[3].number))
+  assert.equal((await ashlar('events', '--since', 'yesterday')).exitCode, 2)
 })

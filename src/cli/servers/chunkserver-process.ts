@@ -7,6 +7,7 @@ import { startChunkServer } from '../../chunkserver/chunk-server.ts'
 import type { Env } from '../../env/env.ts'
 import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
 import { deriveKeys } from '../../wire/keys.ts'
+import { createChunkServerMetrics } from '../metrics/chunkserver-metrics.ts'
 import type { Output } from '../output.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
@@ -65,6 +66,12 @@ async function run(
   const store = await openStore(raw, { env, join })
   const masterAddress = await Promise.race([parent?.masterAddress, ended])
   if (stop.aborted || parent?.gone.aborted) return await store.close()
+  const metrics = createChunkServerMetrics(() => store.space())
+  let isRegistered = false
+  const health = {
+    metrics: metrics.report,
+    notReady: () => (isRegistered ? undefined : 'not registered with the master'),
+  }
   const server = await listenOnFree(portChoice(raw), (port) =>
     startChunkServer({
       env,
@@ -79,6 +86,8 @@ async function run(
       domain: raw.domain ?? hostname(),
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
+      onRequest: metrics.onRequest,
+      health,
     }),
   ).catch(async (error: unknown) => {
     await store.close()
@@ -89,6 +98,7 @@ async function run(
   parent?.report({ event: 'listening', address, httpAddress, serverId })
   try {
     await Promise.race([server.registered, ended])
+    isRegistered = true
   } catch (error) {
     await server.close()
     throw error

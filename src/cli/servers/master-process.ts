@@ -11,11 +11,14 @@ import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
+import type { HealthReport } from '../../env/health-door.ts'
 import { startHttpGateway } from '../../gateway/http/http-gateway.ts'
-import { openSqliteKV } from '../../kv/sqlite-kv.ts'
+import { openSqliteKV, type SqliteKV } from '../../kv/sqlite-kv.ts'
 import { createOrOpenMasterFolder, type MasterFolder } from '../../master/data-folder.ts'
 import { type Master, startMaster } from '../../master/master.ts'
 import type { SettingValues } from '../../master/settings.ts'
+import { createMasterMetrics } from '../metrics/master-metrics.ts'
+import type { MetricSet } from '../metrics/metric-set.ts'
 import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
@@ -77,6 +80,8 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
   })
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => kv.close())
+  let started: Master | undefined
+  const metrics = createMasterMetrics(() => started)
   const master = await listenOnFree(framePorts(raw), (port) =>
     startMaster({
       env,
@@ -89,8 +94,10 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
       onFatal: (error) => endNow(env, error),
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
+      onRequest: metrics.onRequest,
     }),
   )
+  started = master
   cleanup.defer(() => master.close())
   const address = raw.advertise === undefined ? master.address : `${raw.advertise}:${splitAddress(master.address).port}`
   const clientFile: ClusterFile = {
@@ -99,7 +106,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     secret: master.clientCredentials.clientKey.toString('base64'),
     serverKey: master.clientCredentials.serverKey?.toString('base64'),
   }
-  const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup })
+  const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup, health: healthOf(metrics, kv) })
   const s3 = { ...(await endpointBefore(raw, env)), ...(await readOrMakeRootKey(env, raw.data)) }
   const clusterFile = { ...clientFile, http: `http://${httpAddress}`, s3 }
   await writeFiles(raw, { env, folder, clusterFile })
@@ -132,6 +139,12 @@ async function endpointBefore(raw: RawMasterOptions, env: Env): Promise<{ readon
   }
 }
 
+/** Ready: it leads, and its metadata takes every change. */
+function healthOf(metrics: MetricSet, kv: Pick<SqliteKV, 'isReadOnly'>): HealthReport {
+  const notReady = () => (kv.isReadOnly ? 'the disk of the metadata is full' : undefined)
+  return { metrics: metrics.report, notReady }
+}
+
 /** The door is a client like any other: it connects through the front. */
 async function openHttpDoor(
   raw: RawMasterOptions,
@@ -140,18 +153,20 @@ async function openHttpDoor(
     master,
     clientFile,
     cleanup,
+    health,
   }: {
     readonly env: Env
     readonly master: Master
     readonly clientFile: ClusterFile
     readonly cleanup: AsyncDisposableStack
+    readonly health: HealthReport
   },
 ): Promise<string> {
   const client = await connect({ cluster: { ...clientFile, address: master.address }, env })
   cleanup.defer(() => client.close())
   const { clientKey } = master.clientCredentials
   const door = await listenOnFree(httpPorts(raw), (port) =>
-    startHttpGateway({ env, client, clientKey, listenAddress: `${hostOf(raw)}:${port}` }),
+    startHttpGateway({ env, client, clientKey, health, listenAddress: `${hostOf(raw)}:${port}` }),
   )
   cleanup.defer(() => door.close())
   return raw.advertise === undefined ? door.address : `${raw.advertise}:${splitAddress(door.address).port}`

@@ -2,7 +2,7 @@
  * The cluster's HTTP door: files at `/files/PATH`, the cluster at `/nodes` and `/status`. Described by `docs/openapi.yaml`.
  *
  * It uses the public client only. Every request carries the cluster's key (`Authorization: Bearer`); nothing, the routes
- * included, is told without it. A request's body is not read before it is authenticated.
+ * included, is told without it, save what watchers ask of the process (env/health-door.ts). A request's body is not read before it is authenticated.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -10,6 +10,7 @@ import { AshlarError, toAshlarError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { Env } from '../../env/env.ts'
+import { answerHealth, type HealthReport } from '../../env/health-door.ts'
 import { answerError, answerJson, answerMethodNotAllowed, requireBearer } from '../../env/http-answers.ts'
 import type { HttpListener } from '../../env/network.ts'
 import { serveFile } from './files-route.ts'
@@ -22,6 +23,8 @@ export interface HttpGatewayOptions {
   readonly listenAddress: string
   /** What a bearer must present. */
   readonly clientKey: Buffer
+  /** Answers `/metrics`, `/healthz` and `/readyz`, without a key. */
+  readonly health?: HealthReport
 }
 
 /** @throws {AshlarError} `in-use` — the port is taken */
@@ -41,6 +44,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   try {
+    if (await answerHealth(request, response, options.health)) return
     requireBearer(request, options.clientKey)
     await route(request, response, { client: options.client, signal: gone.signal })
   } catch (error) {
