@@ -38,17 +38,22 @@ function describe(
   { registry, settings }: HandlerContext,
   { extent, group, owing }: ExtentDescription,
 ): ChunkDescription {
-  const members = (group?.members ?? []).map(({ server }) => {
+  const members = (group?.members ?? []).map(({ server, state }) => {
     if (owing.includes(server)) return { server, state: 'missing' as const }
-    return { server, state: isAnswering(registry.stateOf(server)) ? ('ok' as const) : ('unknown' as const) }
+    // What a filling member has not copied yet is known to itself alone.
+    const isKnown = state !== 'filling' && isAnswering(registry.stateOf(server))
+    return { server, state: isKnown ? ('ok' as const) : ('unknown' as const) }
   })
   const replicas = settings.policy(group?.policy ?? '')?.replicas ?? members.length
-  const present = members.filter(({ server, state }) => state !== 'missing' && registry.stateOf(server) !== 'dead')
+  const slots = (group?.members ?? []).filter(
+    ({ server, state }) => state !== 'filling' && !owing.includes(server) && registry.stateOf(server) !== 'dead',
+  )
+  const present = new Set(slots.map(({ slot }) => slot)).size
   return {
     extent,
     group: group?.id ?? groupOf(extent.chunk),
     members,
-    missing: Math.max(0, replicas - present.length),
+    missing: Math.max(0, replicas - present),
     policy: group?.policy,
   }
 }

@@ -5,6 +5,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
+import { writingMembers } from '../cluster/cluster-map.ts'
 import { chooseGroup, hasFullHandedGroup, isAway, type Placement, type Rejection } from '../cluster/placement.ts'
 import { judgeReceipts } from '../cluster/receipts.ts'
 import type { Env } from '../env/env.ts'
@@ -53,7 +54,7 @@ export class GroupChooser {
       placement = this.#place(order)
     }
     if (placement.kind === 'refused') throw await this.#refusal(order, placement)
-    const free = placement.group.members
+    const free = writingMembers(placement.group)
       .map(({ server }) => registry.loadOf(server))
       .filter((load) => load !== undefined && !isAway(load))
       .map((load) => load?.freeBytes ?? 0)

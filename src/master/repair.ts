@@ -5,6 +5,7 @@
  */
 import { toAshlarError } from '../base/errors.ts'
 import { groupOf } from '../base/ids.ts'
+import { writingMembers } from '../cluster/cluster-map.ts'
 import type { Log } from '../env/log.ts'
 import type { DueRepair, Leader, OwedReplica } from '../namespace/namespace.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
@@ -47,8 +48,9 @@ export class Repair {
     const { leader, map, registry, orders, log } = this.#options
     const { chunk, server, id, length, crc } = debt
     const group = map.index.group(groupOf(chunk))
-    const isMember = group?.members.some((member) => member.server === server) === true
-    if (group === undefined || !isMember) return leader.repairDone(chunk, server)
+    // One that leaves takes no more; should it turn back, it is compared.
+    const isMember = group !== undefined && writingMembers(group).some((member) => member.server === server)
+    if (!isMember) return leader.repairDone(chunk, server)
     if (registry.peerOf(server) === undefined) return
     try {
       await orders.copy(server, { id, length, crc }, { group, signal })

@@ -235,11 +235,11 @@ export class ServerRegistry {
 
   /**
    * Safe mode, per group: whether since this master started each member that is not dead was compared with the metadata.
-   * Before that nothing is deleted for absence. One that leaves takes no writes, so it can prove nothing that others do not.
+   * Before that nothing is deleted for absence. One that fills or leaves can prove nothing that those which count do not.
    */
   isCompared(group: Group, except?: ServerId): boolean {
     return group.members.every(({ server, state }) => {
-      if (server === except || state === 'leaving' || ['dead', 'left'].includes(this.stateOf(server))) return true
+      if (server === except || state !== 'in' || ['dead', 'left'].includes(this.stateOf(server))) return true
       return this.#records.get(server)?.comparisons.has(group.id) === true
     })
   }
