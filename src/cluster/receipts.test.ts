@@ -151,6 +151,7 @@ test('judgeReceipts() takes what a leaving member signed before it began to leav
   assert.equal(outcome(now, { group }), 'receipts-rejected', 'a leaving member takes nothing at this epoch')
   assert.equal(outcome([...now.slice(0, 2), receiptOf(stranger, { epoch: 6 as Rising, slot: 2 })], { group }), 'owing:')
   assert.equal(outcome(before, { group, states: { c: 'dead' } }), 'stale-epoch')
+  assert.equal(outcome([before[0], before[2]] as Receipt[], { group, states: { b: 'down' } }), 'owing:bd')
   assert.equal(outcome(before, { group, states: { c: 'dead', d: 'down' } }), 'owing:d')
   const gone: Group = { ...group, members: group.members.filter(({ state }) => state !== 'leaving') }
   assert.equal(outcome(before, { group: gone }), 'stale-epoch')
