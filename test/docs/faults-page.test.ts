@@ -28,7 +28,7 @@ const features: Readonly<Record<string, string | undefined>> = {
   backup: 'docs/backup.md',
   restore: 'docs/backup.md',
   scrub: 'src/master/scrub*.ts',
-  drain: undefined,
+  'ejection of slow servers': undefined,
   metrics: undefined,
   accounts: undefined,
   encryption: undefined,
