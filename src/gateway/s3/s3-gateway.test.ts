@@ -64,6 +64,10 @@ describe('buckets', () => {
       assert.equal((await rig.bob.send(method, url)).status, 403, `${method} ${url}`)
       assert.equal((await rig.bob.send(method, url, { anonymous: true })).status, 403, `${method} ${url}`)
     }
+    const body = '<Delete><Object><Key>k</Key></Object></Delete>'
+    const headers = { 'content-md5': createHash('md5').update(body).digest('base64') }
+    const listed = (await rig.bob.send('POST', '/of-alice?delete', { body, headers })).xml()
+    assert.equal(listed.child('Error')?.textOf('Code'), 'AccessDenied')
     assert.equal((await rig.s3.send('GET', '/of-alice/k')).body.toString(), 'x')
     const ofBob = (await rig.bob.send('GET', '/')).xml().child('Buckets')
     assert.equal(ofBob?.all('Bucket').length, 0)
@@ -101,6 +105,12 @@ describe('objects', () => {
     assert.notEqual(head.headers.etag, again.headers.etag)
     assert.match(head.headers.etag ?? '', /^"[0-9a-f]{32}-0"$/)
     assert.equal(head.headers['content-length'], '13')
+    // Other bytes of the same length.
+    await cluster.client.truncate(`/${bucket}/dir/hello.txt`, 11)
+    await cluster.client.appendFile(`/${bucket}/dir/hello.txt`, '?')
+    const same = await s3.send('HEAD', `/${bucket}/dir/hello.txt`)
+    assert.equal(same.headers['content-length'], '12')
+    assert.notEqual(same.headers.etag, again.headers.etag)
     await cluster.client.writeFile(`/${bucket}/by-file`, 'of a file')
     assert.equal((await s3.send('GET', `/${bucket}/by-file`)).body.toString(), 'of a file')
   })

@@ -107,6 +107,21 @@ test('listObjects() echoes what it was asked, encodes names, and refuses what is
   assert.deepEqual([versions?.textOf('VersionId'), versions?.textOf('IsLatest')], ['null', 'true'])
 })
 
+test('listObjects() lists nothing behind a marker that is past the prefix', async () => {
+  const { s3 } = rig
+  await s3.send('PUT', '/past')
+  for (const key of ['a/b/c', 'a/b/d', 'b/x']) await s3.send('PUT', `/past/${key}`, { body: 'x' })
+  for (const [query, expected] of [
+    ['prefix=a/b/&marker=b', []],
+    ['prefix=a/&marker=a/c', []],
+    ['prefix=a/&delimiter=/&marker=b', []],
+    ['prefix=a/b/&marker=a', ['a/b/c', 'a/b/d']],
+    ['prefix=a/b/&marker=a/b/c', ['a/b/d']],
+  ] as const) {
+    assert.deepEqual(itemsOf((await s3.send('GET', `/past?${query}`)).xml()), expected, query)
+  }
+})
+
 test('listObjects() shows no directory without objects, and lists many pages of one directory', async () => {
   const { s3, cluster } = rig
   await s3.send('PUT', '/empty')

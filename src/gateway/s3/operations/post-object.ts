@@ -33,13 +33,14 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
     throw new S3Error('MalformedPOSTRequest', 'A POST to a bucket is a form of the type multipart/form-data.')
   }
   const form = await readPostForm(call.openBody(putMaxBytes + formBytes).pieces(), contentType)
-  const { fields } = form
+  const key = keyOf(form.fields, form.fileName)
+  // Conditions are about the key as it will be.
+  const fields = new Map([...form.fields, ['key', key]])
   const signer = authenticateForm(fields, services.accounts)
   const range =
     signer === undefined
       ? undefined
       : checkPostPolicy(fields, { bucket: bucket.name, wallMs: services.env.clock.wallMs() })
-  const key = keyOf(fields, form.fileName)
   const asked = requestOfForm(request, { fields, fileType: form.fileType, key })
   refuseUnimplementedHeaders(asked.headers)
   const caller = { account: signer?.account, accessKeyId: signer?.accessKeyId }
