@@ -1,0 +1,70 @@
+/** Drain, maintenance, plans and pauses, as an operator gives them, against a real cluster. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { eventually, run, type ServerProcess, upTemp } from './cli-process.ts'
+
+let cluster: ServerProcess
+
+before(async () => {
+  cluster = await upTemp(['--chunk-servers', '4', '--dead-after', '5s'])
+})
+
+after(async () => {
+  await cluster[Symbol.asyncDispose]()
+})
+
+const ashlar = (input: string, ...args: string[]) => run(args, { cluster: cluster.cluster, input })
+
+async function json(...args: string[]) {
+  const { exitCode, stdout, stderr } = await ashlar('', ...args, '--json')
+  assert.equal(exitCode, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+const nodeOf = async (domain: string) =>
+  (await json('nodes')).find((node: { readonly domain: string }) => node.domain === domain)
+
+test('plan drain shows steps with reasons and does nothing; apply begins them once, and refuses them then', async () => {
+  await eventually('a plan', async () => (await json('plan', 'drain', '--server', 'chunkserver-4')).stepCount > 0)
+  const plan = await json('plan', 'drain', '--server', 'chunkserver-4')
+  const { id } = await nodeOf('chunkserver-4')
+  for (const { from, reason, epoch } of plan.steps) assert.ok(from === id && reason !== '' && epoch > 0)
+  const { stdout } = await ashlar('', 'plan', 'drain', '--server', 'chunkserver-4')
+  assert.match(stdout, /\d+ steps, .* to copy/)
+  assert.equal((await nodeOf('chunkserver-4')).state, 'up')
+  const some = JSON.stringify({ steps: plan.steps.slice(0, 2) })
+  assert.equal((await ashlar(some, 'apply', '-')).exitCode, 0)
+  const again = await ashlar(some, 'apply', '-')
+  assert.equal(again.exitCode, 4)
+  assert.match(again.stderr, /Plan again/)
+  assert.equal((await ashlar('{"steps":[{}]}', 'apply', '-')).exitCode, 2)
+})
+
+test('drain --wait ends when the server has left, and --cancel takes it back', async () => {
+  await ashlar('', 'put', '--text', 'hello', '/hello')
+  const { exitCode, stdout, stderr } = await ashlar('', 'drain', 'chunkserver-3', '--wait')
+  assert.equal(exitCode, 0, stderr)
+  assert.match(stdout, /chunkserver-3 \([0-9a-f]{8}\) has left/)
+  assert.equal((await nodeOf('chunkserver-3')).state, 'left')
+  assert.equal((await ashlar('', 'cat', '/hello')).stdout, 'hello')
+  assert.equal((await json('drain', 'chunkserver-3', '--cancel')).state, 'up')
+})
+
+test('maintenance shows in nodes, with the time that is left, until it is ended', async () => {
+  const node = await json('maintenance', 'chunkserver-2', '--for', '1h')
+  assert.equal(node.state, 'maintenance')
+  assert.ok(node.maintenanceMs > 3_500_000)
+  assert.equal((await json('maintenance', 'chunkserver-2', '--end')).state, 'up')
+})
+
+test('pause and resume show in the status; names that are none are refused', async () => {
+  const stateOf = async () =>
+    (await json('status')).work.find((work: { readonly duty: string }) => work.duty === 'rebalance').state
+  assert.deepEqual(await json('pause', 'rebalance'), { duty: 'rebalance', paused: true })
+  assert.equal(await stateOf(), 'paused')
+  await json('resume', 'rebalance')
+  assert.notEqual(await stateOf(), 'paused')
+  assert.equal((await ashlar('', 'pause', 'everything')).exitCode, 2)
+  assert.equal((await ashlar('', 'drain', 'nowhere')).exitCode, 3)
+  assert.equal((await json('plan', 'gc')).duty, 'gc')
+})
