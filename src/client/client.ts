@@ -10,10 +10,20 @@ import { ClusterCalls } from './cluster-calls.ts'
 import { type Duties, DutyCalls } from './duty-calls.ts'
 import { FileCalls } from './file-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
-import type { AshlarClient, ChunkReport, FileHandle, Lock, ReplicaReport, Summary, TrashEntry } from './filesystem.ts'
+import type {
+  AshlarClient,
+  ChunkReport,
+  FileHandle,
+  ListedObject,
+  Lock,
+  ReplicaReport,
+  Summary,
+  TrashEntry,
+} from './filesystem.ts'
 import { type Insight, InsightCalls } from './insight-calls.ts'
 import { Locks } from './locks.ts'
 import { NamespaceCalls } from './namespace-calls.ts'
+import { ObjectCalls } from './object-calls.ts'
 import type * as options from './options.ts'
 import { TrashCalls } from './trash-calls.ts'
 
@@ -23,6 +33,7 @@ export class Client implements AshlarClient {
   readonly #core: ClientCore
   readonly #files: FileCalls
   readonly #namespace: NamespaceCalls
+  readonly #objects: ObjectCalls
   readonly #attributes: AttributeCalls
   readonly #trash: TrashCalls
   readonly #locks: Locks
@@ -34,6 +45,7 @@ export class Client implements AshlarClient {
     this.#core = core
     this.#files = new FileCalls(core)
     this.#namespace = new NamespaceCalls(core)
+    this.#objects = new ObjectCalls(core)
     this.#attributes = new AttributeCalls(core, this.#namespace)
     this.#trash = new TrashCalls(core)
     this.#locks = new Locks(core)
@@ -119,6 +131,10 @@ export class Client implements AshlarClient {
 
   list(path: string, given?: options.ListOptions): AsyncIterableIterator<DirectoryEntry> {
     return this.#namespace.list(path, given)
+  }
+
+  listObjects(bucket: string, given?: options.ListObjectsOptions): AsyncIterableIterator<ListedObject> {
+    return this.#objects.list(bucket, given)
   }
 
   mkdir(path: string, given?: options.MakeDirectoryOptions): Promise<string | undefined> {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Attributes } from '../wire/types/attributes.ts'
+import { shownName } from './paths.ts'
 
 export class FileStats {
   readonly kind: 'file' | 'directory'
@@ -78,13 +79,16 @@ export class FileStats {
 /** An entry of a directory. */
 export class DirectoryEntry {
   readonly name: string
+  /** S3 made a name that no file can have: `name` shows it escaped, and only an object's path reaches it and what is below. */
+  readonly isEscaped: boolean
   /** The directory that holds it. */
   readonly parentPath: string
   readonly stats: FileStats
 
   constructor(parentPath: string, name: string, stats: FileStats) {
     this.parentPath = parentPath
-    this.name = name
+    this.name = shownName(name)
+    this.isEscaped = this.name !== name
     this.stats = stats
   }
 

@@ -5,6 +5,9 @@
  * Everywhere:
  * - a path is absolute (`/a/b`), `/` is the root; names are kept byte for byte and never normalised. A name that cannot
  *   be stored is `invalid-name`, before anything is sent.
+ * - a file can also be named as an object: `objectPath('bucket', 'key')`, which is `s3://bucket/key`. Any key is exact
+ *   (`a//b`, `../x`, `a/`), missing directories are made and go again with their last entry, and a file `a` may stand
+ *   beside a directory `a/`, which is then what `/bucket/a/` names. Calls that change a file in place do not take it.
  * - a mutation that resolved is durable on every member of its group, and visible to whoever asks next.
  * - every failure is an `AshlarError`: `applied: 'no'` guarantees that nothing changed.
  * - every method takes `signal`; aborting rejects with `cancelled`, whose `applied` says what is known.
@@ -25,6 +28,7 @@ import type {
   CopyOptions,
   CopyTreeOptions,
   FileData,
+  ListObjectsOptions,
   ListOptions,
   LockOptions,
   MakeDirectoryOptions,
@@ -144,6 +148,13 @@ export interface Store {
    */
   list(path: string, options?: ListOptions): AsyncIterableIterator<DirectoryEntry>
 
+  /**
+   * The keys below a bucket (a directory at the top) in the order of their bytes, as S3 lists them, page by page as
+   * {@link list}: a directory made by hand is the key `dir/`, one that holds no key shows nowhere.
+   * @throws {AshlarError} `not-found` — no such bucket
+   */
+  listObjects(bucket: string, options?: ListObjectsOptions): AsyncIterableIterator<ListedObject>
+
   /** Moves the bytes of `sources`, in order, to the end of the file `path`, without copying; the sources are gone then. At most 256. */
   concat(path: string, sources: readonly string[], options?: CallOptions): Promise<FileStats>
 
@@ -193,6 +204,9 @@ export interface Store {
     options?: CallOptions & { readonly md5?: boolean },
   ): Promise<ReplicaReport>
 }
+
+/** An object, or all keys that begin alike. */
+export type ListedObject = { readonly key: string; readonly stats: FileStats } | { readonly prefix: string }
 
 /** The cluster itself. */
 export interface ClusterView {

@@ -12,6 +12,7 @@ import type { ConnectOptions } from './options.ts'
 export type { Applied, ErrorCode, Retry } from '../base/error-table.ts'
 export { AshlarError, isAshlarError } from '../base/errors.ts'
 export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
+export { objectPath } from '../base/object-path.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
 export type { FsckCounts, FsckFinding } from '../wire/methods/insight-methods.ts'
@@ -27,6 +28,7 @@ export type {
   ClusterView,
   FileHandle,
   FileSystem,
+  ListedObject,
   Lock,
   ReplicaReport,
   Store,

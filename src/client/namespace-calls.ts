@@ -64,10 +64,14 @@ export class NamespaceCalls {
         ...(xattrs ? { wantXattrs: true } : {}),
       }
       const { value } = await this.#core.link.call(listDirectory, request, { signal })
-      for (const { name, attributes } of value.entries) yield new DirectoryEntry(path, name, new FileStats(attributes))
+      for (const { name, attributes } of value.entries) {
+        yield new DirectoryEntry(path, name, new FileStats(attributes))
+      }
       const last = value.entries.at(-1)
-      if (!value.more || last === undefined) return
-      after = last.attributes.kind === 'directory' ? `${last.name}/` : last.name
+      // A master that hides no entry does not say where it stopped.
+      const next = value.next ?? (last?.attributes.kind === 'directory' ? `${last.name}/` : last?.name)
+      if (!value.more || next === undefined) return
+      after = next
     }
   }
 
@@ -79,7 +83,7 @@ export class NamespaceCalls {
       const inside: string[] = []
       for await (const entry of this.list(directory, { signal })) {
         found.push(entry)
-        if (recursive === true && entry.isDirectory()) inside.push(entry.path)
+        if (recursive === true && entry.isDirectory() && !entry.isEscaped) inside.push(entry.path)
       }
       directories.push(...inside.reverse())
     }

@@ -95,6 +95,19 @@ export interface ListOptions extends CallOptions {
   readonly xattrs?: boolean | undefined
 }
 
+export interface ListObjectsOptions extends CallOptions {
+  /** Only keys that begin so. */
+  readonly prefix?: string | undefined
+  /** Keys with the same text up to its first occurrence behind `prefix` are one entry. Default: none are. */
+  readonly delimiter?: string | undefined
+  /** Start behind this key, or behind all keys of this common prefix. */
+  readonly after?: string | undefined
+  /** Entries a page, 1 to 1,000. Default 1,000. */
+  readonly pageEntries?: number | undefined
+  /** Fill `FileStats.xattrs` of each object. */
+  readonly xattrs?: boolean | undefined
+}
+
 export interface MakeDirectoryOptions extends CallOptions {
   readonly recursive?: boolean | undefined
   readonly mode?: number | undefined

@@ -1,10 +1,12 @@
 /**
  * Paths, checked at the door: what passes here can be stored, and is stored byte for byte as it came.
- * Nothing is normalised: two different texts are two different paths.
+ * Nothing is normalised: two different texts are two different paths. An object's (`s3://BUCKET/KEY`) can hold names that
+ * no file door makes; where such a name has to be shown as a file's, it is shown escaped.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { isObjectPath, objectNames } from '../base/object-path.ts'
 
 /**
  * @returns `path` itself
@@ -12,6 +14,10 @@ import { limits } from '../base/limits.ts'
  */
 export function checkPath(path: string): string {
   if (typeof path !== 'string') throw refused(String(path), 'it is not text')
+  if (isObjectPath(path)) {
+    objectNames(path)
+    return path
+  }
   if (path.charCodeAt(0) !== slash) throw refused(path, 'it is not absolute: begin it with "/"')
   if (!path.isWellFormed()) throw refused(path, 'it holds half of a surrogate pair, which is not UTF-8')
   // A UTF-16 unit is at most three bytes: short paths need no count.
@@ -34,6 +40,13 @@ export function checkName(name: string): string {
   if (name.includes('/')) throw refused(name, 'a name holds no "/"')
   checkPath(`/${name}`)
   return name
+}
+
+/** How a name reads at a file door: only those that no file can have are escaped, and reached by an object's path alone. */
+export function shownName(name: string): string {
+  if (name === '') return '%'
+  if (name === '.' || name === '..') return name.replaceAll('.', '%2E')
+  return name.includes('\0') ? name.replaceAll('\0', '%00') : name
 }
 
 /** The directory that holds `path`; of the root, the root. */

@@ -10,6 +10,7 @@ export function answerFiles(context: HandlerContext): void {
   const { service, namespace, workers } = context
   passThrough(service, methods.stat, (request) => namespace.stat(request))
   passThrough(service, methods.listDirectory, (request) => namespace.listDirectory(request))
+  passThrough(service, methods.listObjects, (request) => namespace.listObjects(request))
   passThrough(service, methods.openFile, (request) => namespace.openFile(request))
   passThrough(service, methods.getExtents, (request) => namespace.getExtents(request))
   passThrough(service, methods.summarize, (request) => namespace.summarize(request))

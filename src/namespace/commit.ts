@@ -19,10 +19,19 @@ import { resolveDirectoryFor } from './directories.ts'
 import { attributesOf, checkPrecondition, defaultFileMode, fileEntry } from './entries.ts'
 import { isDirectory, lengthChanged } from './failures.ts'
 import { entryKey } from './keys.ts'
-import { type Path, parseFilePath } from './paths.ts'
+import { type Path, parseFilePath, parsePlainFilePath } from './paths.ts'
 import { readProof, type SortedProof, sortProof, wasApplied } from './proofs.ts'
 import { applyOnce } from './requests.ts'
-import { type Directory, type Found, find, isFileFound, lastName, lookup } from './resolve.ts'
+import {
+  type Directory,
+  type Found,
+  find,
+  imagineMissing,
+  isFileFound,
+  lastName,
+  lookup,
+  resolveParent,
+} from './resolve.ts'
 import type { Content, Entry } from './rows.ts'
 import { entryRow } from './rows.ts'
 import { moveToTrash } from './trash.ts'
@@ -71,7 +80,7 @@ export async function appendFile(
   context: NamespaceContext,
   request: Infer<typeof appendMethod.request>,
 ): Promise<AppendFileResponse> {
-  const path = parseFilePath(request.path)
+  const path = parsePlainFilePath(request.path)
   const { extents, expectedLength } = request
   if (extents.length === 0)
     throw new AshlarError('invalid-argument', `Cannot append to "${path.text}": there are no bytes`)
@@ -116,8 +125,29 @@ export async function findPlace(
   path: Path,
   { precondition, makeParents }: { readonly precondition: Precondition; readonly makeParents: boolean },
 ): Promise<Place> {
-  const parent = await resolveDirectoryFor(change, path.names.slice(0, -1), makeParents)
-  const found = await lookup(change.tx, parent, lastName(path))
+  const parent = await resolveDirectoryFor(change, path, makeParents)
+  return checkPlace(change, path, { precondition, parent })
+}
+
+/** As {@link findPlace}, for what is put there later: on the way to an object nothing is made yet. */
+export async function foreseePlace(
+  change: Change,
+  path: Path,
+  request: Parameters<typeof findPlace>[2],
+): Promise<void> {
+  if (!path.isObject) await findPlace(change, path, request)
+  else {
+    const parent = await resolveParent(change.tx, path, imagineMissing)
+    await checkPlace(change, path, { precondition: request.precondition, parent })
+  }
+}
+
+async function checkPlace(
+  { tx }: Change,
+  path: Path,
+  { precondition, parent }: { readonly precondition: Precondition; readonly parent: Directory },
+): Promise<Place> {
+  const found = await lookup(tx, parent, path)
   checkPrecondition(path.text, precondition, found?.entry)
   if (found?.entry.kind === 'directory') throw isDirectory(path.text)
   return { path, parent, found }
@@ -130,11 +160,13 @@ export async function putFile(
   file: { readonly version: Rising; readonly content: Content; readonly chosen: NewAttributes },
 ): Promise<Attributes> {
   const { tx, tally } = change
-  if (found !== undefined) await moveToTrash(change, found, { path: path.text, reason: 'replaced' })
-  const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced: found?.entry })
+  // A marker holds nothing to be kept.
+  const replaced = found !== undefined && isFileFound(found) ? found : undefined
+  if (replaced !== undefined) await moveToTrash(change, replaced, { path: path.text, reason: 'replaced' })
+  const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced: replaced?.entry })
   tx.put(entryKey(parent.inode, lastName(path)), entryRow.encode(entry))
   tally.entry(parent.inode, 'file', file.content.length, 1)
-  return attributesOf(entry, { policy: parent.policy, replaced: found !== undefined })
+  return attributesOf(entry, { policy: parent.policy, replaced: replaced !== undefined })
 }
 
 /** Writes another row for an entry that stays where it is. */

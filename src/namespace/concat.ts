@@ -15,8 +15,9 @@ import { dropPageOf, extendContent, readExtents } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf } from './entries.ts'
 import { isDirectory } from './failures.ts'
+import { entryLeft } from './implicit-directories.ts'
 import { chunkKey, entryKey } from './keys.ts'
-import { type Path, parseFilePath } from './paths.ts'
+import { type Path, parsePlainFilePath } from './paths.ts'
 import { applyOnce } from './requests.ts'
 import { type FoundFile, find, isFileFound } from './resolve.ts'
 import { chunkRow, decodeRow } from './rows.ts'
@@ -28,8 +29,8 @@ export function concat(
   context: NamespaceContext,
   request: Infer<typeof concatMethod.request>,
 ): Promise<Infer<typeof concatMethod.response>> {
-  const path = parseFilePath(request.path)
-  const sources = request.sources.map((source) => parseFilePath(source))
+  const path = parsePlainFilePath(request.path)
+  const sources = request.sources.map((source) => parsePlainFilePath(source))
   const distinct = new Set([path, ...sources].map(({ text }) => text))
   if (sources.length === 0 || distinct.size !== sources.length + 1) {
     throw new AshlarError('invalid-argument', `Cannot concat to "${path.text}": each path must be named once`)
@@ -56,11 +57,8 @@ export function concat(
 }
 
 /** Removes a source, and hands its chunks to another content. */
-async function takeExtents(
-  change: Change,
-  { parent, keyName, entry }: FoundFile,
-  content: ContentId,
-): Promise<Extent[]> {
+async function takeExtents(change: Change, found: FoundFile, content: ContentId): Promise<Extent[]> {
+  const { parent, keyName, entry } = found
   const { tx } = change
   const source = entry.content
   const extents: Extent[] = []
@@ -80,6 +78,7 @@ async function takeExtents(
   })
   tx.del(entryKey(parent.inode, keyName))
   change.tally.entry(parent.inode, 'file', source.length, -1)
+  await entryLeft(change, found)
   return extents
 }
 

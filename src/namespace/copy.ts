@@ -1,7 +1,7 @@
 /** Copies a file without moving bytes: its chunks become shared. @module */
 import type { Infer } from '../base/codec.ts'
 import { copyFile as copyMethod } from '../wire/methods/file-methods.ts'
-import { findPlace, putFile } from './commit.ts'
+import { findPlace, foreseePlace, putFile } from './commit.ts'
 import type { NamespaceContext } from './context.ts'
 import { checkPrecondition } from './entries.ts'
 import { parseFilePath } from './paths.ts'
@@ -20,7 +20,7 @@ export async function copyFile(
       from: parseFilePath(request.from),
       begin: async (change, source) => {
         checkPrecondition(request.from, { ifVersion: request.sourceVersion }, source.entry)
-        await findPlace(change, to, request)
+        await foreseePlace(change, to, request)
       },
       lengthOf: (source) => source.entry.content.length,
       finish: async (change, source, content) => {

@@ -1,6 +1,6 @@
 /**
- * Making directories. Those made through these operations hold a marker, an entry with the empty name: they stay when
- * their last file goes (a directory that the S3 door makes on the way will have none, and goes with its last entry).
+ * Making directories. Those that somebody asked for hold a marker, an entry with the empty name: they stay when their
+ * last file goes. One that is made on the way to an object holds none: see `implicit-directories.ts`.
  * @module
  */
 
@@ -14,7 +14,7 @@ import type { NamespaceContext } from './context.ts'
 import { attributesOf, defaultDirectoryMode } from './entries.ts'
 import { alreadyExists, notDirectory } from './failures.ts'
 import { childKey, entryKey, inodeKey, noInode, rootInode } from './keys.ts'
-import { parsePath } from './paths.ts'
+import { type Path, parsePlainPath } from './paths.ts'
 import { applyOnce } from './requests.ts'
 import {
   type Directory,
@@ -24,10 +24,9 @@ import {
   lookup,
   type MakeMissing,
   policyInForce,
-  resolveDirectory,
   resolveParent,
 } from './resolve.ts'
-import { type DirectoryEntryRow, entryRow, inodeRow } from './rows.ts'
+import { type DirectoryEntryRow, type Entry, entryRow, inodeRow, readRow } from './rows.ts'
 
 type MakeDirectoryRequest = Infer<typeof makeDirectoryMethod.request>
 type MakeDirectoryResponse = Infer<typeof makeDirectoryMethod.response>
@@ -48,7 +47,7 @@ export function makeDirectory(
   context: NamespaceContext,
   request: MakeDirectoryRequest,
 ): Promise<MakeDirectoryResponse> {
-  const path = parsePath(request.path)
+  const path = parsePlainPath(request.path)
   return applyOnce(context, makeDirectoryMethod, request, async (change) => {
     const { tx } = change
     if (path.names.length === 0) {
@@ -56,40 +55,61 @@ export function makeDirectory(
       return { attributes: attributesOf((await findRoot(tx)).entry), made: false }
     }
     const name = lastName(path)
-    const parent = await resolveParent(tx, path, request.recursive ? missingMaker(change) : undefined)
-    const found = await lookup(tx, parent, name)
+    const parent = await resolveDirectoryFor(change, path, request.recursive)
+    const found = await lookup(tx, parent, path)
     if (found?.entry.kind === 'file') throw request.recursive ? notDirectory(path.text) : alreadyExists(path.text)
     if (found !== undefined && !request.recursive) throw alreadyExists(path.text)
-    const entry = found?.entry ?? createDirectory(change, parent, name, request.mode)
+    const entry = await ensureDirectory(change, parent, { name, mode: request.mode })
     const policy = await policyInForce(tx, context, enter(parent, entry as DirectoryEntryRow))
     return { attributes: attributesOf(entry, { policy }), made: found === undefined }
   })
 }
 
 /** Makes what is missing on the way to a path. */
-export function missingMaker(change: Change): MakeMissing {
-  return async (parent, name) => enter(parent, createDirectory(change, parent, name))
+function missingMaker(change: Change, { isObject }: { readonly isObject: boolean }): MakeMissing {
+  return async (parent, name) => enter(parent, createDirectory(change, parent, { name, isImplicit: isObject }))
 }
 
-/** Resolves the parent of a path, making what is missing when `makeParents`. */
-export function resolveDirectoryFor(
-  change: Change,
-  names: readonly string[],
-  makeParents: boolean,
-): Promise<Directory> {
-  return resolveDirectory(change.tx, names, makeParents ? missingMaker(change) : undefined)
+/** Resolves the parent of a path, making what is missing when `makeParents`; always on the way to an object. */
+export function resolveDirectoryFor(change: Change, path: Path, makeParents: boolean): Promise<Directory> {
+  return resolveParent(change.tx, path, makeParents || path.isObject ? missingMaker(change, path) : undefined)
 }
 
-/** The name was read and is absent, as a file and as a directory. */
-function createDirectory(change: Change, parent: Directory, name: string, mode?: number): DirectoryEntryRow {
+interface MadeDirectory {
+  readonly name: string
+  readonly mode?: number | undefined
+  readonly isImplicit?: boolean
+}
+
+/** The directory of this name, which somebody asked for: it stays from now on, however it was made. */
+async function ensureDirectory(change: Change, parent: Directory, made: MadeDirectory): Promise<Entry> {
+  const { tx } = change
+  const key = entryKey(parent.inode, `${made.name}/`)
+  const known = await readRow(tx, entryRow, key)
+  if (known?.inode === undefined) return createDirectory(change, parent, made)
+  if (known.implicit !== true) return known
+  const entry = { ...known, implicit: undefined, mode: made.mode ?? known.mode }
+  tx.put(key, entryRow.encode(entry))
+  if ((await tx.get(entryKey(known.inode, ''))) === undefined) putMarker(change, { ...entry, inode: known.inode })
+  return entry
+}
+
+/** The name was read and is absent as a directory, and as what would be in its way. */
+function createDirectory(change: Change, parent: Directory, made: MadeDirectory): DirectoryEntryRow {
   const { tx, tally } = change
+  const { name, mode = defaultDirectoryMode, isImplicit = false } = made
   const inode = change.issue() as number as InodeId
-  const row = directoryRow(change, inode, { version: change.issue(), mode: mode ?? defaultDirectoryMode })
+  const plain = directoryRow(change, inode, { version: change.issue(), mode })
+  const row = isImplicit ? { ...plain, implicit: true } : plain
   tx.put(entryKey(parent.inode, `${name}/`), entryRow.encode(row))
-  tx.put(entryKey(inode, ''), entryRow.encode({ ...row, kind: 'marker', inode: undefined }))
+  if (!isImplicit) putMarker(change, row)
   placeDirectory(change, inode, parent.inode, name)
   tally.entry(parent.inode, 'directory', 0, 1)
   return row
+}
+
+function putMarker({ tx }: Change, { inode, ...row }: DirectoryEntryRow): void {
+  tx.put(entryKey(inode, ''), entryRow.encode({ ...row, kind: 'marker', inode: undefined, policy: undefined }))
 }
 
 /** Writes where a directory is; `parent` 0: in trash. */

@@ -15,7 +15,7 @@ import {
   linkFile as linkMethod,
 } from '../wire/methods/write-methods.ts'
 import { type Change, transactChange } from './change.ts'
-import { findPlace, putFile } from './commit.ts'
+import { findPlace, foreseePlace, putFile } from './commit.ts'
 import { checkCrc, crcOfExtents, emptyContent, extendContent } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { lengthChanged } from './failures.ts'
@@ -35,7 +35,7 @@ export function beginFile(
 ): Promise<BeginFileResponse> {
   const path = parseFilePath(request.path)
   return applyOnce(context, beginMethod, request, async (change) => {
-    await findPlace(change, path, request)
+    await foreseePlace(change, path, request)
     return { inode: await makeHidden(change, request.request.session, {}) }
   })
 }

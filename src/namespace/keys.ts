@@ -33,7 +33,7 @@ const chunkKeyBytes = 14
 /** A trashed path's key holds at most so many escaped bytes of it; the row holds the whole path. */
 const trashPathBytes = 3000
 
-export function entryKey(directory: InodeId, name: string): Buffer {
+export function entryKey(directory: InodeId, name: string | Buffer): Buffer {
   const escaped = escapeName(name)
   const key = Buffer.allocUnsafe(10 + escaped.length)
   key[0] = 0x44
@@ -45,11 +45,15 @@ export function entryKey(directory: InodeId, name: string): Buffer {
 
 /** The name in an entry's key, a directory's with its `/`. */
 export function entryName(key: Buffer): string {
-  return unescapeName(key.subarray(9, key.length - 1))
+  return entryNameBytes(key).toString()
+}
+
+export function entryNameBytes(key: Buffer): Buffer {
+  return unescapeBytes(key.subarray(9, key.length - 1))
 }
 
 /** Where the entries of a directory begin whose names begin with `prefix`. */
-export function entryPrefix(directory: InodeId, prefix = ''): Buffer {
+export function entryPrefix(directory: InodeId, prefix: string | Buffer = ''): Buffer {
   const key = entryKey(directory, prefix)
   return key.subarray(0, key.length - 1)
 }
@@ -136,11 +140,11 @@ export const groupKey = (group: GroupId): Buffer => groupPrefix('P', group)
 export const groupSequenceKey = (group: GroupId): Buffer => groupPrefix('p', group)
 export const serverKey = (server: ServerId): Buffer => Buffer.concat([Buffer.from('N'), Buffer.from(server, 'hex')])
 
-/** Work: `repair` by chunk and server; `purge` and `measure` by number. */
-export type Queue = 'repair' | 'purge' | 'measure'
-const queueLetters: Readonly<Record<Queue, string>> = { repair: 'Wr', purge: 'Wp', measure: 'Wm' }
+/** Work: `repair` by chunk and server; `purge` and `measure` by number; `prune` by directory. */
+export type Queue = 'repair' | 'purge' | 'measure' | 'prune'
+const queueLetters: Readonly<Record<Queue, string>> = { repair: 'Wr', purge: 'Wp', measure: 'Wm', prune: 'Wd' }
 export const queuePrefix = (queue: Queue): Buffer => Buffer.from(queueLetters[queue])
-export const jobKey = (queue: 'purge' | 'measure', id: number): Buffer =>
+export const jobKey = (queue: 'purge' | 'measure' | 'prune', id: number): Buffer =>
   Buffer.concat([queuePrefix(queue), number(id)])
 export const jobIdOf = (key: Buffer): number => readNumber(key, 2)
 export const repairsOfChunkPrefix = (chunk: ChunkId): Buffer =>
@@ -161,8 +165,8 @@ export const recordPrefix = (kind: RecordKind): Buffer => Buffer.from(`M${kind}/
 export const recordKey = (kind: RecordKind, name: string): Buffer => Buffer.from(`M${kind}/${name}`)
 export const recordNameOf = (kind: RecordKind, key: Buffer): string => key.toString('utf8', recordPrefix(kind).length)
 
-function escapeName(name: string): Buffer {
-  const bytes = Buffer.from(name)
+function escapeName(name: string | Buffer): Buffer {
+  const bytes = typeof name === 'string' ? Buffer.from(name) : name
   let escapes = 0
   for (let index = 0; index < bytes.length; index++) if ((bytes[index] as number) < 2) escapes++
   if (escapes === 0) return bytes
@@ -176,13 +180,17 @@ function escapeName(name: string): Buffer {
 }
 
 function unescapeName(escaped: Buffer): string {
-  if (!escaped.includes(1)) return escaped.toString()
+  return unescapeBytes(escaped).toString()
+}
+
+function unescapeBytes(escaped: Buffer): Buffer {
+  if (!escaped.includes(1)) return escaped
   const bytes: number[] = []
   for (let index = 0; index < escaped.length; index++) {
     const byte = escaped[index] as number
     bytes.push(byte === 1 ? (escaped[++index] as number) - 1 : byte)
   }
-  return Buffer.from(bytes).toString()
+  return Buffer.from(bytes)
 }
 
 function terminated(name: string): Buffer {

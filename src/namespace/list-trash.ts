@@ -79,10 +79,12 @@ export async function findTrash(tx: Transaction, path: Path, trash: Rising | und
   const prefix = trashPathPrefix(path.text)
   const start = trash === undefined ? prefix : trashKey(path.text, trash)
   const end = trash === undefined ? prefixEnd(prefix) : Buffer.concat([start, zero])
-  // More than one only where very long paths share the beginning that keys hold.
+  // More than one only where very long paths share the beginning that keys hold, or where others have the path.
   for (const { key, value } of await tx.range({ start, end, limit: trash === undefined ? sharedKeys : 1 })) {
     const row = trashRow.decode(value)
-    if (row.path === path.text) return { key, trash: trashIdOf(key), row }
+    // An object's path is also that of a directory that was removed.
+    if (row.path === path.text && !(path.isObject && row.entry.inode !== undefined))
+      return { key, trash: trashIdOf(key), row }
   }
   return undefined
 }

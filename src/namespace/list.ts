@@ -1,27 +1,29 @@
 /**
  * Listing a directory: pages in the order of names' bytes, a directory's with `/` at its end. Each page is one
  * transaction, and the next one goes on after a name, whether or not that name is still there: so a name that exists
- * throughout is never skipped or repeated.
+ * throughout is never skipped or repeated. A hollow directory is left out, and an object's `dir/` is not an entry.
  * @module
  */
 import type { Infer } from '../base/codec.ts'
 import { AshlarError } from '../base/errors.ts'
+import type { InodeId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { type KeyValue, prefixEnd } from '../kv/txn-kv.ts'
+import { type KeyValue, prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import type { listDirectory as listMethod } from '../wire/methods/file-methods.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf } from './entries.ts'
+import { isHollow } from './implicit-directories.ts'
 import { directoryCountersKey, entryKey, entryName, entryPrefix } from './keys.ts'
-import { parsePath } from './paths.ts'
+import { parsePlainPath } from './paths.ts'
 import { policyInForce, resolveDirectory } from './resolve.ts'
 import { type Entry, entryRow } from './rows.ts'
-import { readDirectoryCounters } from './tally.ts'
+import { type DirectoryCounters, readDirectoryCounters } from './tally.ts'
 
 export function listDirectory(
   context: NamespaceContext,
   request: Infer<typeof listMethod.request>,
 ): Promise<Infer<typeof listMethod.response>> {
-  const path = parsePath(request.path)
+  const path = parsePlainPath(request.path)
   const limit = Math.min(request.limit, limits.listPageEntries)
   if (limit < 1) throw new AshlarError('invalid-argument', `Cannot list "${path.text}": a page of ${limit} entries`)
   return context.kv.transact(async (tx) => {
@@ -39,8 +41,10 @@ export function listDirectory(
     const counters = await tx.getMany(inodes.map(directoryCountersKey))
     const countersOf = new Map(inodes.map((inode, index) => [inode, readDirectoryCounters(counters[index])]))
     const policy = await policyInForce(tx, context, directory)
+    const shown = await withoutHollow(tx, page, countersOf)
+    const more = rows.length > page.length
     return {
-      entries: page.map(({ name, entry }) => ({
+      entries: shown.map(({ name, entry }) => ({
         name: entry.kind === 'directory' ? name.slice(0, -1) : name,
         attributes: attributesOf(entry, {
           policy: entry.policy ?? policy,
@@ -48,9 +52,25 @@ export function listDirectory(
           wantXattrs,
         }),
       })),
-      more: rows.length > page.length,
+      more,
+      next: more ? page.at(-1)?.name : undefined,
     }
   })
+}
+
+async function withoutHollow(
+  tx: Transaction,
+  page: readonly Listed[],
+  countersOf: ReadonlyMap<InodeId, DirectoryCounters>,
+): Promise<readonly Listed[]> {
+  const shown: Listed[] = []
+  for (const listed of page) {
+    const { implicit, inode } = listed.entry
+    // Mostly the counters tell.
+    const holdsFile = implicit !== true || inode === undefined || (countersOf.get(inode)?.files ?? 0) > 0
+    if (holdsFile || !(await isHollow(tx, listed.entry))) shown.push(listed)
+  }
+  return shown
 }
 
 /** As many rows as one answer takes, at least one. */

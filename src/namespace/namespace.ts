@@ -25,6 +25,7 @@ import { abandonFile, addExtents, beginFile, linkFile } from './hidden-files.ts'
 import { recordKey } from './keys.ts'
 import { createLeader } from './leading.ts'
 import { listDirectory } from './list.ts'
+import { listObjects } from './list-objects.ts'
 import { listTrash } from './list-trash.ts'
 import { lock, unlock } from './locks.ts'
 import * as mapRows from './map-rows.ts'
@@ -71,6 +72,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
 
     stat: async (request) => stat(context, request),
     listDirectory: async (request) => listDirectory(context, request),
+    listObjects: async (request) => listObjects(context, request),
     openFile: async (request) => openFile(context, request),
     getExtents: async (request) => getExtents(context, request),
     summarize: async (request) => summarize(context, request),

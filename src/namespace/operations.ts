@@ -39,6 +39,7 @@ export interface ClientOperations {
 
   readonly stat: Operation<typeof fileMethods.stat>
   readonly listDirectory: Operation<typeof fileMethods.listDirectory>
+  readonly listObjects: Operation<typeof fileMethods.listObjects>
   readonly openFile: Operation<typeof fileMethods.openFile>
   readonly getExtents: Operation<typeof fileMethods.getExtents>
   readonly summarize: Operation<typeof fileMethods.summarize>

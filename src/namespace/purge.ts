@@ -14,6 +14,7 @@ import { prefixEnd } from '../kv/txn-kv.ts'
 import type { Extent } from '../wire/types/extent.ts'
 import type { Change } from './change.ts'
 import { dropPageOf, readExtents } from './contents.ts'
+import { pruneStep } from './implicit-directories.ts'
 import {
   childKey,
   directoryCountersKey,
@@ -51,9 +52,13 @@ export interface PurgeStep {
 export const entriesPerStep = Math.floor(limits.purgeStepChunks / limits.inlineExtents)
 const directoriesPerStep = 512
 
-/** One step: of a job under way, else of counting a removed tree, else of what is due. */
+/** One step: of a job under way, else of counting a removed tree, else of pruning directories, else of what is due. */
 export async function purgeStep(change: Change): Promise<PurgeStep> {
-  return (await jobStep(change)) ?? (await measureStep(change)) ?? (await dueStep(change))
+  return (await jobStep(change)) ?? (await measureStep(change)) ?? (await pruned(change)) ?? (await dueStep(change))
+}
+
+async function pruned(change: Change): Promise<PurgeStep | undefined> {
+  return (await pruneStep(change)) === 0 ? undefined : { entries: 0, chunks: 0, idle: false }
 }
 
 async function jobStep(change: Change): Promise<PurgeStep | undefined> {

@@ -16,17 +16,15 @@ import type { ExtentDescriptions } from './operations.ts'
 import { parseFilePath, parsePath } from './paths.ts'
 import { areUnderReplicated, owingMembers } from './repairs.ts'
 import {
-  type Directory,
   enter,
   type FoundFile,
   find,
+  imagineMissing,
   isDirectoryFound,
-  isFileFound,
-  lastName,
   lookup,
   policyInForce,
+  readable,
   resolveParent,
-  type rootDirectory,
 } from './resolve.ts'
 import { decodeRow, type Entry, groupRow, numberRow, readRow } from './rows.ts'
 import { readDirectoryCounters } from './tally.ts'
@@ -116,10 +114,8 @@ export function resolvePolicy(
 ): Promise<Policy> {
   const path = parseFilePath(text)
   return context.kv.transact(async (tx) => {
-    // A directory that would be made inherits: it stands for its parent, and holds nothing.
-    const missing = (parent: Directory) => Promise.resolve({ ...parent, inode: nowhere })
-    const parent = await resolveParent(tx, path, makeParents ? missing : undefined)
-    if ((await lookup(tx, parent, lastName(path)))?.entry.kind === 'directory') throw isDirectory(path.text)
+    const parent = await resolveParent(tx, path, makeParents ? imagineMissing : undefined)
+    if ((await lookup(tx, parent, path))?.entry.kind === 'directory') throw isDirectory(path.text)
     const name = await policyInForce(tx, context, parent)
     const policy = context.policy(name)
     if (policy === undefined) {
@@ -133,12 +129,9 @@ export async function readMapVersion(tx: Transaction): Promise<Rising> {
   return ((await readRow(tx, numberRow, recordKey('counter', 'mapVersion')))?.value ?? 0) as Rising
 }
 
-/** An inode that nothing has. */
-const nowhere = Number.MAX_SAFE_INTEGER as typeof rootDirectory.inode
-
 async function findFile(tx: Transaction, path: ReturnType<typeof parsePath>): Promise<FoundFile> {
-  const found = await find(tx, path)
-  if (!isFileFound(found)) throw isDirectory(path.text)
+  const found = readable(await find(tx, path))
+  if (found === undefined) throw isDirectory(path.text)
   return found
 }
 

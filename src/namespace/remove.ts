@@ -1,13 +1,14 @@
 /** Removal: an entry goes to trash in one transaction, however large the tree below it. @module */
 import type { Infer } from '../base/codec.ts'
 import { remove as removeMethod } from '../wire/methods/file-methods.ts'
+import type { Change } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { checkPrecondition } from './entries.ts'
 import { isDirectory, notDirectory, notEmpty } from './failures.ts'
+import { isEmpty } from './implicit-directories.ts'
 import { parseEntryPath } from './paths.ts'
-import { isEmpty } from './rename.ts'
 import { applyOnce } from './requests.ts'
-import { find } from './resolve.ts'
+import { type Found, find, readable } from './resolve.ts'
 import { moveToTrash } from './trash.ts'
 
 export function remove(
@@ -26,8 +27,15 @@ export function remove(
       if (request.only === 'file' && kind === 'directory') throw isDirectory(path.text)
       if (request.only === 'directory' && kind !== 'directory') throw notDirectory(path.text)
       if (inode !== undefined && !request.recursive && !(await isEmpty(change.tx, inode))) throw notEmpty(path.text)
-      return { trash: await moveToTrash(change, found, { path: path.text, reason: 'removed' }) }
+      const removed = kind === 'marker' ? countMarker(change, found) : found
+      return { trash: await moveToTrash(change, removed, { path: path.text, reason: 'removed' }) }
     },
     { freesRoom: true },
   )
+}
+
+/** The object `dir/` that making the directory made: it goes as the empty file that it shows as. */
+function countMarker({ tally }: Change, found: Found): Found {
+  tally.entry(found.parent.inode, 'file', 0, 1)
+  return readable(found) ?? found
 }

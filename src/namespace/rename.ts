@@ -7,19 +7,18 @@
  */
 import type { Infer } from '../base/codec.ts'
 import { AshlarError } from '../base/errors.ts'
-import type { Transaction } from '../kv/txn-kv.ts'
-import { prefixEnd } from '../kv/txn-kv.ts'
 import { rename as renameMethod } from '../wire/methods/file-methods.ts'
 import type { Change } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { resolveDirectoryFor } from './directories.ts'
 import { attributesOf, checkPrecondition } from './entries.ts'
 import { alreadyExists, isDirectory, notDirectory, notEmpty } from './failures.ts'
-import { childKey, entryKey, entryPrefix } from './keys.ts'
+import { entryLeft, isEmpty } from './implicit-directories.ts'
+import { childKey, entryKey } from './keys.ts'
 import { type Path, parseEntryPath } from './paths.ts'
 import { applyOnce } from './requests.ts'
 import { type Directory, type Found, find, lastName, lookup } from './resolve.ts'
-import { countInParent, moveToTrash, placeEntry } from './trash.ts'
+import { clearHollow, countInParent, moveToTrash, placeEntry } from './trash.ts'
 
 export function rename(
   context: NamespaceContext,
@@ -31,6 +30,8 @@ export function rename(
     const source = await find(change.tx, from)
     checkPrecondition(from.text, request.precondition, source.entry)
     if (to.directoryOnly && source.entry.kind === 'file') throw notDirectory(from.text)
+    const isObject = from.isObject || to.isObject
+    if (isObject && source.entry.kind !== 'file') throw isDirectory(from.text)
     if (from.text !== to.text) await moveEntry(change, source, { ...request, from, to })
     return { attributes: attributesOf(source.entry) }
   })
@@ -48,30 +49,27 @@ async function moveEntry(change: Change, source: Found, move: Move): Promise<voi
   const { from, to } = move
   const { inode } = source.entry
   if (inode !== undefined && to.text.startsWith(`${from.text}/`)) throw cycle(move)
-  const parent = await resolveDirectoryFor(change, to.names.slice(0, -1), move.makeParents)
+  const parent = await resolveDirectoryFor(change, to, move.makeParents)
   await clearTarget(change, source, parent, move)
   tx.del(entryKey(source.parent.inode, source.keyName))
   if (inode !== undefined) tx.del(childKey(source.parent.inode, inode))
   countInParent(change, source.parent.inode, source.entry, -1)
+  await entryLeft(change, source)
   placeEntry(change, parent.inode, lastName(to), source.entry)
 }
 
 /** Makes room at the target: what may be replaced goes to trash. */
 async function clearTarget(change: Change, source: Found, parent: Directory, { to, replace }: Move): Promise<void> {
-  const target = await lookup(change.tx, parent, lastName(to))
-  if (target === undefined) return
+  const target = await lookup(change.tx, parent, to)
+  if (source.entry.inode !== undefined && target === undefined) await clearHollow(change, parent, to)
+  // A marker holds nothing to be kept.
+  if (target === undefined || (target.entry.kind === 'marker' && replace)) return
   if (!replace) throw alreadyExists(to.text)
   if (target.entry.inode !== undefined) {
     if (source.entry.inode === undefined) throw isDirectory(to.text)
     if (!(await isEmpty(change.tx, target.entry.inode))) throw notEmpty(to.text)
   } else if (source.entry.inode !== undefined) throw notDirectory(to.text)
   await moveToTrash(change, target, { path: to.text, reason: 'replaced' })
-}
-
-/** Whether a directory holds nothing but its marker; later creates in it conflict. */
-export async function isEmpty(tx: Transaction, inode: Directory['inode']): Promise<boolean> {
-  const start = Buffer.concat([entryKey(inode, ''), Buffer.from([0])])
-  return (await tx.range({ start, end: prefixEnd(entryPrefix(inode)), limit: 1 })).length === 0
 }
 
 function cycle({ from, to }: Move): AshlarError {

@@ -5,8 +5,10 @@
  */
 import type { InodeId } from '../base/ids.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
+import { emptyContent } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { notDirectory, notFound } from './failures.ts'
+import { isHollow } from './implicit-directories.ts'
 import { entryKey, noInode, rootInode } from './keys.ts'
 import type { Path } from './paths.ts'
 import { type DirectoryEntryRow, type Entry, entryRow, type FileEntry, readRow } from './rows.ts'
@@ -16,14 +18,16 @@ export interface Directory {
   readonly inode: InodeId
   /** Of the nearest directory on the way that names one, the root aside. */
   readonly policy: string | undefined
+  /** It was made on the way to an object, and goes with its last entry. */
+  readonly isImplicit: boolean
 }
 
-export const rootDirectory: Directory = { inode: rootInode, policy: undefined }
+export const rootDirectory: Directory = { inode: rootInode, policy: undefined, isImplicit: false }
 
 /** An entry, and where it stands. */
 export interface Found {
   readonly parent: Directory
-  /** As in the key: a directory's ends with `/`. */
+  /** As in the key: a directory's ends with `/`; that of an object `dir/` is empty. */
   readonly keyName: string
   readonly entry: Entry
 }
@@ -39,6 +43,18 @@ export interface FoundDirectory extends Found {
 /** Makes a directory that is missing on the way. */
 export type MakeMissing = (parent: Directory, name: string) => Promise<Directory>
 
+/** Stands for a directory that would be made: it inherits, and holds nothing. */
+export const imagineMissing: MakeMissing = (parent) => Promise.resolve({ ...parent, inode: nowhere })
+
+/** An inode that nothing has. */
+const nowhere = Number.MAX_SAFE_INTEGER as InodeId
+
+export interface ResolveOptions {
+  readonly makeMissing?: MakeMissing | undefined
+  /** A file of a directory's name is not in the way. */
+  readonly isObject?: boolean
+}
+
 /**
  * The directory that `names` lead to.
  * @throws {AshlarError} `not-found`, `not-a-directory`
@@ -46,7 +62,7 @@ export type MakeMissing = (parent: Directory, name: string) => Promise<Directory
 export async function resolveDirectory(
   tx: Transaction,
   names: readonly string[],
-  makeMissing?: MakeMissing,
+  { makeMissing, isObject = false }: ResolveOptions = {},
 ): Promise<Directory> {
   let directory = rootDirectory
   for (let depth = 0; depth < names.length; depth++) {
@@ -57,8 +73,9 @@ export async function resolveDirectory(
       continue
     }
     const text = `/${names.slice(0, depth + 1).join('/')}`
-    if ((await tx.get(entryKey(directory.inode, name))) !== undefined) throw notDirectory(text)
-    if (makeMissing === undefined) throw notFound(text)
+    if (!isObject && (await tx.get(entryKey(directory.inode, name))) !== undefined) throw notDirectory(text)
+    // A bucket is never made on the way: it may have been removed just now.
+    if (makeMissing === undefined || (isObject && depth === 0)) throw notFound(text)
     directory = await makeMissing(directory, name)
   }
   return directory
@@ -66,24 +83,32 @@ export async function resolveDirectory(
 
 /** The directory that holds the last name of `path`, which is not the root. */
 export function resolveParent(tx: Transaction, path: Path, makeMissing?: MakeMissing): Promise<Directory> {
-  return resolveDirectory(tx, path.names.slice(0, -1), makeMissing)
+  return resolveDirectory(tx, path.names.slice(0, -1), { makeMissing, isObject: path.isObject })
 }
 
-/** The entry of this name. Where both have it (S3 may make that), `a` is the file, and the directory is `a/`. */
-export async function lookup(tx: Transaction, parent: Directory, name: string): Promise<Found | undefined> {
+/**
+ * What has the last name of `path`. Where a file and a directory have it (S3 may make that), `a` is the file, and the
+ * directory is `a/`. A hollow directory is as good as none.
+ */
+export async function lookup(tx: Transaction, parent: Directory, path: Path): Promise<Found | undefined> {
+  const name = lastName(path)
   const file = await readRow(tx, entryRow, entryKey(parent.inode, name))
   if (file !== undefined) return { parent, keyName: name, entry: file }
-  const directory = await readRow(tx, entryRow, entryKey(parent.inode, `${name}/`))
-  return directory && { parent, keyName: `${name}/`, entry: directory }
+  return path.isObject ? undefined : lookupDirectory(tx, parent, name)
+}
+
+async function lookupDirectory(tx: Transaction, parent: Directory, name: string): Promise<Found | undefined> {
+  const entry = await readRow(tx, entryRow, entryKey(parent.inode, `${name}/`))
+  if (entry === undefined || (await isHollow(tx, entry))) return undefined
+  return { parent, keyName: `${name}/`, entry }
 }
 
 /** The entry of a path. @throws {AshlarError} `not-found`, `not-a-directory` */
 export async function find(tx: Transaction, path: Path): Promise<Found> {
   if (path.names.length === 0) return findRoot(tx)
   const parent = await resolveParent(tx, path)
-  const name = lastName(path)
-  const entry = path.directoryOnly ? await readRow(tx, entryRow, entryKey(parent.inode, `${name}/`)) : undefined
-  const found = entry === undefined ? await lookup(tx, parent, name) : { parent, keyName: `${name}/`, entry }
+  const directory = path.directoryOnly ? await lookupDirectory(tx, parent, lastName(path)) : undefined
+  const found = directory ?? (await lookup(tx, parent, path))
   if (found === undefined) throw notFound(path.text)
   if (path.directoryOnly && found.entry.kind !== 'directory') throw notDirectory(path.text)
   return found
@@ -92,7 +117,7 @@ export async function find(tx: Transaction, path: Path): Promise<Found> {
 export async function findRoot(tx: Transaction): Promise<Found> {
   const entry = await readRow(tx, entryRow, entryKey(noInode, '/'))
   if (entry === undefined) throw notFound('/')
-  return { parent: { inode: noInode, policy: undefined }, keyName: '/', entry }
+  return { parent: { ...rootDirectory, inode: noInode }, keyName: '/', entry }
 }
 
 export function isDirectoryFound(found: Found): found is FoundDirectory {
@@ -103,9 +128,15 @@ export function isFileFound(found: Found): found is FoundFile {
   return found.entry.kind === 'file'
 }
 
+/** The bytes that a path leads to: those of a directory's marker, which only an object path finds, are none. */
+export function readable(found: Found): FoundFile | undefined {
+  if (found.entry.kind !== 'marker') return isFileFound(found) ? found : undefined
+  return { ...found, entry: { ...found.entry, kind: 'file', content: emptyContent(found.entry.version) } }
+}
+
 /** A directory's entry as the directory that it leads to. */
 export function enter(parent: Directory, entry: DirectoryEntryRow): Directory {
-  return { inode: entry.inode, policy: entry.policy ?? parent.policy }
+  return { inode: entry.inode, policy: entry.policy ?? parent.policy, isImplicit: entry.implicit === true }
 }
 
 /** The name of the policy in force in `directory`. */

@@ -55,6 +55,8 @@ export const entryRow = struct('entry', 1, {
   /** Directories. */
   inode: optional(11, id<InodeId>()),
   policy: optional(12, text(64)),
+  /** Directories: made on the way to an object. Where it is not set, the directory holds an entry with the empty name. */
+  implicit: optional(13, bool),
 })
 export type Entry = Infer<typeof entryRow>
 export type FileEntry = Entry & { readonly content: Content }

@@ -23,7 +23,7 @@ import { inodeKey, requestKey, sessionKey } from './keys.ts'
 import type { Path } from './paths.ts'
 import { dropHidden, shareExtents } from './reclaim.ts'
 import { checkMethod, checkSession } from './requests.ts'
-import { type FoundFile, find, isFileFound } from './resolve.ts'
+import { type FoundFile, find, readable } from './resolve.ts'
 import { type Content, decodeRow, inodeRow, requestRow, sessionRow } from './rows.ts'
 
 /** Extents that one step shares. */
@@ -97,8 +97,8 @@ async function findSource(
   session: number,
 ): Promise<FoundFile | AshlarError> {
   try {
-    const source = await find(tx, from)
-    if (!isFileFound(source)) throw isDirectory(from.text)
+    const source = readable(await find(tx, from))
+    if (source === undefined) throw isDirectory(from.text)
     const seen = inode === undefined ? undefined : (await readHidden(tx, inode, session)).sourceVersion
     if (seen !== undefined && seen !== source.entry.version) throw changed(from.text, seen, source.entry.version)
     return source

@@ -11,9 +11,11 @@ import type { Rising } from '../base/rising.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
 import type { Change } from './change.ts'
 import { placeDirectory } from './directories.ts'
+import { entryLeft } from './implicit-directories.ts'
 import { childKey, entryKey, jobKey, noInode, trashDueKey, trashKey } from './keys.ts'
-import type { Found } from './resolve.ts'
-import { type Entry, entryRow, measureJob, type TrashRow, trashDueRow, trashRow } from './rows.ts'
+import type { Path } from './paths.ts'
+import { type Directory, type Found, lastName } from './resolve.ts'
+import { type Entry, entryRow, measureJob, readRow, type TrashRow, trashDueRow, trashRow } from './rows.ts'
 import type { DirectoryCounters } from './tally.ts'
 import { continueWalk, startWalk, type Walk } from './trees.ts'
 
@@ -53,6 +55,7 @@ export async function moveToTrash(
   if (unmeasured) tx.put(jobKey('measure', trash), measureJob.encode({ path, trail, ...counters }))
   else countTrash(change, counters, 1)
   countInParent(change, parent.inode, entry, -1)
+  if (reason === 'removed') await entryLeft(change, found)
   change.tally.totals({ trashEntries: 1 })
   return trash
 }
@@ -85,6 +88,14 @@ export function countTrash(
     lengthBytes: -sign * lengthBytes,
     trashBytes: sign * lengthBytes,
   })
+}
+
+/** Makes room for a directory where a hollow one, which does not show, may have its name. */
+export async function clearHollow(change: Change, parent: Directory, path: Path): Promise<void> {
+  const keyName = `${lastName(path)}/`
+  const entry = await readRow(change.tx, entryRow, entryKey(parent.inode, keyName))
+  if (entry !== undefined)
+    await moveToTrash(change, { parent, keyName, entry }, { path: path.text, reason: 'replaced' })
 }
 
 /** An entry came directly into a directory (`sign` 1) or left it (−1); the totals stay. */

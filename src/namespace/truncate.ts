@@ -10,7 +10,7 @@ import { truncate as truncateMethod } from '../wire/methods/file-methods.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf, checkPrecondition } from './entries.ts'
 import { entryKey } from './keys.ts'
-import { parseFilePath } from './paths.ts'
+import { parsePlainFilePath } from './paths.ts'
 import type { FoundFile } from './resolve.ts'
 import { type Content, entryRow } from './rows.ts'
 import { shareStep } from './sharing.ts'
@@ -23,7 +23,7 @@ export async function truncate(
   context: NamespaceContext,
   request: Infer<typeof truncateMethod.request>,
 ): Promise<TruncateResponse> {
-  const path = parseFilePath(request.path)
+  const path = parsePlainFilePath(request.path)
   const sharing = {
     from: path,
     begin: async (_change: unknown, { entry }: FoundFile) => {

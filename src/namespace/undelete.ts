@@ -13,7 +13,7 @@ import type { Change } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { resolveDirectoryFor } from './directories.ts'
 import { attributesOf } from './entries.ts'
-import { alreadyExists } from './failures.ts'
+import { alreadyExists, isDirectory } from './failures.ts'
 import { trashDueKey, trashKey, trashPathPrefix } from './keys.ts'
 import { findTrash, scanTrash, type Trashed } from './list-trash.ts'
 import { type Path, parseEntryPath, parsePath } from './paths.ts'
@@ -21,7 +21,7 @@ import { entriesPerStep, purgeEntry } from './purge.ts'
 import { applyOnce } from './requests.ts'
 import { lastName, lookup } from './resolve.ts'
 import { trashDueRow, trashRow } from './rows.ts'
-import { countTrash, placeEntry, takeFromTrash } from './trash.ts'
+import { clearHollow, countTrash, placeEntry, takeFromTrash } from './trash.ts'
 
 export function undelete(
   context: NamespaceContext,
@@ -32,9 +32,13 @@ export function undelete(
   return applyOnce(context, undeleteMethod, request, async (change) => {
     const trashed = await findTrash(change.tx, path, request.trash)
     if (trashed === undefined) throw await notInTrash(change.tx, path)
-    const parent = await resolveDirectoryFor(change, target.names.slice(0, -1), true)
-    if ((await lookup(change.tx, parent, lastName(target))) !== undefined) throw alreadyExists(target.text)
     const { row, trash } = trashed
+    const isTree = row.entry.inode !== undefined
+    if (target.isObject && isTree) throw isDirectory(target.text)
+    const parent = await resolveDirectoryFor(change, target, true)
+    const found = await lookup(change.tx, parent, target)
+    if (found !== undefined && found.entry.kind !== 'marker') throw alreadyExists(target.text)
+    if (isTree) await clearHollow(change, parent, target)
     takeFromTrash(change, trash, row)
     // Of a tree that is not counted yet: nothing.
     countTrash(change, row, -1)

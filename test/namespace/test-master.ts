@@ -253,10 +253,10 @@ export class TestClient {
     for (let after = '', more = true; more; ) {
       const page = await this.namespace.listDirectory({ path, after, limit: 100 })
       for (const { name, attributes } of page.entries) {
-        after = attributes.kind === 'directory' ? `${name}/` : name
-        names.push(after)
+        names.push(attributes.kind === 'directory' ? `${name}/` : name)
       }
       more = page.more
+      after = page.next ?? ''
     }
     return names
   }

@@ -40,8 +40,44 @@ export const listDirectory = method({
   }),
   response: struct('listDirectory response', 1, {
     entries: field(1, list(directoryEntry, limits.listPageEntries)),
-    /** There is more: ask again after the last name. */
+    /** There is more: ask again after `next`, which may be the name of an entry that is not shown. */
     more: field(2, bool),
+    next: optional(3, text(limits.nameBytes + 1)),
+  }),
+  callers: ['client'],
+})
+
+/** An object, or (without attributes) all keys that begin so. */
+export const listedObject = struct('listed object', 1, {
+  name: field(1, path),
+  attributes: optional(2, attributes),
+})
+export type ListedObject = Infer<typeof listedObject>
+
+/**
+ * One page of a bucket's keys in the order of their bytes, over all directories: one transaction, bounded work. With a
+ * `delimiter`, keys with the same text up to its first occurrence behind `prefix` are one entry, as S3 has it.
+ */
+export const listObjects = method({
+  number: 47,
+  name: 'listObjects',
+  request: struct('listObjects', 1, {
+    bucket: field(1, text(limits.nameBytes)),
+    prefix: field(2, path),
+    /** Empty: none. */
+    delimiter: field(3, path),
+    /** Only keys behind this one; where it is such a common prefix itself, behind all keys that begin so. */
+    after: field(4, path),
+    limit: field(5, uint),
+    wantXattrs: optional(6, bool),
+    /** As the last page gave it, instead of `after`. */
+    cursor: optional(7, bytes(limits.pathBytes + 1)),
+  }),
+  response: struct('listObjects response', 1, {
+    /** Perhaps none, although there is more. */
+    objects: field(1, list(listedObject, limits.listPageEntries)),
+    /** There may be more. */
+    cursor: optional(2, bytes(limits.pathBytes + 1)),
   }),
   callers: ['client'],
 })

@@ -1,0 +1,57 @@
+/**
+ * The view of objects: the keys of a bucket (a directory at the top of the tree), in the order of their bytes. Everything
+ * else takes an object's path where it takes a file's: see `objectPath`.
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { listObjects } from '../wire/methods/file-methods.ts'
+import type { ClientCore } from './client-core.ts'
+import { FileStats } from './file-stats.ts'
+import type { ListedObject } from './filesystem.ts'
+import type { ListObjectsOptions } from './options.ts'
+import { checkName } from './paths.ts'
+
+export class ObjectCalls {
+  readonly #core: ClientCore
+
+  constructor(core: ClientCore) {
+    this.#core = core
+  }
+
+  async *list(bucket: string, options: ListObjectsOptions = {}): AsyncGenerator<ListedObject, void, undefined> {
+    const { prefix = '', delimiter = '', after = '', pageEntries: limit = limits.listPageEntries } = options
+    const { xattrs = false, signal } = options
+    if (!Number.isInteger(limit) || limit < 1 || limit > limits.listPageEntries) {
+      throw new AshlarError(
+        'invalid-argument',
+        `Cannot list objects of ${bucket}: pageEntries is ${limit}; give 1 to ${limits.listPageEntries}`,
+      )
+    }
+    const query = {
+      ...{ bucket: checkName(bucket), limit, after: checkText(bucket, after) },
+      ...{ prefix: checkText(bucket, prefix), delimiter: checkText(bucket, delimiter) },
+      ...(xattrs ? { wantXattrs: true } : {}),
+    }
+    let cursor: Buffer | undefined
+    do {
+      const request = cursor === undefined ? query : { ...query, cursor }
+      const { value } = await this.#core.link.call(listObjects, request, { signal })
+      for (const { name, attributes } of value.objects) {
+        yield attributes === undefined ? { prefix: name } : { key: name, stats: new FileStats(attributes) }
+      }
+      cursor = value.cursor
+    } while (cursor !== undefined)
+  }
+}
+
+/** No key has more bytes than a path. */
+function checkText(bucket: string, text: string): string {
+  if (!text.isWellFormed() || Buffer.byteLength(text) > limits.pathBytes) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot list objects of ${bucket}: a prefix, delimiter or name is no Unicode, or has more than ${limits.pathBytes} bytes`,
+    )
+  }
+  return text
+}

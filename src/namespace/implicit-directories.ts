@@ -1,0 +1,125 @@
+/**
+ * Directories that nobody asked for: made on the way to an object, they hold no entry with the empty name, and go with
+ * their last entry.
+ *
+ * What leaves such a directory queues it, in the same transaction and blindly; the leader looks later, and removes it
+ * where it is still empty. Looking reads the directory's whole range, and whoever makes an entry in it reads its row: so
+ * of a pruning and a create that meet, one runs again, and no entry is ever made in a directory that is gone.
+ * Until it is pruned, a directory without any file below is *hollow*: it shows nowhere, and is in nobody's way.
+ * @module
+ */
+import type { InodeId } from '../base/ids.ts'
+import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
+import type { Change } from './change.ts'
+import { childKey, entryKey, entryPrefix, inodeKey, jobIdOf, jobKey, noInode, queuePrefix, rootInode } from './keys.ts'
+import { type Entry, entryRow, inodeRow, readRow, walkDepth } from './rows.ts'
+
+const jobsPerStep = 16
+const levelsPerJob = 32
+/** Ranges that are read before a directory is taken to hold something: the rest is pruned from below. */
+const rangesLooked = 64
+const rowsLooked = 16
+
+/** Whether a directory is there only because objects were below it. */
+export async function isHollow(tx: Transaction, entry: Entry): Promise<boolean> {
+  return isPassing(entry) && entry.inode !== undefined && !(await holdsAny(tx, entry.inode, entryPrefix(entry.inode)))
+}
+
+/** Whether a directory holds nothing but its own entry with the empty name; later creates in it conflict. */
+export async function isEmpty(tx: Transaction, inode: InodeId): Promise<boolean> {
+  return !(await holdsAny(tx, inode, after(entryKey(inode, ''))))
+}
+
+/** An entry left this directory, not to be followed by another one of its name. */
+export async function entryLeft(
+  change: Change,
+  {
+    parent,
+    keyName,
+  }: { readonly parent: { readonly inode: InodeId; readonly isImplicit: boolean }; readonly keyName: string },
+): Promise<void> {
+  if (keyName === '') await makeImplicit(change, parent.inode)
+  else if (!parent.isImplicit) return
+  queuePrune(change, parent.inode)
+}
+
+/** Looks at directories that lost an entry. @returns how many */
+export async function pruneStep(change: Change): Promise<number> {
+  const { tx } = change
+  const prefix = queuePrefix('prune')
+  const jobs = await tx.range({ start: prefix, end: prefixEnd(prefix), limit: jobsPerStep })
+  for (const { key } of jobs) {
+    tx.del(key)
+    let next: InodeId | undefined = jobIdOf(key) as InodeId
+    // What is in trash stays as it was.
+    if (!(await isInTree(tx, next))) continue
+    for (let level = 0; level < levelsPerJob && next !== undefined; level++) next = await prune(change, next)
+    if (next !== undefined) queuePrune(change, next)
+  }
+  return jobs.length
+}
+
+/** Of one that is in the tree. @returns the directory that it was in, which may be empty now; undefined: it stays */
+async function prune(change: Change, inode: InodeId): Promise<InodeId | undefined> {
+  const { tx, tally } = change
+  const [first] = await tx.range({ start: entryPrefix(inode), end: prefixEnd(entryPrefix(inode)), limit: 1 })
+  if (first !== undefined) return undefined
+  const row = await readRow(tx, inodeRow, inodeKey(inode))
+  if (row?.parent === undefined) return undefined
+  const key = entryKey(row.parent, `${row.name}/`)
+  const entry = await readRow(tx, entryRow, key)
+  if (entry?.inode !== inode || !isPassing(entry)) return undefined
+  tx.del(key)
+  tx.del(inodeKey(inode))
+  tx.del(childKey(row.parent, inode))
+  tally.entry(row.parent, 'directory', 0, -1)
+  return row.parent
+}
+
+async function isInTree(tx: Transaction, inode: InodeId): Promise<boolean> {
+  let at = inode
+  for (let depth = 0; depth < walkDepth && at !== rootInode && at !== noInode; depth++) {
+    at = (await readRow(tx, inodeRow, inodeKey(at)))?.parent ?? noInode
+  }
+  return at === rootInode
+}
+
+/** Any file, or any directory that stays by itself, at or behind `start`. Bounded: in doubt, yes. */
+async function holdsAny(tx: Transaction, inode: InodeId, start: Buffer): Promise<boolean> {
+  const open = [{ inode, start }]
+  for (let looked = 0; looked < rangesLooked; looked++) {
+    const next = open.pop()
+    if (next === undefined) return false
+    const end = prefixEnd(entryPrefix(next.inode))
+    const rows = await tx.range({ start: next.start, end, limit: rowsLooked })
+    const last = rows.at(-1)
+    if (last !== undefined && rows.length === rowsLooked) open.push({ inode: next.inode, start: after(last.key) })
+    for (const { value } of rows) {
+      const entry = entryRow.decode(value)
+      if (!isPassing(entry) || entry.inode === undefined) return true
+      open.push({ inode: entry.inode, start: entryPrefix(entry.inode) })
+    }
+  }
+  return true
+}
+
+/** What was set on a directory by hand would be lost with it. */
+function isPassing({ implicit, policy, xattrs = [] }: Entry): boolean {
+  return implicit === true && policy === undefined && xattrs.length === 0
+}
+
+async function makeImplicit({ tx }: Change, inode: InodeId): Promise<void> {
+  const row = await readRow(tx, inodeRow, inodeKey(inode))
+  if (row?.parent === undefined) return
+  const key = entryKey(row.parent, `${row.name}/`)
+  const entry = await readRow(tx, entryRow, key)
+  if (entry !== undefined) tx.put(key, entryRow.encode({ ...entry, implicit: true }))
+}
+
+function queuePrune({ tx }: Change, inode: InodeId): void {
+  tx.put(jobKey('prune', inode), Buffer.alloc(0))
+}
+
+function after(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.from([0])])
+}

@@ -1,0 +1,78 @@
+/**
+ * Listing a bucket as S3 does: keys in the order of their bytes, over all directories, grouped by a delimiter. What is
+ * grouped is never looked at: one key of a group is found, and the walk goes on behind all of it. A directory in which
+ * no key is left is passed without a trace.
+ * @module
+ */
+import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
+import { prefixEnd } from '../kv/txn-kv.ts'
+import type { ListedObject, listObjects as listMethod } from '../wire/methods/file-methods.ts'
+import type { NamespaceContext } from './context.ts'
+import { attributesOf } from './entries.ts'
+import { KeyWalk } from './key-walk.ts'
+import { resolveDirectory } from './resolve.ts'
+
+/** Enough for a full page of groups each in a directory of its own; a page that needs more goes on in the next one. */
+const readsPerPage = 4 * limits.listPageEntries
+/** More than the numbers of an entry take in an answer. */
+const fixedBytes = 160
+const pageBytes = limits.frameHeadBytes / 2
+
+export function listObjects(
+  context: NamespaceContext,
+  request: Infer<typeof listMethod.request>,
+): Promise<Infer<typeof listMethod.response>> {
+  const { bucket, wantXattrs = false } = request
+  const limit = Math.min(request.limit, limits.listPageEntries)
+  if (limit < 1) throw new AshlarError('invalid-argument', `Cannot list objects of "${bucket}": a page of ${limit}`)
+  const prefix = Buffer.from(request.prefix)
+  const grouping = { prefix, delimiter: Buffer.from(request.delimiter) }
+  const from = request.cursor ?? placeAfter(Buffer.from(request.after), grouping)
+  return context.kv.transact(async (tx) => {
+    const { inode } = await resolveDirectory(tx, [bucket])
+    const walk = new KeyWalk(tx, inode, {
+      from: Buffer.compare(from, prefix) > 0 ? from : prefix,
+      end: prefix.length === 0 ? undefined : prefixEnd(prefix),
+      reads: readsPerPage,
+    })
+    const objects: ListedObject[] = []
+    let sizeBytes = 0
+    while (objects.length < limit && sizeBytes < pageBytes) {
+      const found = await walk.next()
+      if (found === undefined) break
+      const { key, entry } = found
+      const group = groupOf(key, grouping)
+      if (group !== undefined) walk.skipTo(prefixEnd(group))
+      objects.push(
+        group === undefined
+          ? { name: key.toString(), attributes: attributesOf(entry, { wantXattrs }) }
+          : { name: group.toString() },
+      )
+      sizeBytes += fixedBytes + key.length + ((entry.owner?.length ?? 0) + (entry.ownerGroup?.length ?? 0)) * 4
+      if (wantXattrs) for (const { name, value } of entry.xattrs ?? []) sizeBytes += name.length * 4 + value.length
+    }
+    return { objects, cursor: walk.isOver ? undefined : walk.from }
+  })
+}
+
+interface Grouping {
+  readonly prefix: Buffer
+  /** Empty: none. */
+  readonly delimiter: Buffer
+}
+
+/** What all keys of the group begin with that `key` is in. */
+function groupOf(key: Buffer, { prefix, delimiter }: Grouping): Buffer | undefined {
+  const at = delimiter.length === 0 ? -1 : key.indexOf(delimiter, prefix.length)
+  return at === -1 ? undefined : key.subarray(0, at + delimiter.length)
+}
+
+/** The place behind a key, or behind all of a group that was told by its name. */
+function placeAfter(after: Buffer, grouping: Grouping): Buffer {
+  if (after.length === 0) return after
+  const isInside = after.subarray(0, grouping.prefix.length).equals(grouping.prefix)
+  const isGroup = isInside && groupOf(after, grouping)?.length === after.length
+  return isGroup ? prefixEnd(after) : Buffer.concat([after, Buffer.from([0])])
+}
