@@ -22,6 +22,15 @@ export interface PlantedBug {
 
 const proofs = 'namespace/proofs.ts'
 
+/** Chunk files of a few kilobytes: the simulator's files are small. */
+const smallChunkFiles: readonly Edit[] = [
+  { file: 'base/limits.ts', find: '  chunkFileMinBytes: MiB,', replace: '  chunkFileMinBytes: 4096,' },
+]
+/** Chunks that go in pieces, on a connection of their own, so that it can break under them. */
+const streamedChunks: readonly Edit[] = [
+  { file: 'base/limits.ts', find: '  smallTransferBytes: 64 * KiB,', replace: '  smallTransferBytes: 512,' },
+]
+
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'ack-before-sync',
@@ -49,6 +58,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'directory-not-synced',
     what: 'a chunk file is acknowledged before its name is durable',
+    ground: smallChunkFiles,
     edits: [
       {
         file: 'store/chunk-commits.ts',
@@ -124,6 +134,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'reservation-leaked',
     what: 'a write that fails keeps its reservation',
+    ground: streamedChunks,
     edits: [
       {
         file: 'store/space-ledger.ts',
@@ -179,6 +190,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'buffer-returned-on-abort',
     what: 'a buffer is used again while the disk still writes it',
+    ground: smallChunkFiles,
     edits: [
       {
         file: 'store/chunk-file-writer.ts',
