@@ -105,6 +105,8 @@ export const limits = {
   eventsKept: 10_000,
   eventsQueued: 4096,
   eventsPerAnswer: 256,
+  /** Writes that found no place, kept to be explained. */
+  refusalsKept: 1024,
   /** Findings that one answer of fsck, and one report, can hold. */
   fsckFindings: 1024,
   locksPerSession: 1024,

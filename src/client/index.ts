@@ -15,7 +15,14 @@ export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export { objectPath } from '../base/object-path.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
-export type { FsckCounts, FsckFinding } from '../wire/methods/insight-methods.ts'
+export type {
+  FsckCounts,
+  FsckFinding,
+  GroupExplanation,
+  IfLostReport,
+  RefusalRecord,
+  ServerExplanation,
+} from '../wire/methods/insight-methods.ts'
 export type { ClusterEvent, EventKind } from '../wire/types/cluster-event.ts'
 export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 export type { ByteLedger, PendingReclaim } from './byte-ledger.ts'

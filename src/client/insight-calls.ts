@@ -1,15 +1,21 @@
 /** What the cluster says of itself, when asked: fsck, the byte ledger. Read only. @module */
-import type { ChunkId } from '../base/ids.ts'
+import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { getStatus } from '../wire/methods/cluster-methods.ts'
 import {
+  explainGroup,
+  explainRefusal,
+  explainServer,
   type FolderUse,
   type FsckCounts,
   type FsckFinding,
   fsckStep,
+  type GroupExplanation,
   getEvents,
   type LedgerSums,
   ledgerStep,
+  type RefusalRecord,
+  type ServerExplanation,
 } from '../wire/methods/insight-methods.ts'
 import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import { type ByteLedger, byteLedger } from './byte-ledger.ts'
@@ -47,6 +53,12 @@ export interface Insight {
   ledger(options?: CallOptions): Promise<ByteLedger>
   /** Events in order, as far as they go; with `follow` it goes on, and ends by its signal. */
   events(options?: EventOptions): AsyncGenerator<ClusterEvent, void, undefined>
+  /** Why a group's members are what they are, and what if one died now. @throws {AshlarError} `not-found` */
+  explainGroup(group: number, options?: CallOptions): Promise<GroupExplanation>
+  /** Why a server is in its state, and what depends on it. @throws {AshlarError} `not-found` */
+  explainServer(server: ServerId, options?: CallOptions): Promise<ServerExplanation>
+  /** A write that found no place: by the id in its error's `details.refusal`. @throws {AshlarError} `not-found` */
+  explainRefusal(id: string, options?: CallOptions): Promise<RefusalRecord>
 }
 
 /** A step reads up to 32 MiB on each of several servers before it looks at the clock. */
@@ -103,6 +115,18 @@ export class InsightCalls implements Insight {
       }
       more = value.events.length === limit
     }
+  }
+
+  async explainGroup(group: number, { signal }: CallOptions = {}): Promise<GroupExplanation> {
+    return (await this.#core.link.call(explainGroup, { group: group as GroupId }, { signal })).value.explanation
+  }
+
+  async explainServer(server: ServerId, { signal }: CallOptions = {}): Promise<ServerExplanation> {
+    return (await this.#core.link.call(explainServer, { server }, { signal })).value.explanation
+  }
+
+  async explainRefusal(id: string, { signal }: CallOptions = {}): Promise<RefusalRecord> {
+    return (await this.#core.link.call(explainRefusal, { id }, { signal })).value.refusal
   }
 
   async ledger({ signal }: CallOptions = {}): Promise<ByteLedger> {

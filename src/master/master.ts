@@ -33,6 +33,7 @@ import { answerDuties } from './duty-handlers.ts'
 import { EventLog } from './event-log.ts'
 import { eventWorker } from './event-worker.ts'
 import { expireStep, purgeStep } from './expiry.ts'
+import { answerExplain } from './explain-handlers.ts'
 import { answerFiles } from './file-handlers.ts'
 import { Fill } from './fill.ts'
 import { Gc } from './gc.ts'
@@ -48,6 +49,7 @@ import { NumberSource } from './number-source.ts'
 import { PausedDuties } from './paused-duties.ts'
 import { Reconcile } from './reconcile.ts'
 import { type KnownState, recordedLeader, tellDeleted } from './recorded-leader.ts'
+import { Refusals } from './refusals.ts'
 import { Repair } from './repair.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
@@ -212,10 +214,12 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     clusterTime,
   }
   answerSessions(context)
-  answerWrites(context)
+  const refusals = new Refusals({ clock: env.clock, prefix: `r${counterOf(leader.epoch)}` })
+  answerWrites(context, refusals)
   answerFiles(context)
   answerCluster(context, { status, nodes })
   answerDuties(context, { changes, paused, orders })
+  answerExplain(context, { changes, sizes, refusals })
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId

@@ -18,15 +18,18 @@ import {
 import { verifyReceipt } from '../wire/receipt.ts'
 import type { Receipt } from '../wire/types/extent.ts'
 import { type HandlerContext, passThrough } from './handlers.ts'
+import type { Refusals } from './refusals.ts'
 
 /** One allocation may fill at most this part of what its group has free, so that small servers fill evenly. */
 const shareOfFree = 1 / 8
 
-export function answerWrites(context: HandlerContext): void {
+export function answerWrites(context: HandlerContext, refusals: Refusals): void {
   const { service, namespace, chooser, tokens, workers } = context
   service.handle(allocate, async ({ session, path, count, chunkBytes, avoid }, { signal }) => {
     const policy = await namespace.resolvePolicy(path, { makeParents: true })
-    const { group, freeBytes } = await chooser.choose({ policy, chunkBytes, avoid }, signal)
+    const { group, freeBytes } = await chooser
+      .choose({ policy, chunkBytes, avoid }, signal)
+      .catch((error: unknown) => Promise.reject(refusals.named(error, { path, policy: policy.name, chunkBytes })))
     const allocation = await namespace.insertAllocation({
       session,
       group: group.id,

@@ -1,9 +1,11 @@
 /** Verbs by which the cluster explains itself, in the order that `ashlar help` shows. @module */
 import type { VerbRegistry } from '../verb-registry.ts'
 import { registerEventsVerb } from './events-verb.ts'
+import { registerExplainVerb } from './explain-verb.ts'
 import { registerFsckVerb } from './fsck-verb.ts'
 
 export function registerInsightVerbs(registry: VerbRegistry): void {
   registerFsckVerb(registry)
   registerEventsVerb(registry)
+  registerExplainVerb(registry)
 }

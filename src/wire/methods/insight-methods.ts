@@ -17,6 +17,7 @@ import type { ChunkId, GroupId, ServerId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import { method } from '../method.ts'
 import { clusterEvent } from '../types/cluster-event.ts'
+import { memberDuty, memberState, serverState } from '../types/cluster-map.ts'
 
 /** What fsck counted. Chunks once each, replicas where it says so. */
 export const fsckCounts = struct('fsck counts', 1, {
@@ -161,5 +162,117 @@ export const getEvents = method({
     /** The number of the newest event there is. */
     last: field(2, uint),
   }),
+  callers: ['client'],
+})
+
+const passedOver = struct('passed over', 1, {
+  server: field(1, hex<ServerId>(16)),
+  domain: field(2, text(256)),
+  reason: field(3, text(256)),
+})
+
+/** See `IfLost` in cluster/explain.ts. */
+const ifLost = struct('if lost', 1, {
+  server: field(1, hex<ServerId>(16)),
+  domain: field(2, text(256)),
+  groups: field(3, uint),
+  chunks: field(4, uint),
+  bytes: field(5, uint),
+  lostChunks: field(6, uint),
+  lastCopyChunks: field(7, uint),
+  writableGroups: field(8, uint),
+  target: optional(9, hex<ServerId>(16)),
+  begun: field(10, uint),
+  waiting: field(11, uint),
+  why: optional(12, text(1024)),
+})
+export type IfLostReport = Infer<typeof ifLost>
+
+const explainedMember = struct('explained member', 1, {
+  server: field(1, hex<ServerId>(16)),
+  domain: field(2, text(256)),
+  slot: field(3, uint),
+  /** In the group. */
+  state: field(4, memberState),
+  serverState: field(5, serverState),
+  /** Seen to hold everything since it last registered. */
+  proven: field(6, bool),
+  /** Why it is filling. */
+  duty: optional(7, memberDuty),
+  /** Its chunks of the group, as it says. */
+  chunks: field(8, uint),
+})
+
+export const groupExplanation = struct('group explanation', 1, {
+  group: field(1, id<GroupId>()),
+  policy: field(2, text(64)),
+  replicas: field(3, uint),
+  minReplicas: field(4, uint),
+  chunks: field(5, uint),
+  bytes: field(6, uint),
+  members: field(7, list(explainedMember, 64)),
+  passedOver: field(8, list(passedOver, 256)),
+  passedOverCount: field(9, uint),
+  /** For each member that takes writes: if it alone died now. */
+  ifLost: field(10, list(ifLost, 64)),
+})
+export type GroupExplanation = Infer<typeof groupExplanation>
+
+/** Why the members of a group are what they are. @throws {AshlarError} `not-found` */
+export const explainGroup = method({
+  number: 103,
+  name: 'explainGroup',
+  request: struct('explainGroup', 1, { group: field(1, id<GroupId>()) }),
+  response: struct('explainGroup response', 1, { explanation: field(1, groupExplanation) }),
+  callers: ['client'],
+})
+
+export const serverExplanation = struct('server explanation', 1, {
+  server: field(1, hex<ServerId>(16)),
+  domain: field(2, text(256)),
+  state: field(3, serverState),
+  /** Why it is in that state, in one sentence. */
+  why: field(4, text(1024)),
+  groupsIn: field(5, uint),
+  groupsFilling: field(6, uint),
+  groupsLeaving: field(7, uint),
+  /** Copies of groups that it has left. */
+  formerGroups: field(8, uint),
+  unprovenGroups: field(9, uint),
+  ifLost: field(10, ifLost),
+})
+export type ServerExplanation = Infer<typeof serverExplanation>
+
+/** Why a server is in its state, and what depends on it. @throws {AshlarError} `not-found` */
+export const explainServer = method({
+  number: 104,
+  name: 'explainServer',
+  request: struct('explainServer', 1, { server: field(1, hex<ServerId>(16)) }),
+  response: struct('explainServer response', 1, { explanation: field(1, serverExplanation) }),
+  callers: ['client'],
+})
+
+export const refusalRecord = struct('refusal record', 1, {
+  id: field(1, text(64)),
+  /** Wall clock of the master. */
+  atMs: field(2, uint),
+  code: field(3, text(64)),
+  what: field(4, text(limits.errorMessageBytes)),
+  path: field(5, text(limits.pathBytes)),
+  policy: field(6, text(64)),
+  chunkBytes: field(7, uint),
+  passedOver: field(8, list(passedOver, 256)),
+  passedOverCount: field(9, uint),
+  /** How often the same was refused since, without a record of its own. */
+  repeated: field(10, uint),
+})
+export type RefusalRecord = Infer<typeof refusalRecord>
+
+/** A write that found no place, by the id that its error named. @throws {AshlarError} `not-found` — too old, or of another master's time */
+export const explainRefusal = method({
+  number: 105,
+  name: 'explainRefusal',
+  request: struct('explainRefusal', 1, { id: field(1, text(64)) }),
+  response: struct('explainRefusal response', 1, { refusal: field(1, refusalRecord) }),
   callers: ['client'],
 })

@@ -1,0 +1,86 @@
+/** What `ashlar explain` says to people. @module */
+import { formatSize } from '../../base/sizes.ts'
+import type { GroupExplanation, IfLostReport, RefusalRecord, ServerExplanation } from '../../client/index.ts'
+
+const passedOverShown = 10
+
+export function describeGroup(explanation: GroupExplanation): readonly string[] {
+  const { group, policy, replicas, chunks, bytes, members, ifLost } = explanation
+  return [
+    `group ${group}: ${chunks} chunks, ${formatSize(bytes)}; ${policy} wants ${replicas} servers in distinct failure domains`,
+    ...members.map((member) => {
+      const role =
+        member.state === 'in' ? 'a member' : `${member.state}${member.duty === undefined ? '' : ` for ${member.duty}`}`
+      const proof = member.proven ? 'seen to hold everything' : 'not yet seen to hold everything'
+      return `  ${short(member.server)} (${member.domain}) is ${role}, ${member.serverState}; ${proof}`
+    }),
+    ...passedOver(explanation),
+    ...ifLost.flatMap((lost) => describeLoss(lost, replicas)),
+  ]
+}
+
+export function describeServer({
+  server,
+  domain,
+  state,
+  why,
+  ifLost,
+  ...counts
+}: ServerExplanation): readonly string[] {
+  const { groupsIn, groupsFilling, groupsLeaving, formerGroups, unprovenGroups } = counts
+  return [
+    `${short(server)} (${domain}) is ${state}: ${why}`,
+    `  a member of ${groupsIn} groups, filling in ${groupsFilling}, leaving ${groupsLeaving}; ${unprovenGroups} not yet seen to be complete`,
+    ...(formerGroups > 0 ? [`  it still holds copies of ${formerGroups} groups that it has left`] : []),
+    ...describeLoss(ifLost, undefined),
+  ]
+}
+
+export function describeRefusal(refusal: RefusalRecord): readonly string[] {
+  const { id, atMs, code, what, path, policy, chunkBytes, repeated } = refusal
+  return [
+    `${id}: ${code} at ${new Date(atMs).toISOString()}${repeated > 0 ? `, and ${repeated} times since` : ''}`,
+    `  ${path} wanted room for ${formatSize(chunkBytes)} under ${policy}`,
+    `  ${what}`,
+    ...passedOver(refusal),
+  ]
+}
+
+function passedOver({
+  passedOver: servers,
+  passedOverCount,
+}: Pick<GroupExplanation, 'passedOver' | 'passedOverCount'>): readonly string[] {
+  const lines = servers
+    .slice(0, passedOverShown)
+    .map(({ server, domain, reason }) => `  passed over: ${short(server)} (${domain}): ${reason}`)
+  const others = passedOverCount - lines.length
+  return others > 0 ? [...lines, `  … and ${others} more`] : lines
+}
+
+function describeLoss(lost: IfLostReport, replicas: number | undefined): readonly string[] {
+  const { server, groups, chunks, bytes, lostChunks, lastCopyChunks, writableGroups, target, begun, waiting, why } =
+    lost
+  const of = replicas === undefined ? `${groups} groups, ${chunks} chunks (${formatSize(bytes)})` : `${chunks} chunks`
+  const reads =
+    lostChunks > 0
+      ? `${lostChunks} chunks could NOT be read until it returns`
+      : lastCopyChunks > 0
+        ? `all could be read, ${lastCopyChunks} from their last copy`
+        : 'all could be read'
+  const writes =
+    groups === 0 || writableGroups === groups
+      ? 'writes go on'
+      : `writes to ${groups - writableGroups} groups go elsewhere`
+  const first = target === undefined ? '' : `, first on ${short(target)}`
+  const repair =
+    waiting > 0
+      ? `repair of ${waiting} groups would wait: ${why ?? 'see "ashlar plan repair"'}`
+      : `repair would begin${first}`
+  return [
+    `  if ${short(server)} (${lost.domain}) died now: ${of} lose a replica; ${reads}; ${writes}; ${begun + waiting === 0 ? 'nothing to repair' : repair}`,
+  ]
+}
+
+function short(server: string): string {
+  return server.slice(0, 8)
+}
