@@ -150,16 +150,16 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
   const { headers } = request
   const date = headers.get('x-amz-date') ?? headers.get('date')
   const sentMs = parseSignedDate(date ?? '')
-  if (sentMs === undefined) {
+  if (sentMs === undefined || sentMs < 0) {
     throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
+  checkSkew(sentMs, options.wallMs())
   const key = findKey(accessKeyId, options.accounts)
   const isRight = isSignatureV2(signature, request, {
     secret: key.secretAccessKey,
     date: headers.has('x-amz-date') ? '' : (date as string),
   })
   if (!isRight) throw doesNotMatch(accessKeyId)
-  checkSkew(sentMs, options.wallMs())
   return { account: key.account, accessKeyId }
 }
 

@@ -41,8 +41,15 @@ const streaming = {
   'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { isSigned: false, hasTrailer: true },
 } as const
 
-/** @throws {S3Error} `InvalidArgument`, `InvalidRequest`, `InvalidDigest`, `MissingContentLength` */
-export function payloadOf(request: S3Request, authenticated: Authenticated): Payload {
+/**
+ * @param isAboutObject the checksum that the headers name is not of this body (a complete names the one of its object)
+ * @throws {S3Error} `InvalidArgument`, `InvalidRequest`, `InvalidDigest`, `MissingContentLength`
+ */
+export function payloadOf(
+  request: S3Request,
+  authenticated: Authenticated,
+  { isAboutObject = false }: { readonly isAboutObject?: boolean } = {},
+): Payload {
   const { headers } = request
   const hash = authenticated.payloadHash ?? headers.get('x-amz-content-sha256')
   const framing = framingOf(request, hash, authenticated)
@@ -51,7 +58,7 @@ export function payloadOf(request: S3Request, authenticated: Authenticated): Pay
     declaredLength: framing === undefined ? contentLength(request) : decodedLength(request, hash),
     sha256: framing === undefined ? sha256Of(hash) : undefined,
     md5: md5Of(headers.get('content-md5')),
-    checksum: checksumOf(request),
+    checksum: isAboutObject ? undefined : checksumOf(request),
   }
 }
 

@@ -11,9 +11,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
 import { Limiter } from '../../../env/waiting.ts'
-import { type Authenticated, authenticate } from '../auth/authenticate.ts'
+import { authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
-import { payloadOf } from '../body/payload.ts'
+import { type Payload, payloadOf } from '../body/payload.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
@@ -102,7 +102,12 @@ async function answerRequest(exchange: Exchange): Promise<S3Answer> {
   const sourceIp = exchange.incoming.socket.remoteAddress ?? ''
   const call: S3Call = {
     ...{ services, request, operation, caller, requestId, sourceIp, signal },
-    openBody: (maxBytes) => openBody(exchange, caller, maxBytes),
+    openBody: (maxBytes) =>
+      openBody(
+        exchange,
+        payloadOf(request, caller, { isAboutObject: operation === 'CompleteMultipartUpload' }),
+        maxBytes,
+      ),
   }
   return await run(operation, call, exchange.response)
 }
@@ -170,12 +175,12 @@ const aboutObjects = /^(?:GetObject|HeadObject|PutObjectAcl|PutObjectTagging|Del
 
 function openBody(
   { incoming, response, request, memory, options, signal }: Exchange,
-  caller: Authenticated,
+  payload: Payload,
   maxBytes: number,
 ): BodyReader {
   const body = new BodyReader(incoming.iterator({ destroyOnReturn: false }), {
     clock: options.services.env.clock,
-    payload: payloadOf(request, caller),
+    payload,
     maxBytes,
     maxChunkBytes: limits.s3ChunkBytes,
     hold: async (sizeBytes) => {

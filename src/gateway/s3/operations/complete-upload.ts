@@ -101,19 +101,22 @@ function listedParts(root: XmlElement): ListedPart[] {
   const parts = root.all('Part')
   if (root.name !== 'CompleteMultipartUpload' || parts.length === 0 || parts.length > mostParts) throw malformedXml()
   let before = 0
-  return parts.map((part) => {
+  const listed = new Map<number, ListedPart>()
+  for (const part of parts) {
     const number = Number(part.textOf('PartNumber')?.trim() || Number.NaN)
     const eTag = part.textOf('ETag')?.trim()
     if (!Number.isInteger(number) || number < 1 || number > mostParts || eTag === undefined) throw malformedXml()
-    if (number <= before) {
+    if (number < before) {
       throw new S3Error(
         'InvalidPartOrder',
         'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
       )
     }
     before = number
-    return { number, eTag: eTag.replace(/^"(.*)"$/, '$1'), checksum: listedChecksum(part) }
-  })
+    // Of a part that is listed twice, the last word counts.
+    listed.set(number, { number, eTag: eTag.replace(/^"(.*)"$/, '$1'), checksum: listedChecksum(part) })
+  }
+  return [...listed.values()]
 }
 
 function listedChecksum(part: XmlElement): ListedPart['checksum'] {
@@ -140,15 +143,8 @@ function chooseParts(
     const part = parts.get(number)
     if (part?.info.record.eTag !== eTag) throw invalidPart(upload, number, eTag)
     const stored = part.info.record.checksum
-    const isComposite = upload.checksum?.type === 'COMPOSITE'
     if (checksum !== undefined && stored?.algorithm === checksum.algorithm && stored.value !== checksum.value) {
       throw new S3Error('BadDigest', `The ${checksum.algorithm} of part ${number} is not the one that was computed.`)
-    }
-    if (isComposite && checksum === undefined) {
-      throw new S3Error(
-        'InvalidRequest',
-        `The upload was created using a ${upload.checksum?.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`,
-      )
     }
     if (index < listed.length - 1 && part.info.stats.size < services.partMinBytes) {
       throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {

@@ -42,7 +42,8 @@ export async function listObjects(call: BucketCall): Promise<S3Answer> {
     xmlDocument(
       'ListBucketResult',
       leaf('Name', call.bucket.name),
-      leaf('Prefix', encode(asked.prefix)),
+      // As it was sent: clients decode everything else.
+      leaf('Prefix', asked.prefix),
       leaf('Marker', encode(marker)),
       leaf('MaxKeys', asked.maxKeys),
       asked.delimiter === '' ? undefined : leaf('Delimiter', encode(asked.delimiter)),

@@ -20,7 +20,8 @@ async function existing(call: ObjectCall): Promise<ObjectInfo> {
 }
 
 export async function getObjectTagging(call: ObjectCall): Promise<S3Answer> {
-  return tagsAnswer((await existing(call)).tags)
+  const { tags } = await existing(call)
+  return tagsAnswer(Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
 export async function putObjectTagging(call: ObjectCall): Promise<S3Answer> {

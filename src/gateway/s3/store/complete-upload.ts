@@ -37,7 +37,7 @@ export async function completeUpload(
   const completing = `${folder}/completing`
   const before = await readParts(client, `${folder}/parts`, signal)
   // Refused before anything was changed: the upload stays as it is.
-  if (before !== undefined) choose(before)
+  if (before !== undefined) recordOf(choose(before))
   await freezeParts(client, folder, signal)
   const frozen = (await readParts(client, completing, signal)) ?? new Map<number, StoredPart>()
   const plan =
