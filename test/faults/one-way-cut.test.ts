@@ -74,7 +74,7 @@ test(
 test(
   'a chunk server that no longer hears the master is dead for placement, is read from, and comes back whole',
   {
-    skip: needs([]),
+    skip: whyNotLong() || needs([]),
   },
   () => throughProxy('inwards'),
 )
