@@ -1,9 +1,12 @@
 /** What the cluster says of itself, held against the disks of real processes. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { chunkServerMetrics, masterMetrics } from '../../src/cli/metrics/metric-table.ts'
-import { eventually, run, type ServerProcess, TemporaryFolder, upTemp } from './cli-process.ts'
+import { eventually, run, type ServerProcess, start, TemporaryFolder, upTemp } from './cli-process.ts'
 
 let cluster: ServerProcess
 let folder: TemporaryFolder
@@ -154,4 +157,19 @@ test('explain says why a file lies where it does, and what the death of a server
   assert.match((await ashlar('explain', 'server', node.id.slice(0, 8))).stdout, /is up: its heartbeats come/)
   assert.equal((await ashlar('explain', 'group', '99999')).exitCode, 3)
   assert.equal((await ashlar('explain', 'weather')).exitCode, 2)
+})
+
+test('status --watch goes on until it is told to stop, and says so in each line', async () => {
+  const child = start(['status', '--watch', '--json'], { cluster: cluster.cluster })
+  const lines = createInterface({ input: child.stdout as Readable })
+  const seen: { problems: unknown[]; status: { files: number } }[] = []
+  for await (const line of lines) {
+    seen.push(JSON.parse(line))
+    if (seen.length === 2) break
+  }
+  child.kill('SIGINT')
+  const [exitCode] = await once(child, 'close')
+  assert.equal(exitCode, 0)
+  assert.deepEqual(seen[1]?.problems, [])
+  assert.equal(seen[1]?.status.files, 1)
 })

@@ -1,11 +1,13 @@
 /** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
-import type { ClusterStatus, NodeStatus, WorkReport } from '../../client/index.ts'
+import type { NodeStatus } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { describeLedger } from './describe-ledger.ts'
+import { describeStatus } from './describe-status.ts'
 import { addVerb } from './verb.ts'
+import { watchStatus } from './watch-status.ts'
 
 export function registerClusterVerbs(registry: VerbRegistry): void {
   addVerb(registry, {
@@ -50,29 +52,21 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
     },
   })
 
-  addVerb(registry, {
+  addVerb<{ readonly watch?: boolean }>(registry, {
     usage: 'status',
     summary: 'show the whole cluster in one look',
-    examples: ['status', 'status --json'],
-    run: async ({ client, output, signal }) => {
+    flags: [
+      [
+        '--watch',
+        'one screen, new every second, until Ctrl-C: what it does now, how fast, how long yet, what is wrong',
+      ],
+    ],
+    examples: ['status', 'status --watch', 'status --json'],
+    run: async ({ client, output, options, signal }) => {
+      if (options.watch === true) return await watchStatus({ client, output, signal })
       const status = await client.status({ signal })
       output.object(status)
-      for (const line of [
-        `cluster    ${status.clusterId}, up for ${formatDuration(status.uptimeMs)}, version ${status.version}`,
-        `servers    ${status.serversUp} of ${status.servers} up, ${status.groups} groups, policy ${status.defaultPolicy}`,
-        `files      ${status.files}, ${formatSize(status.lengthBytes)}`,
-        `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
-        `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
-        `health     ${healthOf(status)}`,
-        ...(status.work ?? []).flatMap(describeWork),
-        ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
-        ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
-        ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
-        ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
-        ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
-      ]) {
-        output.line(line)
-      }
+      for (const line of describeStatus(status)) output.line(line)
     },
   })
 
@@ -157,35 +151,4 @@ function noteOf({ quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, mainten
   if (quarantinedChunks > 0) notes.push(`${quarantinedChunks} in quarantine`)
   if (refusal !== undefined) notes.push(refusal)
   return notes.join('; ')
-}
-
-/** In one sentence: what is short, and what is done about it. */
-function healthOf(status: ClusterStatus): string {
-  const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded } = status
-  const { serversMissed = servers - serversUp, work = [] } = status
-  const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
-  if (underReplicatedChunks > 0) {
-    const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state === 'working')
-    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${isRepairing ? 'under way' : 'queued'}`)
-  }
-  if (serversMissed > 0) {
-    parts.push(`${serversMissed} of ${servers} servers are away, and with them a replica of what they hold`)
-  }
-  if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
-  const replaced = servers - serversUp - serversMissed
-  if (replaced > 0) parts.push(`${replaced} of ${servers} servers are away and missed by no chunk`)
-  return parts.join('; ')
-}
-
-function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...left }: WorkReport): readonly string[] {
-  if (state === 'idle') return []
-  const counts = `${groupsUnderWay} groups under way, ${groupsWaiting} wait; ${left.chunksLeft} chunks, ${formatSize(left.bytesLeft)} left`
-  const rate = left.bytesPerSecond > 0 ? `, ${formatSize(left.bytesPerSecond)}/s` : ''
-  const time = left.timeLeftMs === undefined ? '' : `, about ${formatDuration(left.timeLeftMs)} yet`
-  const reason = groupsWaiting > 0 && left.reason !== undefined ? ` (${left.reason})` : ''
-  return [`${duty.padEnd(11)}${state}: ${counts}${rate}${time}${reason}`]
-}
-
-function describeHoldOff(holdOffMs: number): string {
-  return `many servers fell silent together: what can wait is repaired in ${formatDuration(holdOffMs)}, nothing is deleted`
 }

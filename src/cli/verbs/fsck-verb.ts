@@ -46,7 +46,7 @@ function describe({ counts, findings, isClean }: FsckReport, plan: DutyPlan | un
     `orphans ${counts.orphans}, in quarantine ${counts.quarantined}, surplus ${counts.surplus}`,
     ...found,
     ...(findings.length > findingsShown ? [`… ${findings.length - findingsShown} more: see --json`] : []),
-    ...(plan === undefined ? [] : describePlan(plan)),
+    ...(plan === undefined || isClean ? [] : describePlan(plan)),
     isClean ? 'clean: every chunk is there, right, and as often as it should be' : 'NOT clean',
   ]
 }

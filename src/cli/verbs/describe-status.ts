@@ -1,0 +1,52 @@
+/** `ashlar status` for people: the cluster in a few lines, its health in one sentence. @module */
+import { formatDuration, formatSize } from '../../base/sizes.ts'
+import type { ClusterStatus, WorkReport } from '../../client/index.ts'
+
+export function describeStatus(status: ClusterStatus): readonly string[] {
+  return [
+    `cluster    ${status.clusterId}, up for ${formatDuration(status.uptimeMs)}, version ${status.version}`,
+    `servers    ${status.serversUp} of ${status.servers} up, ${status.groups} groups, policy ${status.defaultPolicy}`,
+    `files      ${status.files}, ${formatSize(status.lengthBytes)}`,
+    `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
+    `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
+    `health     ${healthOf(status)}`,
+    ...(status.work ?? []).flatMap(describeWork),
+    ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
+    ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+    ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
+    ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
+    ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
+  ]
+}
+
+/** In one sentence: what is short, and what is done about it. */
+export function healthOf(status: ClusterStatus): string {
+  const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded } = status
+  const { serversMissed = servers - serversUp, work = [] } = status
+  const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
+  if (underReplicatedChunks > 0) {
+    const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state === 'working')
+    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${isRepairing ? 'under way' : 'queued'}`)
+  }
+  if (serversMissed > 0) {
+    const loss = underReplicatedChunks > 0 ? '' : ', and with them a replica of what they hold'
+    parts.push(`${serversMissed} of ${servers} servers are away${loss}`)
+  }
+  if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
+  const replaced = servers - serversUp - serversMissed
+  if (replaced > 0) parts.push(`${replaced} of ${servers} servers are away, and all they held is on others`)
+  return parts.join('; ')
+}
+
+export function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...left }: WorkReport): readonly string[] {
+  if (state === 'idle') return []
+  const counts = `${groupsUnderWay} groups under way, ${groupsWaiting} wait; ${left.chunksLeft} chunks, ${formatSize(left.bytesLeft)} left`
+  const rate = left.bytesPerSecond > 0 ? `, ${formatSize(left.bytesPerSecond)}/s` : ''
+  const time = left.timeLeftMs === undefined ? '' : `, about ${formatDuration(left.timeLeftMs)} yet`
+  const reason = groupsWaiting > 0 && left.reason !== undefined ? ` (${left.reason})` : ''
+  return [`${duty.padEnd(11)}${state}: ${counts}${rate}${time}${reason}`]
+}
+
+export function describeHoldOff(holdOffMs: number): string {
+  return `many servers fell silent together: what can wait is repaired in ${formatDuration(holdOffMs)}, nothing is deleted`
+}
