@@ -14,7 +14,7 @@ import type { SimCluster } from './script.ts'
 export const keysDirectory = '/k'
 const treeDirectory = '/t'
 
-const names = ['a', 'b', 'ab', 'ä ö'] as const
+const names = ['a', 'ab', 'b', 'ä ö'] as const
 const firstAtMs = 200
 
 /** How often each kind is drawn, where a seed has it at all. */

@@ -294,12 +294,12 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'numbers-given-twice',
-    what: 'a block of numbers overlaps the one before',
+    what: 'a new master issues numbers that its predecessor gave out',
     edits: [
       {
         file: 'namespace/numbers.ts',
         find: '    tx.put(issuedKey, numberRow.encode({ value: end }))',
-        replace: '    tx.put(issuedKey, numberRow.encode({ value: (end - 100) as Rising }))',
+        replace: '    tx.put(issuedKey, numberRow.encode({ value: (first + 1) as Rising }))',
       },
     ],
   },
