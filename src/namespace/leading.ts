@@ -19,6 +19,7 @@ import { purgeStep } from './purge.ts'
 import * as repairs from './repairs.ts'
 import { endStep, markEnded } from './sessions.ts'
 
+/** Also for what lets servers come back and groups be repaired, which a full disk must not stop (small rows, rewritten in place). */
 const freesRoom: TransactOptions = { freesRoom: true }
 
 export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
@@ -39,10 +40,10 @@ export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
   return {
     epoch,
     putGroup: (record) => change((changing) => mapRows.putGroup(changing, record)),
-    replaceMember: (replacement) => change((changing) => replaceInGroup(changing, replacement)),
-    settleMember: (settlement) => change((changing) => settleInGroup(changing, settlement)),
+    replaceMember: (replacement) => change((changing) => replaceInGroup(changing, replacement), freesRoom),
+    settleMember: (settlement) => change((changing) => settleInGroup(changing, settlement), freesRoom),
     removeGroup: (group) => change((changing) => mapRows.removeGroup(changing, group)),
-    putServer: (record) => change((changing) => mapRows.putServer(changing, record)),
+    putServer: (record) => change((changing) => mapRows.putServer(changing, record), freesRoom),
     removeServer: (server) => change((changing) => mapRows.removeServer(changing, server)),
     raiseMapVersion: () => change(async (changing) => mapRows.raiseMapVersion(changing)),
     putSetting: (name, value) => change(async ({ tx }) => tx.put(recordKey('setting', name), Buffer.from(value))),

@@ -27,7 +27,6 @@ test(
   'a server that lost chunks comes back, and has them again, while the master has no free block either',
   {
     skip: whyNotLong() || whyNoArena(needs),
-    todo: 'a registration writes a row, which a full disk refuses: putServer in namespace/leading.ts is to use the reserve',
   },
   () => repairsFrom([master, 'chunkserver-1', 'chunkserver-3']),
 )
