@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
@@ -79,7 +82,7 @@ test('df --ledger adds up to du -B1 of all data folders, and says what is live, 
   assert.ok((returned['totalBytes'] as number) < (full['totalBytes'] as number), 'the disks got it back')
 })
 
-test('fsck is clean, and ends with 1 while a chunk server is dead and not repaired', async () => {
+test('fsck is clean when all is well', async () => {
   const report = await json('fsck', '--verify')
   assert.deepEqual([report.files, report.verified], [1, 3 * report.chunks])
   assert.deepEqual(
@@ -173,3 +176,41 @@ test('status --watch goes on until it is told to stop, and says so in each line'
   assert.deepEqual(seen[1]?.problems, [])
   assert.equal(seen[1]?.status.files, 1)
 })
+
+test('fsck sees a flipped byte and a dead server, ends with 1, and with 0 once both are repaired', async () => {
+  const args = ['--no-restart', '--chunk-servers', '4', '--dead-after', '2s']
+  await using up = await upTemp(args)
+  const options = { cluster: up.cluster }
+  const fsck = async (...more: string[]) => {
+    const { exitCode, stdout } = await run(['fsck', ...more, '--json'], options)
+    return { exitCode, report: JSON.parse(stdout) }
+  }
+  await run(['put', '-', '/f'], { ...options, input: Buffer.alloc(2 * 2 ** 20, 7) })
+  const holders = up.ready.processes.flatMap(({ role, pid, data }) => {
+    const file = role === 'chunkserver' ? chunkFileIn(join(data, 'chunks')) : undefined
+    return file === undefined ? [] : [{ pid, file }]
+  })
+  assert.equal(holders.length, 3)
+  const [flipped, killed] = holders as [(typeof holders)[0], (typeof holders)[0]]
+
+  const handle = await open(flipped.file, 'r+')
+  await handle.write(Buffer.from([8]), 0, 1, 1000)
+  await handle.close()
+  assert.equal((await fsck()).exitCode, 0, 'digests cannot see it')
+  const found = await fsck('--verify')
+  assert.equal(found.exitCode, 1)
+  assert.deepEqual([found.report.corrupt, found.report.underReplicated, found.report.missing], [1, 1, 0])
+  await eventually('its repair', async () => (await fsck('--verify')).exitCode === 0)
+  assert.equal((await fsck()).report.quarantined, 1, 'it is kept')
+
+  process.kill(killed.pid, 'SIGKILL')
+  await eventually('the death to be seen', async () => (await fsck()).exitCode === 1)
+  await eventually('repair on the fourth server', async () => (await fsck()).exitCode === 0)
+  const nodes = JSON.parse((await run(['nodes', '--json'], options)).stdout) as { state: string }[]
+  assert.equal(nodes.filter(({ state }) => state === 'dead').length, 1)
+})
+
+function chunkFileIn(folder: string): string | undefined {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return entries[0] && join(entries[0].parentPath, entries[0].name)
+}
