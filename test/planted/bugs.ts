@@ -222,8 +222,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'client/namespace-calls.ts',
-        find: "      after = last.attributes.kind === 'directory' ? `",
-        replace: '      after = last.name.length > 0 ? last.name : `',
+        find: '      const next = value.next ?? (',
+        replace: '      const next = last?.name ?? value.next ?? (',
       },
     ],
   },
