@@ -36,8 +36,8 @@ interface Filling {
 }
 
 /** Each holds a page's list of chunks in memory. */
-const groupsPerSlice = 32
-const sliceMs = 5_000
+const groupsAtOnce = 32
+const sliceMs = 3_000
 /** Passes over one group in a slice: the first copies, the second finds nothing left. */
 const passesPerSlice = 4
 const urgency: Readonly<Record<MemberDuty, number>> = { repair: 0, drain: 1, rebalance: 2 }
@@ -62,13 +62,16 @@ export class Fill {
     const overMs = env.clock.monotonicMs() + sliceMs
     const isOver = () => env.clock.monotonicMs() >= overMs
     const settlements: Settlement[] = []
-    await Promise.all(
-      fillings.map(async (filling) => {
+    let next = 0
+    const lane = async () => {
+      while (next < fillings.length && !isOver() && !signal.aborted) {
+        const filling = fillings[next++] as Filling
         if (await this.#fill(filling, { isOver, signal })) {
           settlements.push({ group: filling.group.id, epoch: filling.group.epoch, joined: filling.server })
         }
-      }),
-    )
+      }
+    }
+    await Promise.all(Array.from({ length: groupsAtOnce }, lane))
     if (signal.aborted) return 'idle'
     const { changed, refused } = await map.settleMembers(settlements)
     for (const group of changed) env.log.info('a member holds everything and counts from now on', { group: group.id })
@@ -99,7 +102,6 @@ export class Fill {
           a.survivors - b.survivors ||
           a.group.id - b.group.id,
       )
-      .slice(0, groupsPerSlice)
   }
 
   /** @returns whether the member was seen to hold everything */

@@ -1,5 +1,5 @@
 /** The whole cluster in one look: sums over what servers reported, and the counters of the metadata. @module */
-import type { ClusterId, ServerId } from '../base/ids.ts'
+import type { ClusterId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Namespace } from '../namespace/namespace.ts'
@@ -64,15 +64,11 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     readOnly: options.kv.isReadOnly,
     restoreNeeded: options.lostFuture.sentence,
     work: reportWork(options.work),
-    serversMissed: nodes.filter(({ id }) => registry.peerOf(id) === undefined && isCounted(id, map)).length,
+    serversMissed: nodes.filter(
+      ({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0,
+    ).length,
     holdOffMs: options.work.changes.massLoss()?.leftMs,
   }
-}
-
-function isCounted(server: ServerId, map: CurrentMap): boolean {
-  return map.index
-    .groupsOfServer(server)
-    .some(({ members }) => members.some((member) => member.server === server && member.state === 'in'))
 }
 
 /** Each chunk server, with what its drain or maintenance has left. */

@@ -54,7 +54,7 @@ export const clusterStatus = struct('cluster status', 1, {
   work: optional(41, list(workReport, 16)),
   /** Many servers fell silent together: what can wait is not repaired for so long yet, and nothing is deleted. */
   holdOffMs: optional(42, uint),
-  /** Servers that do not answer, and of which some group still counts a replica. */
+  /** Servers that do not answer, and whose replicas are not all on others yet. */
   serversMissed: optional(43, uint),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
