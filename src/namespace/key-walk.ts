@@ -79,7 +79,7 @@ export class KeyWalk {
       else if (level.at < level.rows.length) {
         const found = this.#take(level)
         if (found !== undefined) return found
-      } else if (level.isComplete) this.#leave(level)
+      } else if (level.isComplete) this.#levels.pop()
       else if (this.#readsLeft === 0) return undefined
       else await this.#read(level)
     }
@@ -111,11 +111,6 @@ export class KeyWalk {
     if (!isDirectory) return { key, entry }
     this.#levels.push(levelOf(entry.inode as InodeId, key))
     return undefined
-  }
-
-  #leave({ path }: Level): void {
-    this.#levels.pop()
-    if (path.length > 0) this.#rise(prefixEnd(path))
   }
 
   async #read(level: Level): Promise<void> {
