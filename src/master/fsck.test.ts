@@ -82,6 +82,14 @@ test('fsck() with verify reads what looks right', async () => {
   assert.deepEqual([counts.corrupt, counts.underReplicated, counts.missing], [1, 1, 0])
 })
 
+// Planted: an absence counts at the first look.
+test('fsck() looks twice before it calls a replica absent', async () => {
+  const { cluster, chunks } = await withFiles(2)
+  await using _ = cluster
+  for (const server of cluster.servers) server.unlisted.add(chunks[0] as ChunkId)
+  assert.deepEqual((await fsck(cluster, { verify: true })).findings, [])
+})
+
 test('fsck() calls what nobody within reach holds missing, and names the files', async () => {
   const { cluster, chunks } = await withFiles(3)
   await using _ = cluster

@@ -45,6 +45,8 @@ export class FakeChunkServer {
   readonly orders: Order[] = []
   /** Chunks that turn out wrong only when they are read whole. */
   readonly rotten = new Set<ChunkId>()
+  /** Chunks that the next list leaves out, as one that was taken before they were written. */
+  readonly unlisted = new Set<ChunkId>()
   /** Orders that change something fail while this is set. */
   orderFailure: AshlarError | undefined
   /** It signs for other bytes than it holds. */
@@ -197,7 +199,8 @@ export class FakeChunkServer {
     })
     service.handle(chunkMethods.listPage, async ({ group, page }) => {
       const ids = [...this.chunks.keys()].filter((id) => groupOf(id) === group && pageOf(id) === page).sort()
-      return { value: { chunks: ids.map((id) => this.#facts(id)) } }
+      const listed = ids.filter((id) => !this.unlisted.delete(id))
+      return { value: { chunks: listed.map((id) => this.#facts(id)) } }
     })
     signal.addEventListener('abort', () => this.#peer?.close(), { once: true })
     return service
