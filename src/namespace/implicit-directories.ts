@@ -16,18 +16,24 @@ import { type Entry, entryRow, inodeRow, readRow, walkDepth } from './rows.ts'
 
 const jobsPerStep = 16
 const levelsPerJob = 32
-/** Ranges that are read before a directory is taken to hold something: the rest is pruned from below. */
-const rangesLooked = 64
+/**
+ * Ranges that are read before a directory is taken to hold something: the rest is pruned from below. Whoever removes a
+ * directory just emptied as a bucket must not be told that it is not empty, and waits a little longer.
+ */
+const rangesToShow = 64
+const rangesToRemove = 4096
 const rowsLooked = 16
 
 /** Whether a directory is there only because objects were below it. */
 export async function isHollow(tx: Transaction, entry: Entry): Promise<boolean> {
-  return isPassing(entry) && entry.inode !== undefined && !(await holdsAny(tx, entry.inode, entryPrefix(entry.inode)))
+  const { inode } = entry
+  if (!isPassing(entry) || inode === undefined) return false
+  return !(await holdsAny(tx, { inode, start: entryPrefix(inode) }, rangesToShow))
 }
 
 /** Whether a directory holds nothing but its own entry with the empty name; later creates in it conflict. */
 export async function isEmpty(tx: Transaction, inode: InodeId): Promise<boolean> {
-  return !(await holdsAny(tx, inode, after(entryKey(inode, ''))))
+  return !(await holdsAny(tx, { inode, start: after(entryKey(inode, '')) }, rangesToRemove))
 }
 
 /** An entry left this directory, not to be followed by another one of its name. */
@@ -85,9 +91,13 @@ async function isInTree(tx: Transaction, inode: InodeId): Promise<boolean> {
 }
 
 /** Any file, or any directory that stays by itself, at or behind `start`. Bounded: in doubt, yes. */
-async function holdsAny(tx: Transaction, inode: InodeId, start: Buffer): Promise<boolean> {
-  const open = [{ inode, start }]
-  for (let looked = 0; looked < rangesLooked; looked++) {
+async function holdsAny(
+  tx: Transaction,
+  first: { readonly inode: InodeId; readonly start: Buffer },
+  ranges: number,
+): Promise<boolean> {
+  const open = [first]
+  for (let looked = 0; looked < ranges; looked++) {
     const next = open.pop()
     if (next === undefined) return false
     const end = prefixEnd(entryPrefix(next.inode))

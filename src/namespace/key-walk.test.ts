@@ -23,7 +23,11 @@ async function openBucket(): Promise<Bucket> {
   return { client, inode, put }
 }
 
-function walking<T>({ client, inode }: Bucket, options: KeyWalkOptions, use: (walk: KeyWalk) => Promise<T>): Promise<T> {
+function walking<T>(
+  { client, inode }: Bucket,
+  options: KeyWalkOptions,
+  use: (walk: KeyWalk) => Promise<T>,
+): Promise<T> {
   return client.master.context.kv.transact((tx) => use(new KeyWalk(tx, inode, options)))
 }
 

@@ -196,6 +196,17 @@ test('a directory that lost all its objects shows nowhere and is in nobody’s w
   assert.equal((await master.namespace.totals()).directories, 1)
 })
 
+test('a bucket is empty once its last object went, however many directories they were in', async () => {
+  const { master, client } = await withBucket()
+  const keys = Array.from({ length: 300 }, (_, index) => `${index}/deep/${index}`)
+  for (const key of keys) await client.put(inBucket(key))
+  for (const key of keys) await client.remove(inBucket(key))
+  await client.remove('/b')
+  assert.deepEqual(await client.names('/'), [])
+  await master.purgeAll()
+  await checkObjects(master)
+})
+
 test('a page of a directory that begins with hidden ones goes on behind them', async () => {
   const { client } = await withBucket()
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
