@@ -8,7 +8,7 @@ import type { BucketCall, ObjectCall } from '../door/s3-call.ts'
 import { checkDelete, type DeleteConditions, deleteConditionsOf } from '../rules/conditions.ts'
 import { checkObjectKey } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { bucketPath, isStorableKey, objectPath } from '../store/object-path.ts'
+import { objectPath } from '../store/object-path.ts'
 import { conditionTarget, findObject, isAbsence } from '../store/objects.ts'
 import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
@@ -91,7 +91,6 @@ async function removeKey(
   }: { readonly key: string; readonly versionId: string | undefined; readonly conditions: DeleteConditions },
 ): Promise<void> {
   checkVersion(versionId, key)
-  if (!isStorableKey(key)) return
   const { client } = services
   const path = objectPath(bucket.name, key)
   const isConditional = Object.keys(conditions).length > 0
@@ -113,26 +112,4 @@ async function removeKey(
       if (!isAshlarError(error, 'changed') || attempt === maxAttempts) throw error
     }
   }
-  await pruneParents(client, path, { bucket: bucket.name, signal })
-}
-
-/** Directories that S3 made for keys go with the last of them: otherwise `a` could not be a key where `a/b` once was. */
-async function pruneParents(
-  client: BucketCall['services']['client'],
-  path: string,
-  { bucket, signal }: { readonly bucket: string; readonly signal: AbortSignal },
-): Promise<void> {
-  const top = bucketPath(bucket)
-  for (let parent = parentOf(path); parent !== top; parent = parentOf(parent)) {
-    try {
-      await client.rmdir(parent, { signal })
-    } catch (error) {
-      if (isAshlarError(error, 'not-empty', 'not-found', 'not-a-directory')) return
-      throw error
-    }
-  }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
 }

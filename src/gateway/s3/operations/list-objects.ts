@@ -1,16 +1,14 @@
 /**
  * ListObjects, its second version, and ListObjectVersions of a bucket without versions (each object is its own version, `null`).
  *
- * A page is what is left of the walk after the marker, so paging goes on rightly whatever was written meanwhile. What is
- * looked at is bounded by `max-keys` where the delimiter is `/` or none; another one reads over the keys that it groups.
+ * A page is what the tree has behind the marker, so paging goes on rightly whatever was written meanwhile.
  * @module
  */
+import type { ListedObject } from '../../../client/index.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
-import { type WalkedItem, walkKeys } from '../store/key-walk.ts'
-import { bucketPath } from '../store/object-path.ts'
 import { objectInfo } from '../store/object-record.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
@@ -18,7 +16,7 @@ import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts
 const pageKeys = 1000
 
 interface Page {
-  readonly items: readonly WalkedItem[]
+  readonly items: readonly ListedObject[]
   readonly isTruncated: boolean
   /** The last item's key or prefix, where there is more. */
   readonly next: string | undefined
@@ -118,14 +116,14 @@ function pageRequestOf({ request }: BucketCall): Omit<PageRequest, 'after'> {
 }
 
 async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }: PageRequest): Promise<Page> {
-  const items: WalkedItem[] = []
+  const items: ListedObject[] = []
   if (maxKeys === 0) return { items, isTruncated: false, next: undefined }
-  const walked = walkKeys(call.services.client, bucketPath(call.bucket.name), {
-    ...{ prefix, after, groupBySlash: delimiter === '/', signal: call.signal },
+  const listed = call.services.client.listObjects(call.bucket.name, {
+    ...{ prefix, delimiter, after, signal: call.signal, xattrs: true },
     pageEntries: Math.min(pageKeys, maxKeys + 1),
   })
   let last: string | undefined
-  for await (const item of grouped(walked, { prefix, delimiter, after })) {
+  for await (const item of listed) {
     if (items.length === maxKeys) return { items, isTruncated: true, next: last }
     items.push(item)
     last = 'key' in item ? item.key : item.prefix
@@ -133,30 +131,9 @@ async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }:
   return { items, isTruncated: false, next: undefined }
 }
 
-/** Groups by delimiters that the walk does not know. */
-async function* grouped(
-  walked: AsyncIterable<WalkedItem>,
-  { prefix, delimiter, after }: { readonly prefix: string; readonly delimiter: string; readonly after: string },
-): AsyncGenerator<WalkedItem, void, undefined> {
-  if (delimiter === '' || delimiter === '/') return yield* walked
-  let group: string | undefined
-  for await (const item of walked) {
-    const key = 'key' in item ? item.key : item.prefix
-    const at = key.indexOf(delimiter, prefix.length)
-    if (at < 0) {
-      yield item
-      continue
-    }
-    const next = key.slice(0, at + delimiter.length)
-    if (next === group || next === after) continue
-    group = next
-    yield { prefix: next }
-  }
-}
-
 function contentsXml(
   { services }: BucketCall,
-  items: readonly WalkedItem[],
+  items: readonly ListedObject[],
   options: {
     readonly encode: (name: string) => string
     readonly withOwner: boolean
@@ -186,7 +163,7 @@ function contentsXml(
   )
 }
 
-function prefixesXml(items: readonly WalkedItem[], encode: (name: string) => string): Xml {
+function prefixesXml(items: readonly ListedObject[], encode: (name: string) => string): Xml {
   return xmlList(
     items.map((item) => ('key' in item ? undefined : element('CommonPrefixes', leaf('Prefix', encode(item.prefix))))),
   )

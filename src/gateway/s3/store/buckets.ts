@@ -6,7 +6,6 @@
 import { type AshlarClient, type FileStats, isAshlarError } from '../../../client/index.ts'
 import { isBucketName } from '../rules/bucket-name.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { hasKey } from './key-walk.ts'
 import { bucketPath } from './object-path.ts'
 import { uploadsFolder } from './uploads.ts'
 
@@ -91,7 +90,7 @@ export class Buckets {
 
   /** @throws {S3Error} `BucketNotEmpty`, `NoSuchBucket` */
   async remove(name: string, { signal }: CallOptions): Promise<void> {
-    if (await hasKey(this.#client, bucketPath(name), { signal })) throw notEmpty(name)
+    for await (const _ of this.#client.listObjects(name, { pageEntries: 1, signal })) throw notEmpty(name)
     try {
       await this.#prune(bucketPath(name), signal)
     } catch (error) {

@@ -2,7 +2,7 @@
 import { type AshlarClient, type FileHandle, isAshlarError } from '../../../client/index.ts'
 import type { ConditionTarget } from '../rules/conditions.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { isStorableKey, objectPath } from './object-path.ts'
+import { objectPath } from './object-path.ts'
 import { type ObjectInfo, objectInfo } from './object-record.ts'
 
 export interface ObjectPlace {
@@ -17,7 +17,6 @@ export async function findObject(
   client: AshlarClient,
   { bucket, key, signal }: ObjectPlace,
 ): Promise<ObjectInfo | undefined> {
-  if (!isStorableKey(key)) return undefined
   try {
     const stats = await client.stat(objectPath(bucket, key), { xattrs: true, signal })
     return stats.isFile() ? objectInfo(stats) : undefined
@@ -34,7 +33,6 @@ export interface OpenObject {
 
 /** One version, its bytes and its attributes. Whoever gets it closes the handle. */
 export async function openObject(client: AshlarClient, place: ObjectPlace): Promise<OpenObject | undefined> {
-  if (!isStorableKey(place.key)) return undefined
   const path = objectPath(place.bucket, place.key)
   for (let attempt = 1; attempt <= openAttempts; attempt++) {
     const [info, handle] = await Promise.all([findObject(client, place), openFile(client, path, place.signal)])
