@@ -63,8 +63,9 @@ export class StoreLayout {
   }
 
   /** @param name checked by `checkFact` */
-  fact(name: string): string {
-    return `${this.facts}/${name}`
+  /** The first is written first. */
+  factFiles(name: string): readonly string[] {
+    return [`${this.facts}/${name}`, `${this.facts}/${name}.copy`]
   }
 }
 
