@@ -119,7 +119,7 @@ export class CurrentMap {
     return await this.#changeGroups(settlements, (each) => this.#options.leader.settleMember(each))
   }
 
-  async #changeGroups<T>(
+  async #changeGroups<T extends { readonly group: GroupId }>(
     changes: readonly T[],
     change: (each: T) => Promise<Group | undefined>,
   ): Promise<GroupChanges> {
@@ -127,19 +127,34 @@ export class CurrentMap {
     return await this.#changes.run(async () => {
       const changed: Group[] = []
       const refused: AshlarError[] = []
-      for (let at = 0; at < changes.length; at += groupsPerWrite) {
-        const results = await Promise.allSettled(changes.slice(at, at + groupsPerWrite).map(change))
-        for (const result of results) {
+      const doubtful: GroupId[] = []
+      let failure: { readonly error: unknown } | undefined
+      for (let at = 0; at < changes.length && failure === undefined; at += groupsPerWrite) {
+        const batch = changes.slice(at, at + groupsPerWrite)
+        const results = await Promise.allSettled(batch.map(change))
+        for (const [position, result] of results.entries()) {
           if (result.status === 'fulfilled') {
             if (result.value !== undefined) changed.push(result.value)
-          } else if (isAshlarError(result.reason, 'stale-epoch', 'invalid-argument')) refused.push(result.reason)
-          else throw result.reason
+            continue
+          }
+          doubtful.push((batch[position] as T).group)
+          if (isAshlarError(result.reason, 'stale-epoch', 'invalid-argument')) refused.push(result.reason)
+          else failure ??= { error: result.reason }
         }
       }
       for (const group of changed) this.#groups.set(group.id, group)
-      if (changed.length > 0) await this.#refresh()
+      // Refused, or perhaps done without a word: the row knows.
+      for (const id of doubtful) await this.#readAgain(id)
+      if (changed.length + doubtful.length > 0) await this.#refresh()
+      if (failure !== undefined) throw failure.error
       return { changed, refused }
     })
+  }
+
+  async #readAgain(id: GroupId): Promise<void> {
+    const [record] = await this.#options.namespace.getGroups({ from: id, limit: 1 })
+    if (record?.group.id === id) this.#groups.set(id, record.group)
+    else this.#groups.delete(id)
   }
 
   async #put(entry: ServerEntry): Promise<void> {
