@@ -122,7 +122,7 @@ export class MemberComparison {
 
   async #comparePage(page: number, request: ComparisonRequest): Promise<ComparisonResult> {
     const { group, server, skipsOpenPages } = request
-    const { registry, orders, namespace, map, lostFuture, isHolding } = this.#options
+    const { orders, namespace, map, lostFuture, isHolding } = this.#options
     const { generation } = map.index.map
     const held = await orders.listPage(server, { group: group.id, page })
     const isClosed = await namespace.pageIsClosed(group.id, page)
@@ -138,10 +138,19 @@ export class MemberComparison {
       isClosed,
       nextSequence,
       generation,
-      mayDelete: !lostFuture.isFound && !isHolding() && registry.isCompared(group, server),
+      mayDelete: !lostFuture.isFound && !isHolding() && this.#isEverythingCompared(request),
     })
     const copies = await this.#apply(steps, request)
     return { closedCopies: isClosed ? copies.made : 0, isComplete: copies.made === copies.wanted }
+  }
+
+  /**
+   * A chunk that proves the metadata too old to delete by may lie in any group, on any server: so each was looked at before
+   * anything goes for absence. Of the pages compared now the newest came first.
+   */
+  #isEverythingCompared({ group, server }: ComparisonRequest): boolean {
+    const { registry, map } = this.#options
+    return map.index.map.groups.every((other) => registry.isCompared(other, other.id === group.id ? server : undefined))
   }
 
   async #apply(steps: readonly ReconcileStep[], request: ComparisonRequest): Promise<CopyCounts> {
