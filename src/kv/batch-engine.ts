@@ -47,11 +47,8 @@ export interface BatchEngineOptions {
   readonly commitTimeoutMs: number
 }
 
-/**
- * Bodies of one batch hold the event loop for about so long at most. Short, so that answers of one batch are on their way, and
- * their callers at work, while the next one runs; a batch costs one sync.
- */
-const batchSliceMs = 2
+/** Bodies of one batch hold the event loop for about so long at most. Measured: 1 to 8 ms give the same rate of creates, longer ones for less CPU. */
+const batchSliceMs = 8
 const roomCheckIntervalMs = 1000
 
 export class BatchEngine {
