@@ -98,7 +98,9 @@ class KilledServer {
   }
 
   get #process(): RealCluster['ready']['processes'][number] {
-    return this.#cluster.ready.processes[1] as RealCluster['ready']['processes'][number]
+    const found = this.#cluster.ready.processes.find(({ role }) => role === 'chunkserver')
+    if (found === undefined) throw new Error('the cluster has no chunk server')
+    return found
   }
 
   async dieIn(delayMs: number): Promise<void> {
