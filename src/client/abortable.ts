@@ -37,7 +37,7 @@ export async function* abortablePieces(
   }
 }
 
-/** Not waited for: a silent source may never answer. */
+/** Not waited for: a silent source may never answer. How it ends after it was left is nobody's to hear: the caller has its own error. */
 function leave(source: object, iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
   if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
   Promise.resolve(iterator.return?.()).catch(() => undefined)

@@ -75,11 +75,14 @@ export class MemberComparison {
     const pages = [...new Set([...expected.keys(), ...found.keys()])]
       .filter((page) => !equalDigests(expected.get(page) ?? emptyDigest, found.get(page) ?? emptyDigest))
       .sort((a, b) => b - a)
+    if (pages.length === 0) return { closedCopies: 0, isComplete: true }
     let closedCopies = 0
     let isComplete = true
+    // Asked once, since it goes through all groups: until the next comparison the answer errs towards keeping.
+    const isEverythingCompared = this.#isEverythingCompared(request)
     for (const page of pages) {
       if (request.signal.aborted || request.isOver()) return { closedCopies, isComplete: false }
-      const result = await this.#comparePage(page, request)
+      const result = await this.#comparePage(page, { ...request, isEverythingCompared })
       closedCopies += result.closedCopies
       if (!result.isComplete) isComplete = false
     }
@@ -120,8 +123,11 @@ export class MemberComparison {
     this.#unproven.set(name, unproven.set(facts.id, facts))
   }
 
-  async #comparePage(page: number, request: ComparisonRequest): Promise<ComparisonResult> {
-    const { group, server, skipsOpenPages } = request
+  async #comparePage(
+    page: number,
+    request: ComparisonRequest & { readonly isEverythingCompared: boolean },
+  ): Promise<ComparisonResult> {
+    const { group, server, skipsOpenPages, isEverythingCompared } = request
     const { orders, namespace, map, lostFuture, isHolding } = this.#options
     const { generation } = map.index.map
     const held = await orders.listPage(server, { group: group.id, page })
@@ -138,7 +144,7 @@ export class MemberComparison {
       isClosed,
       nextSequence,
       generation,
-      mayDelete: !lostFuture.isFound && !isHolding() && this.#isEverythingCompared(request),
+      mayDelete: !lostFuture.isFound && !isHolding() && isEverythingCompared,
     })
     const copies = await this.#apply(steps, request)
     return { closedCopies: isClosed ? copies.made : 0, isComplete: copies.made === copies.wanted }

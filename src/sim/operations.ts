@@ -31,9 +31,13 @@ export type Action =
       readonly content: ContentSpec
       readonly condition?: 'current' | 'stale'
     }
+  | { readonly kind: 'list'; readonly path: string; readonly pageEntries: number }
+  | PlainAction
+
+/** What a script asks for and a client does in the same words. */
+export type PlainAction =
   | { readonly kind: 'read'; readonly path: string }
   | { readonly kind: 'stat'; readonly path: string }
-  | { readonly kind: 'list'; readonly path: string; readonly pageEntries: number }
   | { readonly kind: 'make-directory'; readonly path: string; readonly recursive: boolean }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly replace: boolean }
   | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }

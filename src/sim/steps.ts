@@ -4,7 +4,7 @@
  * @module
  */
 import type { ErrorCode } from '../base/error-table.ts'
-import type { ContentSpec } from './operations.ts'
+import type { ContentSpec, PlainAction } from './operations.ts'
 
 export type Step =
   | {
@@ -15,18 +15,8 @@ export type Step =
       readonly ifVersion?: number
     }
   | { readonly kind: 'append'; readonly path: string; readonly content: ContentSpec; readonly expectedLength?: number }
-  | { readonly kind: 'read'; readonly path: string }
-  | { readonly kind: 'stat'; readonly path: string }
   | { readonly kind: 'list-page'; readonly path: string; readonly after: string; readonly limit: number }
-  | { readonly kind: 'make-directory'; readonly path: string; readonly recursive: boolean }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly replace: boolean }
-  | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
-  | { readonly kind: 'copy'; readonly from: string; readonly to: string }
-  | { readonly kind: 'truncate'; readonly path: string; readonly length: number }
-  | { readonly kind: 'concat'; readonly path: string; readonly sources: readonly string[] }
-  | { readonly kind: 'undelete'; readonly path: string }
-  | { readonly kind: 'empty-trash'; readonly path: string }
-  | { readonly kind: 'list-trash'; readonly path: string }
+  | PlainAction
 
 /** What a step answered, as far as a model can foresee it. Absent fields are not compared. */
 export interface Answer {
