@@ -79,6 +79,10 @@ export const limits = {
   s3ChunkBytes: 16 * MiB,
   /** All signed chunks that one S3 gateway keeps. */
   s3ChunkMemoryBytes: 128 * MiB,
+  /** Threads of one process that hash, and the memory that each shares with those who give it bytes. */
+  hashThreads: 4,
+  hashBlockBytes: 64 * KiB,
+  hashBlocksPerThread: 32,
   /** Requests of one process that wait for a page-aligned buffer. */
   storeBufferWaiters: 1024,
   /** Records that wait for the next write of a store's log. */

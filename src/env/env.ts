@@ -8,6 +8,7 @@
  */
 import type { Clock } from './clock.ts'
 import type { Disk } from './disk.ts'
+import type { Hashes } from './hashes.ts'
 import type { Log } from './log.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
@@ -17,6 +18,7 @@ export interface Env {
   readonly random: Random
   readonly disk: Disk
   readonly network: Network
+  readonly hashes: Hashes
   readonly log: Log
   /**
    * A site where the simulator may make something rare happen (a short read, a full queue). Always false in production.

@@ -6,6 +6,7 @@ import type { Env } from './env.ts'
 import type { Log } from './log.ts'
 import { createNodeClock } from './node-clock.ts'
 import { createNodeDisk } from './node-disk.ts'
+import { createNodeHashes } from './node-hashes.ts'
 import { createNodeLog, type LogLevel } from './node-log.ts'
 import { createNodeNetwork } from './node-network.ts'
 import { createNodeRandom } from './node-random.ts'
@@ -22,6 +23,7 @@ export function createNodeEnv({ log = 'info' }: NodeEnvOptions = {}): Env {
     random: createNodeRandom(),
     disk: createNodeDisk(),
     network: createNodeNetwork({ log: chosenLog }),
+    hashes: createNodeHashes(),
     log: chosenLog,
     buggify: () => false,
   }

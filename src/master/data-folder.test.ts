@@ -4,6 +4,7 @@ import { ManualClock } from '../../test/cluster/manual-clock.ts'
 import type { ErrorCode } from '../base/error-table.ts'
 import { isAshlarError } from '../base/errors.ts'
 import type { Env } from '../env/env.ts'
+import { inlineHashes } from '../env/hashes.ts'
 import { createMemoryDisk } from '../env/memory-disk.ts'
 import { createMemoryNetwork } from '../env/memory-network.ts'
 import { silentLog } from '../env/node-log.ts'
@@ -17,7 +18,10 @@ function createEnv() {
   const clock = new ManualClock()
   const disk = createMemoryDisk({ clock })
   const network = createMemoryNetwork({ clock, log: silentLog }).at('host')
-  const env: Env = { clock, random: seededRandom(1), disk, network, log: silentLog, buggify: () => false }
+  const env: Env = {
+    ...{ clock, random: seededRandom(1), disk, network, hashes: inlineHashes, log: silentLog },
+    buggify: () => false,
+  }
   return { env, disk }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ManualClock } from '../../test/cluster/manual-clock.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { Env } from '../env/env.ts'
+import { inlineHashes } from '../env/hashes.ts'
 import { createMemoryDisk } from '../env/memory-disk.ts'
 import { createMemoryNetwork } from '../env/memory-network.ts'
 import { silentLog } from '../env/node-log.ts'
@@ -16,6 +17,7 @@ function start(step: (signal: AbortSignal) => Promise<StepResult>, intervalMs = 
     random: seededRandom(1),
     disk: createMemoryDisk({ clock }),
     network: createMemoryNetwork({ clock, log: silentLog }).at('host'),
+    hashes: inlineHashes,
     log: silentLog,
     buggify: () => false,
   }

@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../env/clock.ts'
 import type { Env } from '../env/env.ts'
+import { inlineHashes } from '../env/hashes.ts'
 import type { SeededRandom } from '../env/seeded-random.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClock } from './sim-clock.ts'
@@ -146,6 +147,7 @@ export class SimHost {
       random: owner.random,
       disk: this.disk.mount(owner),
       network: network.at(owner, { clock, log }),
+      hashes: inlineHashes,
       log,
       buggify,
     }

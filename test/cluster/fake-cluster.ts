@@ -7,6 +7,7 @@ import type { AshlarError } from '../../src/base/errors.ts'
 import { type ChunkId, type ClusterId, chunkId, type ServerId } from '../../src/base/ids.ts'
 import type { Rising } from '../../src/base/rising.ts'
 import type { Env } from '../../src/env/env.ts'
+import { inlineHashes } from '../../src/env/hashes.ts'
 import { createMemoryDisk } from '../../src/env/memory-disk.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/env/memory-network.ts'
 import { silentLog } from '../../src/env/node-log.ts'
@@ -124,6 +125,7 @@ export class FakeCluster {
       random,
       disk: createMemoryDisk({ clock: this.clock }),
       network: this.network.at(host),
+      hashes: inlineHashes,
       log: silentLog,
       buggify: () => false,
     }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { createNodeClock } from '../../../env/node-clock.ts'
+import { createNodeEnv } from '../../../env/node-env.ts'
 import { signingKey } from '../auth/signature-v4.ts'
 import { checksumOf } from '../rules/checksums/checksum-hasher.ts'
 import { S3Error } from '../rules/s3-error.ts'
@@ -24,7 +24,7 @@ const plain: Payload = {
   md5: undefined,
   checksum: undefined,
 }
-const clock = createNodeClock()
+const env = createNodeEnv({ log: 'silent' })
 let heldBytes = 0
 
 function reader(
@@ -42,7 +42,7 @@ function reader(
       heldBytes -= sizeBytes
     }
   }
-  return new BodyReader(pieces(), { clock, payload: { ...plain, ...payload }, hold, maxChunkBytes: 100_000, maxBytes })
+  return new BodyReader(pieces(), { env, payload: { ...plain, ...payload }, hold, maxChunkBytes: 100_000, maxBytes })
 }
 
 function refusedAs(code: string) {

@@ -3,13 +3,12 @@
  * an error of the iteration, before whoever stores the bytes can make them visible.
  *
  * One pass, nothing kept. A sender that is slower than `leastBytesPerSecond` over `paceWindowMs` is given up, so that a
- * trickle cannot hold a connection for ever. The hashes run on this thread, 0.65 GiB/s for MD5: they belong into workers
- * once Env has some.
+ * trickle cannot hold a connection for ever. MD5 and SHA-256 of long bodies are made beside this thread (`Env.hashes`), while the bytes
+ * are on their way to the chunk servers.
  * @module
  */
-import { createHash, type Hash } from 'node:crypto'
 import { AshlarError } from '../../../base/errors.ts'
-import type { Clock } from '../../../env/clock.ts'
+import type { Env } from '../../../env/env.ts'
 import { type ChecksumAlgorithm, checksumHeader } from '../rules/checksums/checksum-algorithm.ts'
 import { type ChecksumHasher, checksumHasher } from '../rules/checksums/checksum-hasher.ts'
 import { checkChecksum } from '../rules/checksums/requested-checksum.ts'
@@ -18,7 +17,7 @@ import { decodeChunked, type Trailer } from './aws-chunked.ts'
 import type { Payload } from './payload.ts'
 
 export interface BodyOptions {
-  readonly clock: Clock
+  readonly env: Pick<Env, 'clock' | 'hashes'>
   readonly payload: Payload
   /** As {@link ChunkedOptions.hold}. */
   readonly hold: (sizeBytes: number) => Promise<() => void>
@@ -40,8 +39,6 @@ const leastBytesPerSecond = 1024
 export class BodyReader {
   readonly #source: AsyncIterable<Uint8Array>
   readonly #options: BodyOptions
-  readonly #md5: Hash = createHash('md5')
-  readonly #sha256: Hash | undefined
   readonly #checksum: ChecksumHasher | undefined
   #length = 0
   #digests: BodyDigests | undefined
@@ -49,11 +46,9 @@ export class BodyReader {
   constructor(source: AsyncIterable<Uint8Array>, options: BodyOptions) {
     this.#source = source
     this.#options = options
-    const { sha256, checksum } = options.payload
-    this.#sha256 = sha256 === undefined ? undefined : createHash('sha256')
-    this.#checksum = checksum === undefined ? undefined : checksumHasher(checksum.algorithm)
-    const { declaredLength } = options.payload
+    const { checksum, declaredLength } = options.payload
     if (declaredLength !== undefined && declaredLength > options.maxBytes) throw tooLarge(options.maxBytes)
+    this.#checksum = checksum === undefined ? undefined : checksumHasher(checksum.algorithm)
   }
 
   /** Known once {@link pieces} has ended. */
@@ -68,26 +63,33 @@ export class BodyReader {
    */
   async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     const { payload, maxBytes } = this.#options
-    const { framing, declaredLength } = payload
+    const { framing, declaredLength, sha256 } = payload
     const received = this.#paced()
     const content =
       framing === undefined ? received : decodeChunked(received, { ...framing, ...this.#options, declaredLength })
+    const hash = this.#options.env.hashes.start(sha256 === undefined ? ['md5'] : ['md5', 'sha256'], {
+      expectedBytes: declaredLength,
+    })
     let trailer: Trailer | undefined
-    for (;;) {
-      const next = await content.next()
-      if (next.done === true) {
-        trailer = next.value ?? undefined
-        break
+    try {
+      for (;;) {
+        const next = await content.next()
+        if (next.done === true) {
+          trailer = next.value ?? undefined
+          break
+        }
+        const piece = next.value
+        this.#length += piece.length
+        if (this.#length > maxBytes) throw tooLarge(maxBytes)
+        this.#checksum?.update(piece)
+        const room = hash.update(piece)
+        if (room !== undefined) await room
+        yield piece
       }
-      const piece = next.value
-      this.#length += piece.length
-      if (this.#length > maxBytes) throw tooLarge(maxBytes)
-      this.#md5.update(piece)
-      this.#sha256?.update(piece)
-      this.#checksum?.update(piece)
-      yield piece
+      this.#digests = this.#verified(await hash.digest(), trailer)
+    } finally {
+      hash.drop()
     }
-    this.#digests = this.#verified(trailer)
   }
 
   /** All of it at once. @throws as {@link pieces} */
@@ -97,16 +99,15 @@ export class BodyReader {
     return Buffer.concat(pieces)
   }
 
-  #verified(trailer: Trailer | undefined): BodyDigests {
+  #verified([computedMd5 = '', computedSha256]: readonly string[], trailer: Trailer | undefined): BodyDigests {
     const { declaredLength, sha256, md5, checksum } = this.#options.payload
     if (declaredLength !== undefined && declaredLength !== this.#length) throw incomplete()
-    if (sha256 !== undefined && this.#sha256?.digest('hex') !== sha256) {
+    if (sha256 !== undefined && computedSha256 !== sha256) {
       throw new S3Error(
         'XAmzContentSHA256Mismatch',
         "The provided 'x-amz-content-sha256' header does not match what was computed.",
       )
     }
-    const computedMd5 = this.#md5.digest('hex')
     if (md5 !== undefined && md5.toString('hex') !== computedMd5) {
       throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.')
     }
@@ -123,7 +124,7 @@ export class BodyReader {
   }
 
   async *#paced(): AsyncGenerator<Uint8Array, undefined, undefined> {
-    const { clock } = this.#options
+    const { clock } = this.#options.env
     let windowStartMs = clock.monotonicMs()
     let received = 0
     try {

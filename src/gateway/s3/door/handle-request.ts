@@ -179,7 +179,7 @@ function openBody(
   maxBytes: number,
 ): BodyReader {
   const body = new BodyReader(incoming.iterator({ destroyOnReturn: false }), {
-    clock: options.services.env.clock,
+    env: options.services.env,
     payload,
     maxBytes,
     maxChunkBytes: limits.s3ChunkBytes,

@@ -116,7 +116,7 @@ function fileReader(
 ): BodyReader {
   const checksum = requestedChecksum(asked.headers.record())
   return new BodyReader(inRange(form, range), {
-    clock: services.env.clock,
+    env: services.env,
     payload: {
       ...{ framing: undefined, declaredLength: undefined, sha256: undefined, md5: undefined },
       checksum: checksum === undefined ? undefined : { algorithm: checksum.algorithm, expected: checksum.value },

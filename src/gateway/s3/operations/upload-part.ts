@@ -44,7 +44,7 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
   const { start, end } = range ?? { start: 0, end: source.info.stats.size }
   const pieces = start < end ? handle.readStream({ start, end: end - 1, signal }) : noPieces()
   const body = new BodyReader(pieces, {
-    clock: services.env.clock,
+    env: services.env,
     payload: {
       ...{ framing: undefined, declaredLength: end - start, sha256: undefined, md5: undefined },
       checksum:
