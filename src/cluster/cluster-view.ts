@@ -10,6 +10,7 @@ import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
 import type { Replacement } from './member-change.ts'
 import { isAway, type ServerLoad } from './placement.ts'
+import type { GroupLayout } from './placement-layouts.ts'
 
 /** A server as planners see it. `state` says first whether it answers, and then what was asked of it. */
 export interface ServerView extends ServerLoad {
@@ -32,6 +33,8 @@ export interface ClusterView {
   readonly isProven: (group: Group, server: ServerId) => boolean
   /** Chunks of the group that the server says it holds. */
   readonly heldBy: (group: GroupId, server: ServerId) => number
+  /** Where the placement strategy in force wants members; absent: anywhere in domains of their own. */
+  readonly layout?: GroupLayout | undefined
 }
 
 /** One step of a plan, with all that is needed to judge it. */

@@ -3,9 +3,9 @@
  *
  * A group is *full-handed* when every member takes writes, and usable then. When none is, a group is usable short-handed:
  * its other members are away (suspect, dead, fenced), never merely full, and `minReplicas` of them take writes.
- * Among the usable ones the choice is weighted so that each server gets copies in proportion to the bytes it has free:
- * servers of any sizes fill evenly, and a new, empty one does not take every write. Groups with a member that is to go (it
- * drains, or is in maintenance) are chosen only when no other is full-handed.
+ * Among the usable ones the placement strategy chooses: by default so that each server gets copies in proportion to the bytes
+ * it has free (servers of any sizes fill evenly, and a new, empty one does not take every write). Groups with a member that
+ * is to go (it drains, or is in maintenance) are chosen only when no other is full-handed.
  * Pure: a snapshot and a seed replay every decision. Every server that is passed over is named with its reason.
  * @module
  */
@@ -13,7 +13,7 @@ import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Group, Policy, ServerState } from '../wire/types/cluster-map.ts'
 import { writingMembers } from './cluster-map.ts'
-import { fitWeights } from './group-weights.ts'
+import { defaultStrategy, type PlacementStrategy, type ServerRoom, strategyOf } from './placement-strategy.ts'
 import type { RandomChoice } from './random-choice.ts'
 
 /** What placement knows of a server. */
@@ -36,6 +36,8 @@ export interface PlacementRequest {
   readonly chunkBytes: number
   /** Groups that failed the writer just now: taken only when no other is usable. */
   readonly avoid?: ReadonlySet<GroupId>
+  /** Default: `spread`. */
+  readonly strategy?: PlacementStrategy
 }
 
 /** Why a server takes no part. The shape of `details.reasons` of `no-space` and `unavailable`. */
@@ -140,15 +142,13 @@ function refusalCode(request: PlacementRequest): 'no-space' | 'unavailable' {
 }
 
 function draw(groups: readonly Group[], request: PlacementRequest, random: RandomChoice): Group {
-  const weights = fitWeights(
-    {
-      sets: groups.map((group) => writingMembers(group).map((member) => member.server)),
-      amountOf: (id) => request.servers.get(id)?.freeBytes ?? 0,
-    },
-    random,
-  )
+  const { servers, strategy = strategyOf(defaultStrategy) } = request
+  const sets = groups.map((group) => writingMembers(group).map((member) => member.server))
+  const weights = strategy.weigh({ sets, roomOf: (id) => servers.get(id) ?? noRoom }, random)
   return groups[random.weighted(weights, ({ weight }) => weight).index] as Group
 }
+
+const noRoom: ServerRoom = { freeBytes: 0, capacityBytes: 0 }
 
 function rejections({ servers, chunkBytes }: PlacementRequest): readonly Rejection[] {
   const rejected: Rejection[] = []

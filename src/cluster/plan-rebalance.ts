@@ -7,6 +7,7 @@
  * so that moves end, and none is ever taken back (no ping-pong); and no byte moves that need not.
  * A deviation below a floor is left alone, and what lies within twice the band is not begun upon: balance is for capacity and
  * load, not for its own sake, and writes under way tip it a little all the time.
+ * Where the placement strategy has a layout, members go where that wants them, and bytes are not looked at.
  * Pure.
  * @module
  */
@@ -15,6 +16,7 @@ import { formatSize } from '../base/sizes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
 import { failureDomainOf } from './cluster-map.ts'
 import type { ClusterView, MemberPlan, MemberStep, ServerView } from './cluster-view.ts'
+import { planLayoutMoves } from './placement-moves.ts'
 import { shortId } from './target-choice.ts'
 
 export interface RebalanceOptions {
@@ -55,6 +57,7 @@ const worthwhile = 0.9
 
 export function planRebalance(view: ClusterView, options: RebalanceOptions): MemberPlan {
   const { band = 0.05, isStarted = false, perServer = 4, inAll = 256 } = options
+  if (view.layout !== undefined) return planLayoutMoves(view, view.layout, { perServer, inAll })
   const balance = new Balance(view)
   const steps: MemberStep[] = []
   const isFree = (load: Load) => load.moves < perServer

@@ -2,6 +2,7 @@
  * Which server takes the slot of a member that goes: one in a failure domain of its own, with room, and with few other
  * groups on their way to it, so that many servers fill in parallel and none is flooded.
  *
+ * Where the placement strategy has a layout, the server that it names comes first.
  * In a large cluster a sample is looked at first, and everybody only when none of it will do: planning stays linear.
  * Pure: the same view and draws give the same choice.
  * @module
@@ -70,12 +71,20 @@ export class Traffic {
     }
     const need = this.#view.sizeOf(group.id).sizeBytes
     const objection = (server: ServerView) => this.#objection(server, { ...taken, need })
+    const preferred = this.#preferred(group, others.length + 1).find((server) => objection(server) === undefined)
+    if (preferred !== undefined) return { target: preferred.id }
     const sampled = this.#best(this.#sample(random), objection, need)
     if (sampled !== undefined) return { target: sampled.id }
     // While nobody has the room at all, looking at everybody for each group would take most of the planning.
     if (need > this.#mostRoom()) return { why: `no server can take its place: none has ${formatSize(need)} free` }
     const best = this.#best(this.#servers, objection, need)
     return best === undefined ? { why: this.#explain(objection) } : { target: best.id }
+  }
+
+  /** Where the placement strategy wants the members of the group, if it has a layout. */
+  #preferred(group: Group, replicas: number): readonly ServerView[] {
+    const wanted = this.#view.layout?.(group.id, replicas) ?? []
+    return wanted.map((id) => this.#view.servers.get(id)).filter((server) => server !== undefined)
   }
 
   /** An upper bound: what was planned since it was computed takes of it. */

@@ -10,8 +10,8 @@ import type { GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import { ClusterMapIndex, failureDomainOf } from '../cluster/cluster-map.ts'
-import { planGroups } from '../cluster/groups.ts'
 import type { Replacement, Settlement } from '../cluster/member-change.ts'
+import { type PlacementStrategy, strategyOf } from '../cluster/placement-strategy.ts'
 import type { Env } from '../env/env.ts'
 import { Limiter } from '../env/waiting.ts'
 import type { Leader, Namespace, ServerDuty } from '../namespace/namespace.ts'
@@ -70,6 +70,11 @@ export class CurrentMap {
 
   get index(): ClusterMapIndex {
     return this.#index
+  }
+
+  /** How members and groups are chosen. */
+  get strategy(): PlacementStrategy {
+    return strategyOf(this.#options.settings.values.placement)
   }
 
   get version(): Rising {
@@ -198,17 +203,18 @@ export class CurrentMap {
     const policy = settings.policy(policyName)
     if (policy === undefined) return 0
     const groups = [...this.#groups.values()].filter((group) => group.policy === policyName)
-    const planned = planGroups(
+    let nextId = Math.max(0, ...this.#groups.keys()) + 1
+    const planned = this.strategy.planGroups(
       {
         candidates: [...this.#servers.values()]
           .filter((server) => this.#mayJoin(server, groups))
           .map((server) => ({ id: server.id, domain: failureDomainOf(server) })),
         existing: groups.map((group) => group.members.map(({ server }) => server)),
         replicas: policy.replicas,
+        firstId: nextId as GroupId,
       },
       env.random,
     )
-    let nextId = Math.max(0, ...this.#groups.keys()) + 1
     for (let at = 0; at < planned.length; at += groupsPerWrite) {
       const made = planned.slice(at, at + groupsPerWrite).map(
         (members): Group => ({

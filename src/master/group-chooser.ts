@@ -72,7 +72,9 @@ export class GroupChooser {
   #place({ policy, chunkBytes, avoid }: WriteOrder): Placement {
     const { env, map, registry } = this.#options
     const groups = map.index.groupsOfPolicy(policy.name)
-    return chooseGroup({ groups, policy, servers: registry.loads(), chunkBytes, avoid: new Set(avoid) }, env.random)
+    const servers = registry.loads()
+    const { strategy } = map
+    return chooseGroup({ groups, policy, servers, chunkBytes, avoid: new Set(avoid), strategy }, env.random)
   }
 
   #hasFullHandedGroup(policy: Policy, chunkBytes: number): boolean {

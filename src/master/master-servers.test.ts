@@ -162,6 +162,7 @@ test('changeSetting persists over a restart, and a new chunk size shows in the m
     policy: 'replicated-3',
     'dead-after': '30s',
     'hold-off': '5m',
+    placement: 'spread',
   })
 })
 

@@ -8,8 +8,9 @@
  */
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { ClusterView, MemberPlan, PlanLimits } from '../cluster/cluster-view.ts'
+import type { ClusterView, MemberPlan, PlanLimits, ServerView } from '../cluster/cluster-view.ts'
 import { findMassLoss, type MassLoss } from '../cluster/mass-loss.ts'
+import type { GroupLayout } from '../cluster/placement-layouts.ts'
 import { planDrain } from '../cluster/plan-drain.ts'
 import { planRebalance } from '../cluster/plan-rebalance.ts'
 import { planRepair } from '../cluster/plan-repair.ts'
@@ -142,7 +143,16 @@ export class MemberChanges {
       sizeOf: (group) => sizes.of(group),
       isProven: (group, server) => registry.isProven(group, server),
       heldBy: (group, server) => registry.heldBy(group, server),
+      layout: this.#layoutFor(servers),
     }
+  }
+
+  /** Of the servers that are to hold chunks: neither dead nor to leave. */
+  #layoutFor(servers: ReadonlyMap<ServerId, ServerView>): GroupLayout | undefined {
+    const staying = [...servers.values()].filter(
+      ({ state }) => state !== 'dead' && state !== 'draining' && state !== 'left',
+    )
+    return this.#options.map.strategy.layout?.(staying)
   }
 
   /** A drained server that nothing depends on any more has left. */

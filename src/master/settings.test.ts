@@ -22,6 +22,7 @@ test('Settings.list() gives rows that read back as the same values', () => {
     defaultPolicy: 'replicated-2',
     deadAfterMs: 60_000,
     holdOffMs: 5,
+    placement: 'hash' as const,
   }
   const rows = new Map(new Settings(new Map(), values).list().map(({ name, value }) => [name, value]))
   assert.deepEqual(new Settings(rows).values, values)
@@ -29,11 +30,15 @@ test('Settings.list() gives rows that read back as the same values', () => {
 
 test('Settings.check() refuses unknown names and values out of range, and says the range', () => {
   const settings = new Settings(new Map())
-  refused(() => settings.check('colour', 'red'), /Known are trash-keep, chunk-size, policy, dead-after, hold-off/)
+  refused(
+    () => settings.check('colour', 'red'),
+    /Known are trash-keep, chunk-size, policy, dead-after, hold-off,.* placement/,
+  )
   refused(() => settings.check('__proto__', 'x'), /there is none of this name/)
   refused(() => settings.check('chunk-size', '0'), /from 1 B to 128 MiB/)
   refused(() => settings.check('chunk-size', '129MiB'), /from 1 B to 128 MiB/)
   refused(() => settings.check('policy', 'rs-6-3'), /one of replicated-1, replicated-2, replicated-3/)
+  refused(() => settings.check('placement', 'random'), /one of spread, load-sorted, consistent-hash, hash, range/)
   refused(() => settings.check('dead-after', '100ms'), /from 500ms/)
   refused(() => settings.check('trash-keep', 'soon'), /duration/)
 })

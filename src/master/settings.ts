@@ -6,6 +6,7 @@
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../base/sizes.ts'
+import { defaultStrategy, isStrategyName, type StrategyName, strategyNames } from '../cluster/placement-strategy.ts'
 import { fallbackPolicyName, policiesOf } from '../cluster/policies.ts'
 import type { Policy } from '../wire/types/cluster-map.ts'
 
@@ -20,6 +21,12 @@ export interface SettingValues {
   readonly deadAfterMs: number
   /** How long repairs wait that can, after many servers fell silent at once. */
   readonly holdOffMs: number
+  /** In which chunk servers read all they hold. */
+  readonly scrubWithinMs: number
+  /** What each of them may read for that. */
+  readonly scrubBytesPerSecond: number
+  /** How members of groups, and groups for new chunks, are chosen. */
+  readonly placement: StrategyName
 }
 
 /** At the least. */
@@ -31,6 +38,9 @@ const defaults: SettingValues = {
   defaultPolicy: fallbackPolicyName,
   deadAfterMs: limits.deadAfterMs,
   holdOffMs: limits.holdOffMs,
+  scrubWithinMs: limits.scrubWithinMs,
+  scrubBytesPerSecond: limits.scrubBytesPerSecond,
+  placement: defaultStrategy,
 }
 
 interface Setting {
@@ -67,6 +77,25 @@ const table: Readonly<Record<string, Setting>> = {
   'hold-off': {
     parse: (text) => ({ holdOffMs: within('hold-off', parseDuration(text), { least: 0, most: 86_400_000 }) }),
     format: ({ holdOffMs }) => exactDuration(holdOffMs),
+  },
+  'scrub-within': {
+    parse: (text) => ({
+      scrubWithinMs: within('scrub-within', parseDuration(text), { least: 1_000, most: 365 * 86_400_000 }),
+    }),
+    format: ({ scrubWithinMs }) => exactDuration(scrubWithinMs),
+  },
+  'scrub-rate': {
+    parse: (text) => ({
+      scrubBytesPerSecond: within('scrub-rate', parseSize(text), { least: 1, most: limits.rateBytesPerSecond }),
+    }),
+    format: ({ scrubBytesPerSecond }) => String(scrubBytesPerSecond),
+  },
+  placement: {
+    parse: (text) => {
+      if (!isStrategyName(text)) throw unusable('placement', text, `it is one of ${strategyNames.join(', ')}`)
+      return { placement: text }
+    },
+    format: ({ placement }) => placement,
   },
 }
 
@@ -139,7 +168,7 @@ function within(
   { least, most }: { readonly least: number; readonly most: number },
 ): number {
   if (value >= least && value <= most) return value
-  const show = name === 'chunk-size' ? formatSize : formatDuration
+  const show = ['chunk-size', 'scrub-rate'].includes(name) ? formatSize : formatDuration
   throw unusable(name, show(value), `it is from ${show(least)} to ${show(most)}`)
 }
 

@@ -10,6 +10,7 @@ import { isAshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
+import { strategyNamed } from '../../cluster/placement-strategy.ts'
 import type { Env } from '../../env/env.ts'
 import type { HealthReport } from '../../env/health-door.ts'
 import { startHttpGateway } from '../../gateway/http/http-gateway.ts'
@@ -38,6 +39,7 @@ export interface RawMasterOptions {
   readonly chunkSize?: string
   readonly trashKeep?: string
   readonly deadAfter?: string
+  readonly placement?: string
   readonly json?: boolean
   readonly acceptOlderMetadata?: boolean
   readonly yes?: boolean
@@ -186,12 +188,13 @@ function clusterFilePath(raw: RawMasterOptions): string {
   return raw.clusterFile ?? join(raw.data, 'cluster.json')
 }
 
-function settingsOf({ policy, chunkSize, trashKeep, deadAfter }: RawMasterOptions): Partial<SettingValues> {
+function settingsOf({ policy, chunkSize, trashKeep, deadAfter, placement }: RawMasterOptions): Partial<SettingValues> {
   return {
     ...(policy === undefined ? {} : { defaultPolicy: policy }),
     ...(chunkSize === undefined ? {} : { chunkSizeBytes: parseSize(chunkSize) }),
     ...(trashKeep === undefined ? {} : { trashKeepMs: parseDuration(trashKeep) }),
     ...(deadAfter === undefined ? {} : { deadAfterMs: parseDuration(deadAfter) }),
+    ...(placement === undefined ? {} : { placement: strategyNamed(placement) }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** Registers `ashlar master`, `ashlar chunkserver` and `ashlar join`. @module */
 import { resolve } from 'node:path'
 import { Option } from 'commander'
+import { defaultStrategy, strategyNames } from '../../cluster/placement-strategy.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
 import { confirmOlderMetadata } from '../confirm.ts'
@@ -30,6 +31,7 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .option('--chunk-size <size>', 'largest chunk; of a new cluster')
     .option('--trash-keep <duration>', 'how long deleted files can be brought back')
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this')
+    .option('--placement <strategy>', `of a new cluster: ${strategyNames.join(', ')} (default: ${defaultStrategy})`)
     .option(
       '--accept-older-metadata',
       'go on with metadata that was put back from an older copy: what came later is given up',

@@ -8,6 +8,7 @@
 import { AshlarError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import { formatSize, parseDuration, parseSize } from '../../base/sizes.ts'
+import { defaultStrategy, type StrategyName, strategyNamed } from '../../cluster/placement-strategy.ts'
 
 /** As commander hands them over: absent ones were not given. */
 export interface RawUpOptions {
@@ -21,6 +22,7 @@ export interface RawUpOptions {
   readonly policy?: string
   readonly trashKeep?: string
   readonly deadAfter?: string
+  readonly placement?: string
   readonly restart: boolean
   readonly temp?: boolean
   readonly replaceChunkServer?: string
@@ -39,6 +41,7 @@ export interface AskedOptions {
   readonly policy?: string
   readonly trashKeepMs?: number
   readonly deadAfterMs?: number
+  readonly placement?: StrategyName
   /** Numbers of chunk servers, from 1, that start anew without what they held. For this start alone. */
   readonly replaced?: readonly number[]
 }
@@ -65,6 +68,8 @@ export interface UpPlan {
   readonly chunkSizeBytes: number
   readonly trashKeepMs: number
   readonly deadAfterMs: number
+  /** Absent: the default one, or what `ashlar config placement` made of it. */
+  readonly placement?: StrategyName
   readonly servers: readonly ServerPlan[]
 }
 
@@ -96,6 +101,7 @@ export function checkUpOptions(raw: RawUpOptions): AskedOptions {
     policy: raw.policy,
     trashKeepMs: raw.trashKeep === undefined ? undefined : parseDuration(raw.trashKeep),
     deadAfterMs: raw.deadAfter === undefined ? undefined : parseDuration(raw.deadAfter),
+    placement: raw.placement === undefined ? undefined : strategyNamed(raw.placement),
     replaced: raw.replaceChunkServer?.split(',').map(serverNumber),
   })
 }
@@ -135,6 +141,7 @@ export function planUp(asked: AskedOptions, before: UpPlan | undefined): UpPlan 
     chunkSizeBytes: asked.chunkSizeBytes ?? before?.chunkSizeBytes ?? limits.chunkSizeDefaultBytes,
     trashKeepMs: asked.trashKeepMs ?? before?.trashKeepMs ?? limits.trashKeepMs,
     deadAfterMs: asked.deadAfterMs ?? before?.deadAfterMs ?? limits.deadAfterMs,
+    ...defined({ placement: asked.placement ?? before?.placement }),
     servers,
   }
 }
@@ -151,6 +158,13 @@ function refuseChanges(
   }
   if (asked.policy !== undefined && asked.policy !== before.policy) {
     throw refused(`--policy ${asked.policy}`, `this data folder was made with ${before.policy}, and its files keep it`)
+  }
+  if (asked.placement !== undefined && asked.placement !== (before.placement ?? defaultStrategy)) {
+    throw refused(
+      `--placement ${asked.placement}`,
+      `this cluster was made with ${before.placement ?? defaultStrategy}. While it runs, "ashlar config placement ${asked.placement}" ` +
+        'changes it, and "ashlar plan rebalance" shows what will move',
+    )
   }
 }
 

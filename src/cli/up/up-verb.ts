@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defaultDataFolder } from '../../client/cluster-file.ts'
+import { defaultStrategy, strategyNames } from '../../cluster/placement-strategy.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
 import { logLevel } from '../command-context.ts'
 import { confirm, confirmOlderMetadata } from '../confirm.ts'
@@ -25,6 +26,7 @@ export function registerUp({ program, host }: VerbRegistry): void {
     .option('--policy <name>', 'replicated-3, replicated-2 or replicated-1 (default: replicated-3)')
     .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this (default: 30s)')
+    .option('--placement <strategy>', `of a new cluster: ${strategyNames.join(', ')} (default: ${defaultStrategy})`)
     .option('--no-restart', 'report a server that dies, and do not start it again')
     .option(
       '--replace-chunk-server <n[,n…]>',

@@ -152,7 +152,7 @@ class LocalCluster {
 
   #masterArgs(): string[] {
     const { dataFolder, asked } = this.#options
-    const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs } = this.#plan
+    const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs, placement } = this.#plan
     return [
       'master',
       '--supervised',
@@ -160,6 +160,7 @@ class LocalCluster {
       ...['--host', host, '--port', String(masterPort), '--http-port', String(httpPort)],
       ...['--policy', policy, '--chunk-size', String(chunkSizeBytes)],
       ...['--trash-keep', `${trashKeepMs}ms`, '--dead-after', `${deadAfterMs}ms`],
+      ...(placement === undefined ? [] : ['--placement', placement]),
       ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
       // Only the first time: a master that is started again must be found where it was.
       ...(this.#options.isTemporary && masterPort === 0 ? ['--any-port'] : []),
