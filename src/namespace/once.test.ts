@@ -68,7 +68,7 @@ test('commitFile() of chunks that another session holds is refused', async () =>
   const master = await TestMaster.start()
   const [owner, thief] = [await master.client(), await master.client()]
   const written = await owner.write(5)
-  await refused(thief.namespace.commitFile(thief.commitRequest('/a', written)), 'forbidden')
+  await refused(thief.namespace.commitFile(thief.commitRequest('/a', written)), 'allocation-closed')
 })
 
 test('commitFile() refuses receipts that are missing, of other bytes, or of other chunks', async () => {

@@ -133,16 +133,11 @@ function appliedVersion({ chunks }: SortedProof, values: readonly (Buffer | unde
 function checkAllocations(change: Change, proof: SortedProof, open: readonly (AllocationRow | undefined)[]): void {
   for (const { extent } of proof.chunks) {
     const row = open.find((each) => each !== undefined && holdsChunk(each, extent.chunk))
-    if (row === undefined || row.closesAtMs <= change.nowMs) {
+    // One of another session is no better: whoever began a new session meanwhile writes the bytes under its own ids.
+    if (row === undefined || row.closesAtMs <= change.nowMs || row.session !== proof.request.session) {
       throw new AshlarError(
         'allocation-closed',
-        `Cannot commit chunk ${extent.chunk}: no open allocation named by the request holds its id; write the bytes under new ids`,
-      )
-    }
-    if (row.session !== proof.request.session) {
-      throw new AshlarError(
-        'forbidden',
-        `Cannot commit chunk ${extent.chunk}: its allocation belongs to another session`,
+        `Cannot commit chunk ${extent.chunk}: no open allocation of this session, named by the request, holds its id; write the bytes under new ids`,
       )
     }
   }

@@ -15,7 +15,7 @@ import { type Answer, givesVersion, isReading } from './steps.ts'
 export interface LinearizeOptions {
   /** Trash may be gone so long after a removal at the earliest. */
   readonly trashLastsMs: number
-  /** Configurations to look at. Default 20,000. */
+  /** Configurations to look at. Default 100,000. */
   readonly mostConfigurations?: number
 }
 
@@ -53,7 +53,7 @@ class Search {
   #placed = 0
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
-  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 20_000 }: LinearizeOptions) {
+  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 100_000 }: LinearizeOptions) {
     // What had no effect and says nothing, and reads without an answer, constrain nothing.
     this.#calls = history.filter(
       ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),

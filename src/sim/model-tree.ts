@@ -124,11 +124,22 @@ class Attempt {
   foresee(step: Step): Foreseen {
     try {
       const answer = this.#take(step)
-      return { kind: 'ok', tree: isReading(step) ? this.#tree : this.#tree.with(this.#nodes, this.#trash), answer }
+      return {
+        kind: 'ok',
+        tree: this.#changesNothing(step, answer) ? this.#tree : this.#tree.with(this.#nodes, this.#trash),
+        answer,
+      }
     } catch (error) {
       if (error instanceof Refused) return { kind: 'refused', tree: this.#tree, code: error.code }
       throw error
     }
+  }
+
+  /** So that a checker need not try when it happened. */
+  #changesNothing(step: Step, { made }: Answer): boolean {
+    if (isReading(step) || made === false) return true
+    if (step.kind === 'rename') return step.from === step.to
+    return step.kind === 'empty-trash' && this.#trash.length === this.#tree.trash.length
   }
 
   #take(step: Step): Answer {

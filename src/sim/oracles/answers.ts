@@ -8,6 +8,7 @@ import { ModelContent } from '../contents.ts'
 import type { Call, History } from '../history.ts'
 import { linearize } from '../linearize.ts'
 import { givesVersion, type Step } from '../steps.ts'
+import { judgeReplacedReads } from './replaced-reads.ts'
 import type { Violation } from './violation.ts'
 
 export interface AnswersOptions {
@@ -16,7 +17,7 @@ export interface AnswersOptions {
 
 export interface AnswersVerdict {
   readonly violations: readonly Violation[]
-  /** The search for an order ended at its bound: nothing is known. */
+  /** The search for an order ended at its bound: nothing is known, which is a violation of its own. */
   readonly isUndecided: boolean
 }
 
@@ -26,8 +27,9 @@ export function judgeAnswers(history: History, { trashLastsMs }: AnswersOptions)
     oracle: 'surprise',
     text: `operation ${operation} failed strangely at ${seconds(atMs)}: ${errorText(error)}`,
   }))
-  violations.push(...judgeBytes(calls), ...judgeVersions(calls))
-  const verdict = linearize(calls, { trashLastsMs })
+  const replaced = judgeReplacedReads(calls)
+  violations.push(...judgeBytes(calls), ...judgeVersions(calls), ...replaced.violations)
+  const verdict = linearize(replaced.others, { trashLastsMs })
   if (verdict.kind === 'impossible') {
     const stuck = verdict.stuck.map(
       ({ call, foreseen }) =>
@@ -36,6 +38,12 @@ export function judgeAnswers(history: History, { trashLastsMs }: AnswersOptions)
     violations.push({
       oracle: 'order',
       text: `no order of the operations explains every answer; ${verdict.placed} of ${verdict.calls} fit, then ${stuck.join('; and ')}`,
+    })
+  }
+  if (verdict.kind === 'undecided') {
+    violations.push({
+      oracle: 'order',
+      text: `no verdict: the search for an order of ${calls.length} calls was given up after ${verdict.configurations} configurations`,
     })
   }
   return { violations, isUndecided: verdict.kind === 'undecided' }

@@ -54,6 +54,36 @@ test('judgeAnswers() notices a version that falls, or comes twice', async () => 
   ])
 })
 
+test('judgeAnswers() lets a read be told `changed` only while somebody may have replaced its file', async () => {
+  const changed = new AshlarError('changed', 'it was replaced while it was read')
+  const alone = await historyOf([write('/a', 1), { version: 5 }], [read('/a'), changed])
+  assert.deepEqual(oraclesOf(alone), ['order'])
+  const beside = async (step: Step) => {
+    const history = await historyOf(
+      [{ kind: 'make-directory', path: '/d', recursive: true }, {}],
+      [write('/d/a', 1), {}],
+    )
+    const reading = Promise.withResolvers<Answer>()
+    const noted = history.record(
+      { operation: 8, client: 0, step: read('/d/a') },
+      () => reading.promise,
+      (answer) => answer,
+    )
+    await history.record(
+      { operation: 9, client: 1, step },
+      async () => ({ version: 6 }),
+      (answer) => answer,
+    )
+    reading.reject(changed)
+    await noted
+    return oraclesOf(history)
+  }
+  assert.deepEqual(await beside(write('/d/a', 2)), [])
+  assert.deepEqual(await beside({ kind: 'remove', path: '/d', recursive: true }), [])
+  assert.deepEqual(await beside(write('/d/b', 2)), ['order'])
+  assert.deepEqual(await beside({ kind: 'stat', path: '/d/a' }), ['order'])
+})
+
 test('judgeAnswers() takes no failure for granted that no fault explains', async () => {
   assert.deepEqual(oraclesOf(await historyOf([read('/a'), new TypeError('x is not a function')])), ['surprise'])
   assert.deepEqual(oraclesOf(await historyOf([read('/a'), new AshlarError('internal', 'a bug')])), ['surprise'])
