@@ -79,6 +79,14 @@ export const limits = {
   s3ChunkBytes: 16 * MiB,
   /** All signed chunks that one S3 gateway keeps. */
   s3ChunkMemoryBytes: 128 * MiB,
+  /** Users of S3, their keys, and all that an S3 gateway keeps of them: names and policies. */
+  s3Users: 10_000,
+  s3Keys: 20_000,
+  s3AccountBytes: 32 * MiB,
+  s3KeysPerUser: 16,
+  s3PoliciesPerUser: 10,
+  /** Refused requests that an S3 gateway keeps to be explained. */
+  s3RefusalsKept: 1024,
   /** Threads of one process that hash, and the memory that each shares with those who give it bytes. */
   hashThreads: 4,
   hashBlockBytes: 64 * KiB,

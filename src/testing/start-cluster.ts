@@ -13,7 +13,7 @@ import { createMemoryNetwork, type MemoryNetwork } from '../env/memory-network.t
 import { createNodeEnv } from '../env/node-env.ts'
 import { seededRandom } from '../env/seeded-random.ts'
 import { startHttpGateway } from '../gateway/http/http-gateway.ts'
-import { staticAccounts } from '../gateway/s3/auth/accounts.ts'
+import { StoredAccounts } from '../gateway/s3/auth/stored-accounts.ts'
 import { startS3Gateway } from '../gateway/s3/s3-gateway.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import { type Master, startMaster } from '../master/master.ts'
@@ -274,13 +274,13 @@ class LocalTestCluster implements TestCluster {
   async #openS3(): Promise<void> {
     const accessKeyId = `ASHL${this.#env.random.bytes(8).toString('hex').toUpperCase()}`
     const secretAccessKey = this.#env.random.bytes(30).toString('base64')
-    const account = { id: 'root', displayName: 'root', isRoot: true }
     const region = 'us-east-1'
+    const env = createNodeEnv({ log: this.#env.log })
     const door = await startS3Gateway({
-      env: createNodeEnv({ log: this.#env.log }),
+      env,
       client: this.client,
       listenAddress: '127.0.0.1:0',
-      accounts: staticAccounts([{ accessKeyId, secretAccessKey, account }]),
+      accounts: new StoredAccounts({ env, client: this.client, root: { accessKeyId, secretAccessKey } }),
       region,
     })
     const endpoint = `http://localhost:${door.address.slice(door.address.lastIndexOf(':') + 1)}`

@@ -9,7 +9,7 @@ import { AshlarError } from '../../base/errors.ts'
 import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
-import { staticAccounts } from '../../gateway/s3/auth/accounts.ts'
+import { StoredAccounts } from '../../gateway/s3/auth/stored-accounts.ts'
 import { startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
 import type { Output } from '../output.ts'
 import { type Parent, runUnderParent } from '../servers/parent.ts'
@@ -22,6 +22,7 @@ export interface RawS3Options {
   readonly listen?: string
   readonly region?: string
   readonly domain?: readonly string[]
+  readonly trustedProxy?: readonly string[]
   readonly json?: boolean
   /** For `ashlar up`. */
   readonly host: string
@@ -52,11 +53,11 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
     await using cleanup = new AsyncDisposableStack()
     const client = await connect({ cluster: raw.cluster, env })
     cleanup.defer(() => client.close())
-    const accounts = staticAccounts([{ ...s3, account: { id: 'root', displayName: 'root', isRoot: true } }])
+    const accounts = new StoredAccounts({ env, client, root: s3 })
     const door = await listenOnFree(portChoice(raw), (port) =>
       startS3Gateway({
         ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
-        ...{ region: raw.region, domains: raw.domain },
+        ...{ region: raw.region, domains: raw.domain, trustedProxies: raw.trustedProxy },
       }),
     )
     cleanup.defer(() => door.close())

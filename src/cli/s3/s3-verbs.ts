@@ -11,6 +11,7 @@ import type { RawS3Options } from './s3-process.ts'
 
 interface RawOptions extends Omit<RawS3Options, 'cluster'> {
   readonly cluster?: string
+  readonly endpoint?: string
 }
 
 function internal(flags: string): Option {
@@ -19,22 +20,32 @@ function internal(flags: string): Option {
 
 export function registerS3({ program, host, exitWith }: VerbRegistry): void {
   program
-    .command('s3 <serve|env>')
-    .summary('serve S3, or say how clients reach it')
+    .command('s3 <serve|env|explain-deny> [request-id]')
+    .summary('serve S3, say how clients reach it, or why a request was refused')
     .description(
-      '"serve" runs a further S3 door of a cluster ("ashlar up" starts one). "env" prints the lines that point AWS clients at it: they hold the root key.',
+      '"serve" runs a further S3 door of a cluster ("ashlar up" starts one). "env" prints the lines that point AWS clients at it: they hold the root key. ' +
+        '"explain-deny" says which rule refused a request, by the id in its answer (x-amz-request-id); each door keeps its own last refusals, in memory.',
     )
     .option('--cluster <path>', 'cluster.json of the cluster (default: ASHLAR_CLUSTER, or the default data folder)')
     .option('--listen <host:port>', 'serve: address (default: 127.0.0.1:7602, or the next free port)')
     .option('--region <name>', 'serve: the region that buckets are in (default: us-east-1)')
     .option('--domain <host...>', 'serve: hosts that carry buckets in front of them, as in BUCKET.s3.example.com')
+    .option('--trusted-proxy <range...>', 'serve: addresses of proxies whose X-Forwarded-For and -Proto are believed')
+    .option('--endpoint <url>', 'explain-deny: the door that refused (default: the one of cluster.json)')
     .option('--json', 'results as JSON on stdout')
     .addOption(internal('--host <host>').default('127.0.0.1'))
     .addOption(internal('--port <port>').default('0'))
     .addOption(internal('--any-port'))
     .addOption(internal('--supervised'))
-    .addHelpText('after', examplesText(['eval "$(ashlar s3 env)" && aws s3 ls', 's3 serve --listen 0.0.0.0:9000']))
-    .action(async (action: string, raw: RawOptions) => {
+    .addHelpText(
+      'after',
+      examplesText([
+        'eval "$(ashlar s3 env)" && aws s3 ls',
+        's3 serve --listen 0.0.0.0:9000',
+        's3 explain-deny 9F3B02C1D4E5F607',
+      ]),
+    )
+    .action(async (action: string, requestId: string | undefined, raw: RawOptions) => {
       const options = { ...raw, cluster: clusterFilePath(raw) }
       const env = createNodeEnv({ log: logLevel() })
       const output = createOutput({ json: raw.json === true })
@@ -43,8 +54,16 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
         await runS3Gateway(options, { env, output, stop: host.stop, exitWith })
         return
       }
+      if (action === 'explain-deny') {
+        const { explainDeny } = await import('./explain-deny.ts')
+        await explainDeny(requestId, { ...options, env, output, stop: host.stop })
+        return
+      }
       if (action !== 'env') {
-        throw new AshlarError('invalid-argument', `Cannot do "s3 ${action}": it is "s3 serve" or "s3 env"`)
+        throw new AshlarError(
+          'invalid-argument',
+          `Cannot do "s3 ${action}": it is "s3 serve", "s3 env" or "s3 explain-deny"`,
+        )
       }
       const { s3 } = await readClusterFile(env.disk, options.cluster)
       if (s3?.endpoint === undefined) {

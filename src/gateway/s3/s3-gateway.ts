@@ -9,8 +9,10 @@ import { limits } from '../../base/limits.ts'
 import type { AshlarClient } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
 import type { HttpListener } from '../../env/network.ts'
-import type { Accounts } from './auth/accounts.ts'
+import type { AccountSource } from './auth/accounts.ts'
 import { s3RequestHandler } from './door/handle-request.ts'
+import { parseTrustedProxies } from './door/peer.ts'
+import { Refusals } from './door/refusals.ts'
 import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
 import type { BucketDefaults } from './store/bucket-settings.ts'
 import { Buckets } from './store/buckets.ts'
@@ -21,7 +23,9 @@ export interface S3GatewayOptions {
   readonly client: AshlarClient
   /** `host:port`; port 0 takes any. */
   readonly listenAddress: string
-  readonly accounts: Accounts
+  readonly accounts: AccountSource
+  /** Proxies in front, as addresses or ranges (`10.0.0.0/8`): what they say of who asks, and how, is believed. Default: none. */
+  readonly trustedProxies?: readonly string[] | undefined
   /** What buckets are told to be in. Default `us-east-1`. Signatures of any region are taken, unless `requireRegion`. */
   readonly region?: string | undefined
   readonly requireRegion?: boolean | undefined
@@ -48,9 +52,11 @@ const defaultPartMinBytes = 5 * 1024 ** 2
 /** @throws {AshlarError} `in-use` — the port is taken */
 export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpListener> {
   const { env, client, accounts, listenAddress, region = defaultRegion } = options
+  const refusals = new Refusals(limits.s3RefusalsKept)
   const handle = s3RequestHandler({
+    ...{ accounts, refusals, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
     services: {
-      ...{ env, client, accounts, region },
+      ...{ env, client, region, refusals },
       buckets: new Buckets(client),
       uploads: new Uploads(client),
       bucketDefaults: options.bucketDefaults ?? closedBuckets,

@@ -14,7 +14,7 @@ function key(name: string, { isRoot = false } = {}): AccessKey {
   return {
     accessKeyId: `${name.toUpperCase()}KEY`,
     secretAccessKey: `${name}-secret/+`,
-    account: { id: `${name}-id`, displayName: name, email: `${name}@example.com`, isRoot },
+    account: { id: `${name}-id`, userName: name, displayName: name, email: `${name}@example.com`, isRoot },
   }
 }
 

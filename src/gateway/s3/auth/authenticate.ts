@@ -25,6 +25,9 @@ export interface Authenticated {
   /** Undefined: anonymous. */
   readonly account: Account | undefined
   readonly accessKeyId?: string | undefined
+  /** How it proved itself, as policies name it. Undefined: anonymous. */
+  readonly authType: 'REST-HEADER' | 'REST-QUERY-STRING' | 'POST' | undefined
+  readonly signatureVersion?: 'AWS' | 'AWS4-HMAC-SHA256' | undefined
   /** Of V4 in headers: the chunks that follow are signed in its chain. */
   readonly signing?: SigningContext | undefined
   /** `x-amz-content-sha256` as it was signed; undefined: the body is not signed. */
@@ -38,6 +41,7 @@ export interface AuthenticatorOptions {
   readonly region?: string | undefined
 }
 
+const v4 = 'AWS4-HMAC-SHA256'
 const longestPresignSeconds = 7 * 24 * 3600
 export const unsignedPayload = 'UNSIGNED-PAYLOAD'
 
@@ -55,7 +59,7 @@ export function authenticate(request: S3Request, options: AuthenticatorOptions):
   }
   if (isV4Query) return presignedV4(request, options)
   if (isV2Query) return presignedV2(request, options)
-  if (header === undefined) return { account: undefined }
+  if (header === undefined) return { account: undefined, authType: undefined }
   if (isV4Header) return headerV4(request, header, options)
   if (header.startsWith('AWS ')) return headerV2(request, header, options)
   throw new S3Error('InvalidArgument', 'Unsupported Authorization Type')
@@ -86,6 +90,8 @@ function headerV4(request: S3Request, header: string, options: AuthenticatorOpti
   return {
     account: key.account,
     accessKeyId: key.accessKeyId,
+    authType: 'REST-HEADER',
+    signatureVersion: v4,
     payloadHash,
     signing: { ...context, seedSignature: signature },
   }
@@ -137,6 +143,8 @@ function presignedV4(request: S3Request, options: AuthenticatorOptions): Authent
   return {
     account: key.account,
     accessKeyId: key.accessKeyId,
+    authType: 'REST-QUERY-STRING',
+    signatureVersion: v4,
     payloadHash: payloadHash === unsignedPayload ? undefined : payloadHash,
     signing: { ...context, seedSignature: signature },
   }
@@ -160,7 +168,7 @@ function headerV2(request: S3Request, header: string, options: AuthenticatorOpti
     date: headers.has('x-amz-date') ? '' : (date as string),
   })
   if (!isRight) throw doesNotMatch(accessKeyId)
-  return { account: key.account, accessKeyId }
+  return { account: key.account, accessKeyId, authType: 'REST-HEADER', signatureVersion: 'AWS' }
 }
 
 function presignedV2(request: S3Request, options: AuthenticatorOptions): Authenticated {
@@ -183,7 +191,7 @@ function presignedV2(request: S3Request, options: AuthenticatorOptions): Authent
   })
   if (!isRight) throw doesNotMatch(accessKeyId)
   checkLifetime(options.wallMs(), { fromMs: 0, untilMs: Number(expires) * 1000 })
-  return { account: key.account, accessKeyId }
+  return { account: key.account, accessKeyId, authType: 'REST-QUERY-STRING', signatureVersion: 'AWS' }
 }
 
 interface Authorization {

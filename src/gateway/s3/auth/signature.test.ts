@@ -8,7 +8,7 @@ import { authenticate } from './authenticate.ts'
 
 const accessKeyId = 'AKIAIOSFODNN7EXAMPLE'
 const secretAccessKey = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'
-const account = { id: 'one', displayName: 'One', isRoot: false }
+const account = { id: 'one', userName: 'one', displayName: 'One', isRoot: false }
 const accounts = staticAccounts([{ accessKeyId, secretAccessKey, account }])
 const exampleMs = Date.UTC(2013, 4, 24)
 const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'

@@ -11,7 +11,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
 import { Limiter } from '../../../env/waiting.ts'
-import { authenticate } from '../auth/authenticate.ts'
+import type { AccountSource, Accounts } from '../auth/accounts.ts'
+import { type Authenticated, authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { type Payload, payloadOf } from '../body/payload.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
@@ -20,6 +21,7 @@ import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
 import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
 import { corsHeaders } from '../rules/cors.ts'
+import type { IpRange } from '../rules/policy/ip-range.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { corsRulesOf } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
@@ -27,11 +29,18 @@ import { findObject } from '../store/objects.ts'
 import { accessDenied, checkAccess, mayAccess, missingKey, objectAccess, privateAcl } from './access.ts'
 import { actionOf } from './operation-actions.ts'
 import { bucketOperations, objectOperations, serviceOperations } from './operation-table.ts'
+import { peerOf } from './peer.ts'
+import { type Refusals, RequestTrail } from './refusals.ts'
 import { errorAnswer, type Identity, type S3Answer, sendAnswer, toS3Error } from './s3-answer.ts'
 import type { S3Call, S3Services } from './s3-call.ts'
 
 export interface HandlerOptions {
-  readonly services: S3Services
+  /** The accounts are asked for anew for each request. */
+  readonly services: Omit<S3Services, 'accounts'>
+  readonly accounts: AccountSource
+  readonly refusals: Refusals
+  /** Whose word about who asks them is taken. Default: nobody's. */
+  readonly trustedProxies?: readonly IpRange[] | undefined
   /** Hosts that carry buckets in front of them. */
   readonly domains: readonly string[]
   /** Only signatures for this region are taken. */
@@ -51,6 +60,7 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
     const requestId = env.random.bytes(8).toString('hex').toUpperCase()
     const gone = new AbortController()
     response.once('close', () => gone.abort())
+    const trail = new RequestTrail()
     let identity: Identity = { requestId, resource: '/', isHead: incoming.method === 'HEAD' }
     try {
       const request = parseS3Request(
@@ -64,12 +74,16 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
         request,
         options,
         requestId,
+        trail,
         signal: gone.signal,
         memory,
       })
       endUnread(incoming, response)
+      if (trail.isRefused) noteRefusal(undefined, { incoming, identity, options, trail })
       await sendAnswer(response, answer, identity)
     } catch (error) {
+      const failure = toS3Error(error)
+      if (failure.status === 403) noteRefusal(failure, { incoming, identity, options, trail })
       await fail(error, { incoming, response, identity, options })
     }
   }
@@ -81,27 +95,22 @@ interface Exchange {
   readonly request: S3Request
   readonly options: HandlerOptions
   readonly requestId: string
+  readonly trail: RequestTrail
   readonly signal: AbortSignal
   readonly memory: Limiter
 }
 
 async function answerRequest(exchange: Exchange): Promise<S3Answer> {
-  const { request, options, requestId, signal } = exchange
-  const { services } = options
-  // Browsers ask before they authenticate, with whatever stands in the URL.
-  const isPreflight = request.method === 'OPTIONS'
-  const caller = isPreflight
-    ? { account: undefined }
-    : authenticate(request, {
-        accounts: services.accounts,
-        wallMs: services.env.clock.wallMs,
-        region: options.signedRegion,
-      })
+  const { request, options, requestId, trail, signal } = exchange
+  const { accounts, caller } = await identify(request, options)
+  const services: S3Services = { ...options.services, accounts }
+  trail.caller = caller
   const operation = operationOf(request)
+  trail.operation = operation
   refuseUnimplementedHeaders(request.headers)
-  const sourceIp = exchange.incoming.socket.remoteAddress ?? ''
+  const peer = peerOf(exchange.incoming, options.trustedProxies)
   const call: S3Call = {
-    ...{ services, request, operation, caller, requestId, sourceIp, signal },
+    ...{ services, request, operation, caller, requestId, trail, ...peer, signal },
     openBody: (maxBytes) =>
       openBody(
         exchange,
@@ -110,6 +119,24 @@ async function answerRequest(exchange: Exchange): Promise<S3Answer> {
       ),
   }
   return await run(operation, call, exchange.response)
+}
+
+async function identify(
+  request: S3Request,
+  { services, accounts, signedRegion }: HandlerOptions,
+): Promise<{ readonly accounts: Accounts; readonly caller: Authenticated }> {
+  const known = await accounts.current()
+  // Browsers ask before they authenticate, with whatever stands in the URL.
+  if (request.method === 'OPTIONS') return { accounts: known, caller: { account: undefined, authType: undefined } }
+  const options = { wallMs: services.env.clock.wallMs, region: signedRegion }
+  try {
+    return { accounts: known, caller: authenticate(request, { ...options, accounts: known }) }
+  } catch (error) {
+    if (!(error instanceof S3Error && error.code === 'InvalidAccessKeyId')) throw error
+    // The key may be a new one.
+    const fresh = await accounts.current({ isFresh: true })
+    return { accounts: fresh, caller: authenticate(request, { ...options, accounts: fresh }) }
+  }
 }
 
 async function run(operation: OperationName, call: S3Call, response: ServerResponse): Promise<S3Answer> {
@@ -198,6 +225,25 @@ function endUnread(incoming: IncomingMessage, response: ServerResponse): void {
   const length = incoming.headers['content-length']
   const hasBody = incoming.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
   if (hasBody) response.setHeader('Connection', 'close')
+}
+
+/** So that `ashlar s3 explain-deny` can say why. */
+function noteRefusal(
+  failure: S3Error | undefined,
+  {
+    incoming,
+    identity,
+    options,
+    trail,
+  }: Pick<Exchange, 'incoming' | 'options' | 'trail'> & { readonly identity: Identity },
+): void {
+  const { requestId, resource } = identity
+  options.refusals.note({
+    ...{ requestId, resource, method: incoming.method ?? '', atMs: options.services.env.clock.wallMs() },
+    code: failure?.code ?? 'AccessDenied',
+    message: failure?.message ?? 'Some of what the request asked for was refused.',
+    ...trail.facts(),
+  })
 }
 
 async function fail(

@@ -12,6 +12,7 @@ import * as settings from '../operations/bucket-settings-operations.ts'
 import { completeMultipartUpload } from '../operations/complete-upload.ts'
 import { copyObject } from '../operations/copy-object.ts'
 import { deleteObject, deleteObjects } from '../operations/delete-objects.ts'
+import { explainDeny } from '../operations/explain-deny.ts'
 import { listObjects, listObjectsV2, listObjectVersions } from '../operations/list-objects.ts'
 import { getObjectAttributes } from '../operations/object-attributes.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from '../operations/object-tagging.ts'
@@ -35,6 +36,7 @@ type Table<Call extends S3Call> = Partial<Record<OperationName, S3Operation<Call
 /** No bucket needs to be there. */
 export const serviceOperations: Table<S3Call> = {
   CreateBucket: createBucket,
+  ExplainDeny: explainDeny,
   ListBuckets: listBuckets,
   Preflight: preflight,
 }

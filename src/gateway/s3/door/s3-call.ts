@@ -9,6 +9,7 @@ import type { S3Request } from '../request/s3-request.ts'
 import type { BucketDefaults } from '../store/bucket-settings.ts'
 import type { Bucket, Buckets } from '../store/buckets.ts'
 import type { Uploads } from '../store/uploads.ts'
+import type { Refusals, RequestTrail } from './refusals.ts'
 import type { S3Answer } from './s3-answer.ts'
 
 /** What all requests share. */
@@ -18,6 +19,7 @@ export interface S3Services {
   readonly accounts: Accounts
   readonly buckets: Buckets
   readonly uploads: Uploads
+  readonly refusals: Refusals
   /** Of buckets that were told nothing. */
   readonly bucketDefaults: BucketDefaults
   /** What GetBucketLocation tells. */
@@ -32,8 +34,12 @@ export interface S3Call {
   readonly operation: OperationName
   readonly caller: Authenticated
   readonly requestId: string
-  /** The peer of the socket. */
+  /** What was decided on its way, for `explain-deny`. */
+  readonly trail: RequestTrail
+  /** Who sends it: the peer of the socket, or whom a trusted proxy names. */
   readonly sourceIp: string
+  /** Whether it came encrypted all the way to the door, or to the trusted proxy in front. */
+  readonly isSecure: boolean
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
   /**

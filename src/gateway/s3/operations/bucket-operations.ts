@@ -1,7 +1,7 @@
 /** Buckets themselves: made, told of, listed and removed. @module */
 import { isAshlarError } from '../../../base/errors.ts'
 import type { Account } from '../auth/accounts.ts'
-import { accessDenied } from '../door/access.ts'
+import { accessDenied, checkServiceAccess } from '../door/access.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import { type BucketCall, isRoot, type S3Call } from '../door/s3-call.ts'
 import { requestedAcl } from '../rules/access/grant-headers.ts'
@@ -19,10 +19,13 @@ import { resolvedAcl } from './requested-acl.ts'
 const configurationBytes = 64 * 1024
 const mostBuckets = 10_000
 /** Owns nothing. */
-const anonymous: Account = { id: '', displayName: '', isRoot: false }
+const anonymous: Account = { id: '', userName: '', displayName: '', isRoot: false }
 
-export async function listBuckets({ services, request, caller, signal }: S3Call): Promise<S3Answer> {
+export async function listBuckets(call: S3Call): Promise<S3Answer> {
+  const { services, request, caller, signal } = call
   const { account = anonymous } = caller
+  // A user whose policies let it list buckets sees all of them, one without policies its own.
+  const seesAll = isRoot(account) || checkServiceAccess(call, { action: 's3:ListAllMyBuckets', resource: '*' })
   const { query } = request
   const prefix = query.get('prefix') ?? ''
   const maxBuckets = maxBucketsOf(query.get('max-buckets'))
@@ -32,8 +35,7 @@ export async function listBuckets({ services, request, caller, signal }: S3Call)
   let last = ''
   let hasMore = false
   for await (const bucket of services.buckets.list({ after, signal })) {
-    const isOwn = bucket.ownerId === account.id || isRoot(account)
-    if (!isOwn || !bucket.name.startsWith(prefix)) continue
+    if (!(seesAll || bucket.ownerId === account.id) || !bucket.name.startsWith(prefix)) continue
     hasMore = shown.length === maxBuckets
     if (hasMore) break
     last = bucket.name
@@ -64,10 +66,12 @@ function maxBucketsOf(text: string | undefined): number {
   throw invalidArgument(`max-buckets is 1 to ${mostBuckets}.`, { name: 'max-buckets', value: text })
 }
 
-export async function createBucket({ services, request, caller, signal, openBody }: S3Call): Promise<S3Answer> {
+export async function createBucket(call: S3Call): Promise<S3Answer> {
+  const { services, request, caller, signal, openBody } = call
   const name = request.bucket as string
   const { account } = caller
   if (account === undefined) throw accessDenied()
+  checkServiceAccess(call, { action: 's3:CreateBucket', resource: `arn:aws:s3:::${name}` })
   checkBucketName(name)
   const headers = request.headers.record()
   const ownership = headers['x-amz-object-ownership']

@@ -9,7 +9,7 @@ import { actionOf } from '../door/operation-actions.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { checkCopySource, copySourceConditionsOf, writeConditionsOf } from '../rules/conditions.ts'
-import { decodeObjectKey } from '../rules/object-key.ts'
+import { splitCopySource } from '../rules/copy-source.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
 import { objectPath } from '../store/object-path.ts'
@@ -33,9 +33,7 @@ export interface CopySource {
 
 /** Of `x-amz-copy-source`: `/bucket/key?versionId=…`, percent-encoded, with or without the first slash. */
 export function parseCopySource(header: string): CopySource {
-  const at = header.lastIndexOf('?versionId=')
-  const versionId = at < 0 ? undefined : header.slice(at + '?versionId='.length)
-  const path = decodeObjectKey(at < 0 ? header : header.slice(0, at)).replace(/^\//, '')
+  const { path, versionId } = splitCopySource(header)
   const slash = path.indexOf('/')
   if (slash <= 0 || slash === path.length - 1) {
     throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey', {

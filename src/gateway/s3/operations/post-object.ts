@@ -1,4 +1,5 @@
 /** PostObject: an upload by a browser's form, which proves itself by a policy that was signed in advance. @module */
+import type { Authenticated } from '../auth/authenticate.ts'
 import { authenticateForm, checkPostPolicy, type FormFields, type SizeRange } from '../auth/post-policy.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { readPostForm } from '../body/post-form.ts'
@@ -43,7 +44,12 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
       : checkPostPolicy(fields, { bucket: bucket.name, wallMs: services.env.clock.wallMs() })
   const asked = requestOfForm(request, { fields, fileType: form.fileType, key })
   refuseUnimplementedHeaders(asked.headers)
-  const caller = { account: signer?.account, accessKeyId: signer?.accessKeyId }
+  const caller: Authenticated = {
+    account: signer?.account,
+    accessKeyId: signer?.accessKeyId,
+    authType: signer && 'POST',
+    signatureVersion: fields.has('x-amz-algorithm') ? 'AWS4-HMAC-SHA256' : 'AWS',
+  }
   const own = { ...call, caller, request: asked }
   const tags = tagsOf(fields)
   checkAccess(own, { action: 's3:PutObject', bucket, key, requestTags: tags })

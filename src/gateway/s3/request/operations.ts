@@ -92,6 +92,7 @@ export type OperationName =
   | Values<typeof objectRemovals>
   | Values<typeof objectPosts>
   | 'ListBuckets'
+  | 'ExplainDeny'
   | 'CreateBucket'
   | 'HeadBucket'
   | 'DeleteBucket'
@@ -126,8 +127,7 @@ export function operationOf(request: S3Request): OperationName {
 
 function serviceOperation(request: S3Request): OperationName {
   if (request.method === 'GET') {
-    chosenSubresource(request, {})
-    return 'ListBuckets'
+    return chosenSubresource(request, { 'explain-deny': 'ExplainDeny' as const }) ?? 'ListBuckets'
   }
   throw methodNotAllowed(request.method, 'SERVICE')
 }

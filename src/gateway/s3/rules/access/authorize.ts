@@ -56,7 +56,9 @@ export interface AccessDecision {
   readonly isAllowed: boolean
   readonly reason: AccessReason
   /** The statement of a policy that decided. */
-  readonly statement?: string
+  readonly statement?: string | undefined
+  /** The policy it stands in, where that has an id: a user's is known by its name. */
+  readonly policy?: string | undefined
 }
 
 /** What a list of the bucket gives to somebody else than its owner. */
@@ -156,6 +158,10 @@ function isRestrictedPolicy({ policy, publicAccessBlock }: BucketAccess): boolea
   return publicAccessBlock.restrictPublicBuckets && policy !== undefined && isPublicPolicy(policy)
 }
 
-function decided(isAllowed: boolean, reason: AccessReason, { statement }: PolicyVerdict): AccessDecision {
-  return { isAllowed, reason, ...(statement !== undefined && { statement }) }
+function decided(isAllowed: boolean, reason: AccessReason, { statement, policy }: PolicyVerdict): AccessDecision {
+  return {
+    ...{ isAllowed, reason },
+    ...(statement !== undefined && { statement }),
+    ...(policy?.id !== undefined && { policy: policy.id }),
+  }
 }

@@ -14,10 +14,11 @@ const sentences: Readonly<Record<AccessReason, string>> = {
 
 /** `s3:GetObject on arn:aws:s3:::b/key was refused: the bucket's policy says so (statement "no")` */
 export function explainDecision(
-  { isAllowed, reason, statement }: AccessDecision,
+  { isAllowed, reason, statement, policy }: AccessDecision,
   { action, resource }: { readonly action: string; readonly resource: string },
 ): string {
   const outcome = isAllowed ? 'allowed' : 'refused'
-  const where = statement === undefined ? '' : ` (statement "${statement}")`
+  const which = policy === undefined ? '' : ` of policy "${policy}"`
+  const where = statement === undefined ? '' : ` (statement "${statement}"${which})`
   return `${action} on ${resource} was ${outcome}: ${sentences[reason]}${where}`
 }

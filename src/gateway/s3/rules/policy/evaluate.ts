@@ -67,7 +67,7 @@ function isPrincipal(principal: Principal, identity: Identity | undefined): bool
     case 'account':
       return identity?.accountId === principal.accountId
     case 'arn':
-      return identity?.arn === principal.arn
+      return isArnOf(principal.arn, identity)
     case 'canonical':
       return identity?.canonicalId === principal.canonicalId
     case 'foreign':
@@ -75,4 +75,9 @@ function isPrincipal(principal: Principal, identity: Identity | undefined): bool
     default:
       return unreachable(principal)
   }
+}
+
+/** People know names, not ids: `arn:aws:iam:::user/NAME` is the user too. Names are never given twice. */
+function isArnOf(arn: string, identity: Identity | undefined): boolean {
+  return identity !== undefined && (arn === identity.arn || arn === `arn:aws:iam:::user/${identity.userName}`)
 }

@@ -23,8 +23,8 @@ export interface RequestFacts {
   readonly isSecure: boolean
   /** Since 1970. */
   readonly timeMs: number
-  readonly authType?: 'REST-HEADER' | 'REST-QUERY-STRING' | 'POST'
-  readonly signatureVersion?: 'AWS' | 'AWS4-HMAC-SHA256'
+  readonly authType?: 'REST-HEADER' | 'REST-QUERY-STRING' | 'POST' | undefined
+  readonly signatureVersion?: 'AWS' | 'AWS4-HMAC-SHA256' | undefined
   /** Of the object as it is stored. */
   readonly existingTags?: ReadonlyMap<string, string>
   /** That the request sets. */
