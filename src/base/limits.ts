@@ -27,6 +27,8 @@ export const limits = {
   inlineExtents: 4,
   extentsPerPage: 256,
   extentsPerCommit: 256,
+  /** One append to a file that holds bytes: its extents move in one transaction. */
+  extentsPerAppend: 16_384,
   filesPerCommitBatch: 256,
   keyBytes: 4 * KiB,
   valueBytes: 256 * KiB,

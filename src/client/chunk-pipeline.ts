@@ -176,7 +176,7 @@ export class ChunkPipeline {
         return await send(batch.map(({ proven }) => proven as ProvenChunk))
       } catch (error) {
         const isRefused = isAshlarError(error, 'allocation-closed', 'receipts-rejected', 'stale-epoch')
-        if (!isRefused || error.applied !== 'no' || attempt === maxRewrites) throw this.#sink.explained(error)
+        if (!isRefused || error.applied !== 'no' || attempt === maxRewrites) throw error
         if (attempt > 0) {
           await sleep(this.#env.clock, pauseMs, this.#stop.signal)
           pauseMs = Math.min(longestPauseMs, pauseMs * 2)

@@ -41,16 +41,22 @@ describe('a commit that hangs in a dropped connection, and whose repetition is r
   test('is not applied to a large file either, nor to the end of one', async () => {
     await using cluster = await FakeCluster.start({ chunkSizeBytes: 10_000 })
     const client = await cluster.connect()
-    const bytes = testBytes(100_000)
-    for (const method of ['addExtents', 'appendFile']) {
+    const large = testBytes(100_000)
+    const small = testBytes(20_000)
+    const writes = [
+      { method: 'addExtents', write: () => client.writeFile('/a', large) },
+      { method: 'addExtents', write: () => client.appendFile('/a', large) },
+      { method: 'appendFile', write: () => client.appendFile('/a', small) },
+    ]
+    for (const { method, write } of writes) {
       const late = new LateCall(notEnough)
       cluster.master.hooks.set(method, late.hook)
-      await (method === 'addExtents' ? client.writeFile('/a', bytes) : client.appendFile('/a', bytes))
+      await write()
       cluster.master.hooks.delete(method)
       await assert.rejects(late.arrive())
     }
-    assert.equal(cluster.master.count('fenceRequest'), 2)
-    assert.ok((await client.readFile('/a')).equals(Buffer.concat([bytes, bytes])))
+    assert.equal(cluster.master.count('fenceRequest'), 3)
+    assert.ok((await client.readFile('/a')).equals(Buffer.concat([large, large, small])))
   })
 
   test('counts when it arrived before the fence: nothing is written again', async () => {

@@ -16,8 +16,6 @@ export interface ExtentSink {
   add(chunks: readonly ProvenChunk[]): Promise<void>
   /** Makes it visible. `chunks` are those not added yet: all, when it was never staged. */
   finish(chunks: readonly ProvenChunk[], totals: FileTotals): Promise<FileStats>
-  /** A failure of {@link add} or {@link finish} that ends the write, with what it leaves behind. */
-  explained(error: unknown): unknown
   /** Drops what was added and not finished. Never rejects. */
   abandon(): Promise<void>
 }

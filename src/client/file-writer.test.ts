@@ -335,6 +335,46 @@ describe('appendFile()', () => {
     const parts = (await client.readFile('/log', 'utf8')).split(';').filter((part) => part !== '')
     assert.deepEqual(parts.toSorted(), ['0', '1', '2', '3', '4', '5', '6', '7'])
   })
+
+  test('of many chunks is whole, wherever the end is by then', async () => {
+    await using cluster = await FakeCluster.start({ chunkSizeBytes: 1_000 })
+    const [client, other] = [await cluster.connect(), await cluster.connect()]
+    const bytes = testBytes(20_000)
+    // Each time somebody else is there just before: makes the file, writes to it, removes it.
+    const meddle = [() => other.writeFile('/log', ''), () => other.appendFile('/log', 'x'), () => other.rm('/log')]
+    let tries = 0
+    const hook = async (_request: unknown, _context: unknown, next: () => Promise<unknown>) => {
+      await meddle[tries++]?.()
+      return await next()
+    }
+    for (const method of ['linkFile', 'linkAppend']) cluster.master.hooks.set(method, hook as never)
+    await client.appendFile('/log', bytes)
+    assert.equal(tries, 4)
+    cluster.master.hooks.clear()
+    await client.appendFile('/log', inPieces(bytes, 700), { expectedLength: 20_000 })
+    assert.ok((await client.readFile('/log')).equals(Buffer.concat([bytes, bytes])))
+    assert.equal(cluster.master.count('appendFile'), 1)
+    assert.equal(cluster.master.hidden.size, 0)
+  })
+
+  test('of many chunks at another length than expected is refused before they move, and leaves nothing', async () => {
+    await using cluster = await FakeCluster.start({ chunkSizeBytes: 1_000 })
+    const [client, other] = [await cluster.connect(), await cluster.connect()]
+    const bytes = testBytes(20_000)
+    await assert.rejects(client.appendFile('/log', bytes, { expectedLength: 0 }), failsWith('not-found'))
+    await client.writeFile('/log', 'four')
+    await assert.rejects(client.appendFile('/log', bytes, { expectedLength: 3 }), failsWith('changed'))
+    assert.equal(cluster.master.count('beginFile'), 0)
+    // Or at the end, when it changed meanwhile.
+    cluster.master.hooks.set('linkAppend', async (_request, _context, next) => {
+      await other.appendFile('/log', '!')
+      return await next()
+    })
+    await assert.rejects(client.appendFile('/log', bytes, { expectedLength: 4 }), failsWith('changed'))
+    await client.close()
+    assert.equal(cluster.master.hidden.size, 0)
+    assert.equal(await other.readFile('/log', 'utf8'), 'four!')
+  })
 })
 
 // Two writers that one signal ends: the first gives memory back, which the second gets and is ended with.

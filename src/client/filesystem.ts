@@ -68,10 +68,9 @@ export interface FileSystem {
 
   /**
    * Adds bytes to the end; makes the file when there is none. With `expectedLength`, appends only to a file of exactly that length.
-   * Without it, a lost race is tried again; the bytes of one call stay together.
-   * More than the client can hold in memory is appended in steps: a race lost between them is `changed`, with `applied: 'unknown'`
-   * and the length reached in `details.length`.
-   * @throws {AshlarError} `changed` — `expectedLength` did not hold; nothing was appended
+   * Without it, a lost race is tried again. However long, the bytes of one call are seen together or not at all.
+   * @throws {AshlarError} `changed` — `expectedLength` did not hold; `too-large` — more than `limits.extentsPerAppend` chunks at once;
+   *   nothing was appended
    */
   appendFile(path: string, data: FileData, options?: AppendOptions): Promise<FileStats>
 

@@ -41,6 +41,7 @@ const refusedMethods: ReadonlySet<number> = new Set(
     writes.beginFile,
     writes.addExtents,
     writes.linkFile,
+    writes.linkAppend,
     writes.appendFile,
     files.makeDirectory,
     files.rename,

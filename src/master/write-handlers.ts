@@ -12,6 +12,7 @@ import {
   appendFile,
   beginFile,
   commitFile,
+  linkAppend,
   linkFile,
   releaseAllocations,
 } from '../wire/methods/write-methods.ts'
@@ -45,6 +46,7 @@ export function answerWrites(context: HandlerContext, refusals: Refusals): void 
   })
   passThrough(service, beginFile, (request) => namespace.beginFile(request))
   passThrough(service, linkFile, (request) => namespace.linkFile(request))
+  passThrough(service, linkAppend, (request) => namespace.linkAppend(request))
   service.handle(abandonFile, async (request) => {
     const value = await namespace.abandonFile(request)
     workers.wake('purge', 'gc')

@@ -11,7 +11,7 @@ import { concat as concatMethod } from '../wire/methods/file-methods.ts'
 import type { Extent } from '../wire/types/extent.ts'
 import type { Change } from './change.ts'
 import { replaceEntry } from './commit.ts'
-import { dropPageOf, extendContent, readExtents } from './contents.ts'
+import { extendContent, takeExtents } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf } from './entries.ts'
 import { isDirectory } from './failures.ts'
@@ -48,7 +48,7 @@ export function concat(
           `Cannot concat to "${path.text}": the sources have more than ${extentsPerConcat} extents; concat fewer at a time`,
         )
       }
-      const extents = await takeExtents(change, found, content.id)
+      const extents = await removeSource(change, found, content.id)
       content = await extendContent(change.tx, content, extents, found.entry.content.crc)
     }
     const entry = { ...target.entry, version: change.issue(), modifiedMs: context.wallMs(), content }
@@ -57,16 +57,11 @@ export function concat(
 }
 
 /** Removes a source, and hands its chunks to another content. */
-async function takeExtents(change: Change, found: FoundFile, content: ContentId): Promise<Extent[]> {
+async function removeSource(change: Change, found: FoundFile, content: ContentId): Promise<Extent[]> {
   const { parent, keyName, entry } = found
   const { tx } = change
   const source = entry.content
-  const extents: Extent[] = []
-  while (extents.length < source.extentCount) {
-    const at = extents.length
-    extents.push(...(await readExtents(tx, source, at)))
-    dropPageOf(tx, source, at)
-  }
+  const extents = await takeExtents(tx, source)
   const chunks = [...new Set(extents.map(({ chunk }) => chunk))]
   const rows = await tx.getMany(chunks.map(chunkKey))
   chunks.forEach((chunk, index) => {

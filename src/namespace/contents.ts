@@ -72,6 +72,17 @@ export function dropPageOf(tx: Transaction, content: Content, from: number): voi
   if (from >= inlineExtents) tx.del(extentPageKey(content.id, Math.floor((from - inlineExtents) / extentsPerPage)))
 }
 
+/** All extents of content that is no longer to be; its pages are gone. They are read at once: the caller bounds them. */
+export async function takeExtents(tx: Transaction, content: Content): Promise<Extent[]> {
+  const extents: Extent[] = []
+  while (extents.length < content.extentCount) {
+    const from = extents.length
+    for (const extent of await readExtents(tx, content, from)) extents.push(extent)
+    dropPageOf(tx, content, from)
+  }
+  return extents
+}
+
 /** The crc of the bytes of extents, where each is a whole chunk. */
 export function crcOfExtents(extents: readonly Extent[]): number | undefined {
   let crc = 0

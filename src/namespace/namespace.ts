@@ -24,6 +24,7 @@ import * as gc from './gc.ts'
 import { abandonFile, addExtents, beginFile, linkFile } from './hidden-files.ts'
 import { recordKey } from './keys.ts'
 import { createLeader } from './leading.ts'
+import { linkAppend } from './link-append.ts'
 import { listDirectory } from './list.ts'
 import { listObjects } from './list-objects.ts'
 import { listTrash } from './list-trash.ts'
@@ -67,6 +68,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
     beginFile: async (request) => beginFile(context, request),
     addExtents: async (request) => addExtents(context, request),
     linkFile: async (request) => linkFile(context, request),
+    linkAppend: async (request) => linkAppend(context, request),
     appendFile: async (request) => appendFile(context, request),
     abandonFile: async (request) => abandonFile(context, request),
 

@@ -34,6 +34,7 @@ export interface ClientOperations {
   readonly beginFile: Operation<typeof writeMethods.beginFile>
   readonly addExtents: Operation<typeof writeMethods.addExtents>
   readonly linkFile: Operation<typeof writeMethods.linkFile>
+  readonly linkAppend: Operation<typeof writeMethods.linkAppend>
   readonly appendFile: Operation<typeof writeMethods.appendFile>
   readonly abandonFile: Operation<typeof writeMethods.abandonFile>
 

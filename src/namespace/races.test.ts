@@ -207,6 +207,25 @@ test('a commit that races the closing of its allocation leaves no chunk without 
   )
 })
 
+test('a long append that races a replacement is behind the old bytes, or refused', async () => {
+  await race(
+    async ({ client }) => {
+      await client.put('/f', 1)
+      const staged = await client.stage('/f', 3)
+      return { request: client.request(), ...staged, path: '/f', expectedLength: 1 }
+    },
+    async ({ master, client }, link) => {
+      const [linked] = await Promise.all([outcome(client.namespace.linkAppend(link)), client.put('/f', 5, 5)])
+      assert.ok(['ok', 'changed'].includes(linked), linked)
+      assert.deepEqual(
+        (await client.extents('/f')).map(({ length }) => length),
+        [5, 5],
+      )
+      assert.equal((await checkRows(master.context.kv)).liveChunks, 6)
+    },
+  )
+})
+
 test('a link that races the end of its session is whole, or refused and reclaimed', async () => {
   await race(
     async ({ client }) => {

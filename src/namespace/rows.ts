@@ -80,6 +80,7 @@ export type Inode = Infer<typeof inodeRow>
 
 /** `C`: a chunk that a file holds, or (with `tombstonedMs`) held. */
 export const chunkRow = struct('chunk', 1, {
+  /** That it was committed to: others may name it since. */
   content: field(1, id<ContentId>()),
   length: field(2, uint),
   crc: field(3, uint),

@@ -28,6 +28,7 @@ import {
   appendFile,
   beginFile,
   commitFile,
+  linkAppend,
   linkFile,
   releaseAllocations,
 } from '../../src/wire/methods/write-methods.ts'
@@ -241,6 +242,19 @@ export class FakeMaster extends HookedService {
         this.#checkPrecondition(path, precondition)
         this.hidden.delete(inode)
         return { attributes: this.#place(path, extents, crc) }
+      }),
+    }))
+    this.handle(linkAppend, async ({ request, inode, path, expectedLength, length }) => ({
+      value: this.#once(request, 'linkAppend', () => {
+        const added = this.hidden.get(inode) ?? refuse('not-found')
+        if (lengthOf(added) !== length) refuse('changed', 'not the length that was added')
+        const file = this.#file(path)
+        if (file.attributes.length !== expectedLength) refuse('changed')
+        this.hidden.delete(inode)
+        const extents = [...file.extents, ...added]
+        const attributes = this.#attributes({ kind: 'file', length: lengthOf(extents) })
+        this.files.set(path, { ...file, extents, attributes })
+        return { attributes }
       }),
     }))
     this.handle(abandonFile, async ({ inode }) => {

@@ -20,21 +20,15 @@ export interface PathHistory {
   acknowledgedMs: number
   /** The states before, newest last, with the time each was acknowledged: what an acknowledgement after the fault falls back to. */
   readonly earlier: { readonly state: State; readonly acknowledgedMs: number }[]
-  pending: Pending | undefined
-}
-
-export interface Pending {
-  readonly state: State
-  /** An append of many chunks goes in steps: its first part may be all there is. */
-  readonly inSteps: boolean
+  pending: { readonly state: State } | undefined
 }
 
 export class History {
   readonly #paths = new Map<string, PathHistory>()
   acknowledgements = 0
 
-  begin(path: string, state: State, { inSteps = false } = {}): void {
-    this.#path(path).pending = { state, inSteps }
+  begin(path: string, state: State): void {
+    this.#path(path).pending = { state }
   }
 
   acknowledge(path: string): void {
@@ -89,14 +83,6 @@ export class History {
   held(path: string, found: Buffer | undefined): boolean {
     const { acknowledged, pending, earlier } = this.#path(path)
     return [acknowledged, pending?.state, ...earlier.map(({ state }) => state)].some((state) => matches(found, state))
-  }
-
-  /** What `found` is when it is the first part of an append that went in steps, and was not acknowledged. */
-  firstPart(path: string, found: Buffer | undefined): State {
-    const { pending } = this.#path(path)
-    if (found === undefined || pending?.state === undefined || !pending.inSteps) return undefined
-    const part = { seed: pending.state.seed, length: found.length }
-    return found.length < pending.state.length && matches(found, part) ? part : undefined
   }
 
   #path(path: string): PathHistory {

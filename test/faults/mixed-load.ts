@@ -90,7 +90,7 @@ export class MixedLoad {
     if (current.length !== 0) return await this.#write(path)
     const content = this.#content()
     const append = () => this.#client.appendFile(path, bytesOf(content), { expectedLength: 0 })
-    await this.#attempt([[path, content]], append, { inSteps: true })
+    await this.#attempt([[path, content]], append)
   }
 
   async #rename(from: string, to: string): Promise<void> {
@@ -105,12 +105,8 @@ export class MixedLoad {
     )
   }
 
-  async #attempt(
-    changes: readonly (readonly [string, State])[],
-    act: () => Promise<unknown>,
-    options: { readonly inSteps?: boolean } = {},
-  ): Promise<void> {
-    for (const [path, state] of changes) this.#history.begin(path, state, options)
+  async #attempt(changes: readonly (readonly [string, State])[], act: () => Promise<unknown>): Promise<void> {
+    for (const [path, state] of changes) this.#history.begin(path, state)
     try {
       await act()
       for (const [path] of changes) this.#history.acknowledge(path)

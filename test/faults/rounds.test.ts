@@ -104,12 +104,3 @@ test('History.held() tells old bytes from wrong ones', () => {
   assert.ok(history.held('/a', bytesOf({ seed: 1, length: 1000 })))
   assert.ok(!history.held('/a', bytesOf({ seed: 3, length: 1000 })))
 })
-
-test('History.firstPart() takes a part only of an append in steps, and only its beginning', () => {
-  const history = new History()
-  history.begin('/a', { seed: 1, length: 1000 }, { inSteps: true })
-  assert.deepEqual(history.firstPart('/a', bytesOf({ seed: 1, length: 400 })), { seed: 1, length: 400 })
-  assert.equal(history.firstPart('/a', bytesOf({ seed: 1, length: 1000 }).subarray(400)), undefined)
-  history.begin('/a', { seed: 1, length: 1000 })
-  assert.equal(history.firstPart('/a', bytesOf({ seed: 1, length: 400 })), undefined)
-})

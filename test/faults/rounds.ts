@@ -51,8 +51,6 @@ export interface RoundsResult {
   readonly operations: number
   readonly acknowledgements: number
   readonly filesRead: number
-  /** Files that held the first part of an append of many chunks, which was not acknowledged. */
-  readonly partialAppends: number
   /** How often all disks were compared with the books: each after a crash, and at rest. */
   readonly copyChecks: number
   readonly restChecks: number
@@ -85,7 +83,7 @@ class Rounds {
   readonly #random: () => number
   readonly #violations: Violation[] = []
   readonly #sums = {
-    ...{ faults: 0, operations: 0, filesRead: 0, partialAppends: 0 },
+    ...{ faults: 0, operations: 0, filesRead: 0 },
     ...{ copyChecks: 0, restChecks: 0, leakedBytes: 0 },
   }
   #slowestStartMs = 0
@@ -136,8 +134,7 @@ class Rounds {
     await client.close()
     for (const surprise of load.surprises) this.#tell('strange failure', String(surprise))
     await waitUntilRedundant(cluster, this.#tell)
-    const onFirstPart = () => this.#sums.partialAppends++
-    this.#sums.filesRead += await checkFiles(cluster, { history, faultMs, tell: this.#tell, onFirstPart })
+    this.#sums.filesRead += await checkFiles(cluster, { history, faultMs, tell: this.#tell })
     this.#sums.operations += load.operations
     this.#sums.faults += faults
     this.#say(

@@ -37,8 +37,6 @@ export interface FileCheck {
   /** Acknowledgements stamped later prove nothing. */
   readonly faultMs: number
   readonly tell: Tell
-  /** Called for each file that holds the first part of an append that was not acknowledged. */
-  readonly onFirstPart: () => void
 }
 
 /** @returns how many files were read */
@@ -59,11 +57,7 @@ export async function checkFiles(cluster: HandCluster, check: FileCheck): Promis
   return known.size
 }
 
-async function checkFile(
-  client: AshlarClient,
-  path: string,
-  { history, faultMs, tell, onFirstPart }: FileCheck,
-): Promise<void> {
+async function checkFile(client: AshlarClient, path: string, { history, faultMs, tell }: FileCheck): Promise<void> {
   let found: Buffer | undefined
   try {
     found = await client.readFile(path)
@@ -81,14 +75,11 @@ async function checkFile(
     )
     return
   }
-  const firstPart = history.firstPart(path, found)
-  if (firstPart === undefined) {
-    const kind = found === undefined || history.held(path, found) ? 'lost' : 'wrong bytes'
-    const lengths = JSON.stringify(allowed.map((one) => one?.length ?? 'nothing'))
-    tell(kind, `${path} holds ${found === undefined ? 'nothing' : `${found.length} bytes`}, allowed were ${lengths}`)
-  } else onFirstPart()
+  const kind = found === undefined || history.held(path, found) ? 'lost' : 'wrong bytes'
+  const lengths = JSON.stringify(allowed.map((one) => one?.length ?? 'nothing'))
+  tell(kind, `${path} holds ${found === undefined ? 'nothing' : `${found.length} bytes`}, allowed were ${lengths}`)
   // From now on that is what it holds: each round tells of its own.
-  history.settle(path, firstPart ?? (found && { seed: 0, length: found.length, bytes: found }))
+  history.settle(path, found && { seed: 0, length: found.length, bytes: found })
 }
 
 /** Waits until all servers are up and no chunk is short of a copy. */

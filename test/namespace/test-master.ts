@@ -6,7 +6,7 @@
 
 import type { Infer } from '../../src/base/codec.ts'
 import { AshlarError } from '../../src/base/errors.ts'
-import { chunkId, type GroupId, type ServerId } from '../../src/base/ids.ts'
+import { chunkId, type GroupId, type InodeId, type ServerId } from '../../src/base/ids.ts'
 import { type Rising, rising } from '../../src/base/rising.ts'
 import { createNodeClock } from '../../src/env/node-clock.ts'
 import { seededRandom } from '../../src/env/seeded-random.ts'
@@ -183,6 +183,20 @@ export class TestClient {
 
   /** A file of many chunks, by way of a hidden inode. */
   async putLarge(path: string, chunkCount: number, length = 10): Promise<Attributes> {
+    const hidden = await this.stage(path, chunkCount, length)
+    const link = { request: this.request(), ...hidden, path, precondition: {}, attributes: {}, makeParents: false }
+    return (await this.namespace.linkFile(link)).attributes
+  }
+
+  /** An append of many chunks. */
+  async appendLarge(path: string, expectedLength: number, chunkCount: number): Promise<Attributes> {
+    const hidden = await this.stage(path, chunkCount)
+    const link = { request: this.request(), ...hidden, path, expectedLength }
+    return (await this.namespace.linkAppend(link)).attributes
+  }
+
+  /** A hidden inode with so many chunks. */
+  async stage(path: string, chunkCount: number, length = 10): Promise<{ inode: InodeId; length: number }> {
     const { inode } = await this.namespace.beginFile({
       request: this.request(),
       path,
@@ -202,16 +216,7 @@ export class TestClient {
       reached = added.length
       done += count
     }
-    const link = {
-      request: this.request(),
-      inode,
-      path,
-      precondition: {},
-      attributes: {},
-      makeParents: false,
-      length: reached,
-    }
-    return (await this.namespace.linkFile(link)).attributes
+    return { inode, length: reached }
   }
 
   async makeDirectory(path: string, recursive = false): Promise<Attributes> {

@@ -2,7 +2,7 @@
  * Client to master: how bytes become a file. Numbers 20–39.
  *
  * `allocate` → the members of the group are written → `commitFile` with their receipts. A file with more extents than
- * one commit takes is a hidden inode: `beginFile`, `addExtents`…, `linkFile`.
+ * one commit takes is a hidden inode: `beginFile`, `addExtents`…, `linkFile` (or `linkAppend`: it becomes the end of a file).
  * @module
  */
 import { bool, field, hex, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
@@ -151,5 +151,26 @@ export const abandonFile = method({
   name: 'abandonFile',
   request: struct('abandonFile', 1, { request: field(1, requestId), inode: field(2, id<InodeId>()) }),
   response: nothing,
+  callers: ['client'],
+})
+
+/**
+ * What the hidden inode holds becomes the end of a file that has `expectedLength` bytes now (`changed` otherwise), whole: at
+ * most `limits.extentsPerAppend` extents, where the file is not empty (`too-large` otherwise).
+ */
+export const linkAppend = method({
+  number: 28,
+  name: 'linkAppend',
+  request: struct('linkAppend', 1, {
+    request: field(1, requestId),
+    inode: field(2, id<InodeId>()),
+    path: field(3, path),
+    expectedLength: field(4, uint),
+    modifiedMs: optional(5, uint),
+    /** Of what the inode holds. */
+    length: field(6, uint),
+    crc: optional(7, uint),
+  }),
+  response: struct('linkAppend response', 1, { attributes: field(1, attributes) }),
   callers: ['client'],
 })
