@@ -179,7 +179,7 @@ export class BatchEngine {
         tx.checkCommit((text, key) => this.#view.read(text, key) !== undefined)
         if (tx.writes.size > 0) {
           if (this.#room === 'none' && !pending.freesRoom) throw readOnly()
-          this.#batch.absorb(tx.writes)
+          this.#absorb(tx.writes)
           pending.wrote = true
         }
       } catch (error) {
@@ -192,6 +192,12 @@ export class BatchEngine {
     }
     pending.outcome = outcome
     this.#ran.push(pending)
+  }
+
+  /** The first writes of a batch become the batch: of a transaction that has ended, nobody else holds them. */
+  #absorb(writes: WriteSet): void {
+    if (this.#batch.size === 0 && !writes.hasInserts) this.#batch = writes
+    else this.#batch.absorb(writes)
   }
 
   async #commit(): Promise<void> {

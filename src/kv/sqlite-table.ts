@@ -6,13 +6,14 @@
  *   the rows just outside its ends for the same reason.
  * - Exclusive locking: the lock of the operating system dies with the process, and no shared-memory file is needed.
  * - Checkpoints are run here and their errors heeded; SQLite's automatic ones hide a failed sync.
- * - Memory: SQLite's page cache, and a small one of verified rows; no memory-mapped I/O, where a disk error would be a signal.
+ * - Memory: SQLite's page cache, a small one of verified rows, and a few places known to be empty; no memory-mapped I/O, where a disk error would be a signal.
  * @see docs/formats/metadata.md
  * @module
  */
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError } from '../base/errors.ts'
+import { KnownGaps } from './known-gaps.ts'
 import { RowCache } from './row-cache.ts'
 import { keyText } from './sorted-map.ts'
 import { sqliteFailureOf, translateSqlite } from './sqlite-errors.ts'
@@ -47,6 +48,7 @@ type Row = [key: Uint8Array, value: Uint8Array, checksum: number]
 export class SqliteTable {
   readonly #database: DatabaseSync
   readonly #rows = new RowCache()
+  readonly #gaps = new KnownGaps()
   readonly #atOrBelow: StatementSync
   readonly #exact: StatementSync
   readonly #below: StatementSync
@@ -91,6 +93,7 @@ export class SqliteTable {
   read(key: Uint8Array, text: string = keyText(key)): Buffer | undefined {
     const kept = this.#rows.get(text)
     if (kept !== undefined) return kept
+    if (this.#gaps.holds(text)) return undefined
     try {
       // Finds the row, or in the same step the one before its place.
       const row = this.#atOrBelow.get(key) as Row | undefined
@@ -101,6 +104,7 @@ export class SqliteTable {
       }
       const above = this.#above.get(key) as Row | undefined
       if (above !== undefined) verified(above)
+      this.#gaps.learn(row && keyText(row[0]), above && keyText(above[0]))
       return undefined
     } catch (error) {
       throw translateSqlite(error, 'read the metadata')
@@ -142,7 +146,10 @@ export class SqliteTable {
         written.push([text, value])
       }
       this.#commit.run()
-      for (const [text, value] of written) this.#rows.written(text, value)
+      for (const [text, value] of written) {
+        this.#rows.written(text, value)
+        if (value !== undefined) this.#gaps.written(text)
+      }
       this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
       return undefined
     } catch (error) {

@@ -93,7 +93,7 @@ export class WriteSet {
 
   /** Lays `upper`, a later transaction's writes, over these. Its demands of absence were met and are dropped. */
   absorb(upper: WriteSet): void {
-    for (const [text, write] of upper.#writes.ascending()) {
+    for (const [text, write] of upper.#writes.entries()) {
       if (write.kind === 'add') this.#set(text, added(this.#writes.get(text), write))
       else this.#set(text, write.mustBeAbsent ? { ...write, mustBeAbsent: false } : write)
     }
