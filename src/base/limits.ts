@@ -131,6 +131,11 @@ export const limits = {
   // Time.
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 5_000,
+  /** Chunks whose replicas one call has read. */
+  scrubChunksPerCall: 64,
+  /** What a chunk server reads in a second, at most, to prove all it holds; and any such rate. */
+  scrubBytesPerSecond: 64 * MiB,
+  rateBytesPerSecond: 1024 * 1024 * MiB,
   /** A silent peer is pinged after two of these and given up after five. */
   keepaliveTickMs: 5_000,
   /** What an ended connection gets to deliver its last bytes. */
@@ -159,3 +164,5 @@ export const diskMarks = {
   placement: { usedFraction: 0.9, freeBytes: 20 * 1024 * MiB },
   write: { usedFraction: 0.95, freeBytes: 10 * 1024 * MiB },
 } as const
+  /** In which a chunk server reads all it holds. */
+  scrubWithinMs: 7 * 24 * 3_600_000,

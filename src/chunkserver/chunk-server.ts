@@ -7,6 +7,7 @@
  */
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { counterOf } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
 import type { HealthReport } from '../env/health-door.ts'
 import type { HttpListener } from '../env/network.ts'
@@ -16,13 +17,17 @@ import { listenForPeers, type PeerListener } from '../wire/listen.ts'
 import { meteredService, type RequestObserver } from '../wire/metered-service.ts'
 import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { createService } from '../wire/service.ts'
+import type { ScrubReport } from '../wire/types/scrub.ts'
 import { Access } from './access.ts'
+import { serveBackups } from './backup-methods.ts'
+import { BackupShelf } from './backup-shelf.ts'
 import { serveChunks } from './chunk-methods.ts'
 import { createHttpHandler } from './http-door.ts'
 import { MapView } from './map-view.ts'
 import { MasterLink } from './master-link.ts'
 import { serveOrders } from './order-methods.ts'
 import { Replicator } from './replicator.ts'
+import { Scrub } from './scrub.ts'
 
 export interface ChunkServerOptions {
   readonly env: Env
@@ -43,6 +48,8 @@ export interface ChunkServerOptions {
   readonly version: string
   /** Measures the store's data folder, for the byte ledger. Absent: the store is in memory. */
   readonly measureFolder?: FolderMeter
+  /** Where backups of the metadata are kept, absolute. Absent: nowhere. */
+  readonly backupFolder?: string
   /** Told of each answer to a frame. */
   readonly onRequest?: RequestObserver
   /** Answers `/metrics`, `/healthz` and `/readyz`. */
@@ -56,6 +63,8 @@ export interface ChunkServer {
   readonly store: ChunkStore
   /** Resolves when the master knows this server. */
   readonly registered: Promise<void>
+  /** How it stands with reading all it holds; undefined until the master told what it wants. */
+  scrubReport(): ScrubReport | undefined
   /** Stops taking work, lets what is under way settle, closes the store. Idempotent. */
   close(): Promise<void>
 }
@@ -67,13 +76,23 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const view = await MapView.open({ serverId, clock: env.clock, store })
   const service = meteredService(createService(), env.clock, options.onRequest)
   const { masterAddress, domain, version } = options
-  const link = new MasterLink({ env, store, view, credentials, service, serverId, masterAddress, domain, version })
+  const clusterTimeMs = () => (view.mapVersion === undefined ? undefined : counterOf(view.clusterTimeMs()))
+  const scrub = new Scrub({ env, store, clusterTimeMs })
+  const link = new MasterLink({
+    ...{ env, store, view, credentials, service, scrub },
+    ...{ serverId, masterAddress, domain, version },
+  })
   const fetchMap = () => link.fetchMap()
   const access = new Access({ tokenKey: keys.token, clusterId, serverId, view, fetchMap })
   const replicator = new Replicator({ env, store, credentials })
   const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
   const { measureFolder: measure } = options
   serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt, measure })
+
+  const { backupFolder: folder } = options
+  const shelf =
+    folder === undefined ? undefined : new BackupShelf({ env, folder, refusal: () => store.space().refusal })
+  serveBackups({ service, view, shelf })
 
   const peers: PeerListener = await listenForPeers({
     env,
@@ -101,6 +120,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
     throw error
   }
 
+  scrub.start()
   link.start({
     address: advertised(peers.address, options.advertiseHost),
     httpAddress: advertised(http.address, options.advertiseHost),
@@ -110,7 +130,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   async function closeAll(): Promise<void> {
     await link.close()
     await Promise.all([peers.close(), http.close()])
-    await replicator.close()
+    await Promise.all([replicator.close(), scrub.close()])
     await store.close()
   }
   return {
@@ -119,6 +139,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
     httpAddress: http.address,
     store,
     registered: link.firstRegistration,
+    scrubReport: () => scrub.report(),
     close() {
       closing ??= closeAll()
       return closing

@@ -22,6 +22,7 @@ import type { Peer } from '../wire/peer.ts'
 import type { Service } from '../wire/service.ts'
 import { ToldDigests } from './group-digests.ts'
 import type { MapView } from './map-view.ts'
+import type { Scrub } from './scrub.ts'
 import { spaceReportOf } from './space-report.ts'
 
 const firstPauseMs = 50
@@ -37,6 +38,7 @@ export interface MasterLinkOptions {
   readonly view: MapView
   readonly credentials: Credentials
   readonly service: Service
+  readonly scrub: Scrub
   readonly serverId: ServerId
   readonly masterAddress: string
   readonly domain: string
@@ -152,7 +154,7 @@ export class MasterLink {
   }
 
   async #beat(): Promise<void> {
-    const { env, store, view, serverId } = this.#options
+    const { env, store, view, serverId, scrub } = this.#options
     for (let sequence = 1; !this.#stop.signal.aborted; sequence++) {
       const { digests, acknowledged } = await this.#told.changed()
       const quarantined = this.#quarantined.slice(0, quarantinedPerHeartbeat)
@@ -166,6 +168,7 @@ export class MasterLink {
           space: spaceReportOf(store.space()),
           digests,
           quarantined,
+          scrub: scrub.report(),
         },
         { timeoutMs: limits.handshakeTimeoutMs },
       )
@@ -174,6 +177,7 @@ export class MasterLink {
       this.#quarantined.splice(0, quarantined.length)
       view.learnTime(value.clusterTime)
       this.#obeyInterval(value.heartbeatMs)
+      if (value.scrub !== undefined) scrub.obey(value.scrub)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
       const pauseMs = env.buggify('heartbeat: late') ? 5 * this.#heartbeatMs : this.#heartbeatMs
       await sleep(env.clock, pauseMs, this.#stop.signal, peer.closedSignal)

@@ -18,9 +18,11 @@ import { heartbeatIntervalMs } from './settings.ts'
 export interface ClusterHandlerOptions {
   readonly status: () => Promise<ClusterStatus>
   readonly nodes: () => readonly NodeStatus[]
+  readonly isScrubPaused: () => boolean
 }
 
-export function answerCluster(context: HandlerContext, { status, nodes }: ClusterHandlerOptions): void {
+export function answerCluster(context: HandlerContext, options: ClusterHandlerOptions): void {
+  const { status, nodes } = options
   const { service, settings } = context
   service.handle(getNodes, async () => ({ value: { nodes: nodes() } }))
   service.handle(getStatus, async () => ({ value: { status: await status() } }))
@@ -29,7 +31,7 @@ export function answerCluster(context: HandlerContext, { status, nodes }: Cluste
     await setSetting(context, name, value)
     return { value: {} }
   })
-  answerChunkServers(context)
+  answerChunkServers(context, options)
 }
 
 async function setSetting({ settings, leader, map }: HandlerContext, name: string, text: string): Promise<void> {
@@ -41,7 +43,10 @@ async function setSetting({ settings, leader, map }: HandlerContext, name: strin
   await map.ensureGroups(settings.values.defaultPolicy)
 }
 
-function answerChunkServers({ service, registry, leader, map, clusterTime, settings }: HandlerContext): void {
+function answerChunkServers(
+  { service, registry, leader, map, clusterTime, settings }: HandlerContext,
+  { isScrubPaused }: Pick<ClusterHandlerOptions, 'isScrubPaused'>,
+): void {
   service.handle(register, async (request, { peer }) => {
     parseAddress(request.address)
     parseAddress(request.httpAddress)
@@ -68,6 +73,11 @@ function answerChunkServers({ service, registry, leader, map, clusterTime, setti
         clusterTime: clusterTime(),
         mapVersion: map.version,
         heartbeatMs: heartbeatIntervalMs(settings.values),
+        scrub: {
+          withinMs: settings.values.scrubWithinMs,
+          mostBytesPerSecond: settings.values.scrubBytesPerSecond,
+          isPaused: isScrubPaused(),
+        },
       },
     }
   })

@@ -217,7 +217,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const refusals = new Refusals({ clock: env.clock, prefix: `r${counterOf(leader.epoch)}` })
   answerWrites(context, refusals)
   answerFiles(context)
-  answerCluster(context, { status, nodes })
+  answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
   answerDuties(context, { changes, paused, orders })
   answerExplain(context, { changes, sizes, refusals })
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })

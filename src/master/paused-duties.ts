@@ -4,16 +4,16 @@
  * @module
  */
 import type { Leader, Namespace } from '../namespace/namespace.ts'
-import type { MemberDuty } from '../wire/types/cluster-map.ts'
+import type { PausableDuty } from '../wire/methods/duty-methods.ts'
 
 const recordName = 'paused-duties'
-const duties: readonly MemberDuty[] = ['repair', 'drain', 'rebalance']
+const duties: readonly PausableDuty[] = ['repair', 'drain', 'rebalance', 'scrub']
 
 export class PausedDuties {
   readonly #leader: Leader
-  readonly #paused: Set<MemberDuty>
+  readonly #paused: Set<PausableDuty>
 
-  private constructor(leader: Leader, paused: ReadonlySet<MemberDuty>) {
+  private constructor(leader: Leader, paused: ReadonlySet<PausableDuty>) {
     this.#leader = leader
     this.#paused = new Set(paused)
   }
@@ -23,15 +23,15 @@ export class PausedDuties {
     return new PausedDuties(leader, new Set(duties.filter((duty) => names.includes(duty))))
   }
 
-  has(duty: MemberDuty): boolean {
+  has(duty: PausableDuty): boolean {
     return this.#paused.has(duty)
   }
 
-  get names(): readonly MemberDuty[] {
+  get names(): readonly PausableDuty[] {
     return duties.filter((duty) => this.#paused.has(duty))
   }
 
-  async set(duty: MemberDuty, isPaused: boolean): Promise<void> {
+  async set(duty: PausableDuty, isPaused: boolean): Promise<void> {
     const names = duties.filter((each) => (each === duty ? isPaused : this.#paused.has(each)))
     await this.#leader.putRecord(recordName, Buffer.from(names.join()))
     if (isPaused) this.#paused.add(duty)

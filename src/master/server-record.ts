@@ -8,6 +8,7 @@ import type { Rising } from '../base/rising.ts'
 import type { Watch } from '../cluster/failure-detector.ts'
 import type { GroupDigest, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
+import type { ScrubReport } from '../wire/types/scrub.ts'
 
 /** The result of comparing what a member holds of a group with the metadata. */
 export interface Comparison {
@@ -24,6 +25,8 @@ export class ServerRecord {
   space: SpaceReport = emptySpace
   /** Bytes of chunks committed since the last report: placement counts them as used already. */
   writtenBytes = 0
+  /** Of this incarnation. */
+  scrub: ScrubReport | undefined
   peer: Peer | undefined
   incarnation = ''
   /** Of the last heartbeat of this incarnation: an older one says nothing new. */
@@ -42,6 +45,7 @@ export class ServerRecord {
     this.incarnation = start.incarnation
     this.watch = start.watch
     this.sequence = 0
+    this.scrub = undefined
     this.digests.clear()
     this.comparisons.clear()
   }

@@ -100,6 +100,7 @@ export class ServerRegistry {
     if (request.sequence > record.sequence) {
       record.sequence = request.sequence
       record.report(request.space, request.digests)
+      record.scrub = request.scrub
     }
     return record
   }
@@ -259,6 +260,7 @@ export class ServerRegistry {
         ...space,
         silentMs,
         synced: this.#isSynced(id),
+        ...scrubStatusOf(record),
       }
     })
   }
@@ -324,6 +326,17 @@ export class ServerRegistry {
 
   #nowMs(): number {
     return this.#options.env.clock.monotonicMs()
+  }
+}
+
+function scrubStatusOf(record: ServerRecord | undefined): Partial<NodeStatus> {
+  if (record?.scrub === undefined) return {}
+  const { oldestUnscrubbedMs, bytesPerSecond, scrubbedBytes, badChunks } = record.scrub
+  return {
+    oldestUnscrubbedSeconds: Math.floor(oldestUnscrubbedMs / 1000),
+    scrubBytesPerSecond: bytesPerSecond,
+    scrubbedBytes,
+    badChunksScrubbed: badChunks,
   }
 }
 

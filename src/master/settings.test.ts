@@ -22,6 +22,8 @@ test('Settings.list() gives rows that read back as the same values', () => {
     defaultPolicy: 'replicated-2',
     deadAfterMs: 60_000,
     holdOffMs: 5,
+    scrubWithinMs: 7_000,
+    scrubBytesPerSecond: 1_000_000,
     placement: 'hash' as const,
   }
   const rows = new Map(new Settings(new Map(), values).list().map(({ name, value }) => [name, value]))

@@ -71,9 +71,17 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
   }
 }
 
+    backup: options.backups?.(),
+    oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
+    scrubWithinMs: settings.values.scrubWithinMs,
 /** Each chunk server, with what its drain or maintenance has left. */
 export function clusterNodes(work: WorkOptions, nowMs: number): readonly NodeStatus[] {
   return work.registry.nodes().map((node) => {
+function oldestUnscrubbedSeconds(nodes: readonly NodeStatus[]): number | undefined {
+  const told = nodes.flatMap((node) => node.oldestUnscrubbedSeconds ?? [])
+  return told.length === 0 ? undefined : Math.max(...told)
+}
+
     const left = drainLeft(node.id, work)
     const untilMs = work.map.dutyOf(node.id).maintenanceUntilMs ?? 0
     return {

@@ -10,8 +10,9 @@
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { type ChunkId, groupOf } from '../base/ids.ts'
+import type { File } from '../env/disk.ts'
 import type { ChunkFileWriter } from './chunk-file-writer.ts'
-import type { LiveChunk } from './chunk-state.ts'
+import type { LiveChunk, RecordPlace } from './chunk-state.ts'
 import type { ReplicaInfo } from './chunk-store.ts'
 import { storedFacts } from './recovery.ts'
 import { deleteRecord, putRecord, recordBytes, type SegmentRecord } from './segment-format.ts'
@@ -201,25 +202,43 @@ export class ChunkCommits {
   }
 
   async #setAside(chunk: LiveChunk): Promise<void> {
-    const { env, layout, log, quarantine, syncs, handles } = this.#parts
+    const { layout, log, quarantine, syncs, handles } = this.#parts
     const { id, sequence, location, storedLength } = chunk
     const name = `${id}-${sequence}`
     if (location.kind === 'file') {
       handles.forget(layout.chunkFile(id))
       if (await quarantine.moveFile(layout.chunkFile(id), name)) await syncs.sync(layout.chunkFolder(id))
     } else {
-      const file = await env.disk.open(layout.segment(location.segment), { mode: 'read' })
-      try {
-        const lengthBytes = recordBytes({ kind: 'put', storedLength })
-        await quarantine.copyRange(file, { offset: location.offset, lengthBytes, name })
-      } finally {
-        await file.close()
-      }
+      const lengthBytes = recordBytes({ kind: 'put', storedLength })
+      await this.#copyAside(location, { lengthBytes, name })
     }
     const deleteSequence = log.takeSequence()
     const appended = await log.append(deleteRecord(id, deleteSequence), { freesRoom: true })
     this.#went(chunk, appended, deleteSequence)
     appended.settle()
+  }
+
+  async #copyAside(
+    { segment, offset }: RecordPlace,
+    record: { readonly lengthBytes: number; readonly name: string },
+  ): Promise<void> {
+    const { env, layout, log, quarantine, handles } = this.#parts
+    const path = layout.segment(segment)
+    let file: File
+    try {
+      file = await env.disk.open(path, { mode: 'read' })
+    } catch (error) {
+      if (!isAshlarError(error, 'not-found')) throw error
+      // Somebody took the whole segment away: there is nothing to keep, and what is open of it ends with this process.
+      handles.forget(path)
+      log.leave(segment)
+      return
+    }
+    try {
+      await quarantine.copyRange(file, { offset, ...record })
+    } finally {
+      await file.close()
+    }
   }
 }
 

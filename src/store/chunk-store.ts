@@ -83,6 +83,14 @@ export interface PageDigest {
   readonly digest: ChunkDigest
 }
 
+/** A folder of replicas that was looked through. */
+export interface SweptFolder {
+  /** Its name, for the next step. */
+  readonly folder: string
+  readonly files: number
+  readonly setAside: number
+}
+
 export interface ChunkStore {
   /**
    * Reserves `length` bytes and starts a write.
@@ -113,6 +121,12 @@ export interface ChunkStore {
    * @param reason for the log
    */
   quarantine(id: ChunkId, reason: string): Promise<boolean>
+  /**
+   * Looks through the next folder of replicas for what the store does not know, and sets that aside: one step of a walk over all.
+   * @param after the `folder` of the step before
+   * @returns undefined: the walk is over
+   */
+  sweep(after?: string): Promise<SweptFolder | undefined>
   /** MD5 of a replica's bytes, verified while read. */
   md5(id: ChunkId): Promise<Buffer>
   /** Changes the declared capacity; below what is used it is refused with `invalid-argument`. */

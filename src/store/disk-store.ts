@@ -12,14 +12,24 @@ import type { ChunkCommits } from './chunk-commits.ts'
 import { ChunkFileWriter } from './chunk-file-writer.ts'
 import { checkChunkLength } from './chunk-length.ts'
 import type { LiveChunk } from './chunk-state.ts'
-import type { ChunkReader, ChunkStore, ChunkWriter, PageDigest, ReplicaInfo, SpaceUse } from './chunk-store.ts'
+import type {
+  ChunkReader,
+  ChunkStore,
+  ChunkWriter,
+  PageDigest,
+  ReplicaInfo,
+  SpaceUse,
+  SweptFolder,
+} from './chunk-store.ts'
 import { compareTarget, DeclaredWrite, fileTarget, recordTarget } from './chunk-writers.ts'
 import type { Compactor } from './compactor.ts'
+import { DirectRanges } from './direct-ranges.ts'
 import { isGone, openChunkFile, openRecord, type ReplicaSource } from './replica-reader.ts'
 import type { SpaceGauge } from './space-gauge.ts'
 import { readFact, writeFact } from './store-facts.ts'
 import { type StoreIdentity, writeIdentity } from './store-identity.ts'
 import type { StoreParts } from './store-parts.ts'
+import { sweepFolder } from './stray-files.ts'
 
 export interface DiskStoreDuties {
   readonly commits: ChunkCommits
@@ -52,6 +62,7 @@ export class DiskStore implements ChunkStore {
       disk: parts.env.disk,
       pool: parts.pool,
       handles: parts.handles,
+      directRanges: new DirectRanges(parts.env.disk),
       footers: parts.footers,
       server: parts.identity.server,
       onDamage: (chunk, what) => this.#commits.quarantine(chunk, what),
@@ -193,6 +204,10 @@ export class DiskStore implements ChunkStore {
     })
   }
 
+  async sweep(after?: string): Promise<SweptFolder | undefined> {
+    return await this.#changing(() => sweepFolder(this.#parts, after))
+  }
+
   async md5(id: ChunkId): Promise<Buffer> {
     const hash = createHash('md5')
     await this.#readAll(id, { direct: false, each: (bytes) => hash.update(bytes) })
@@ -321,11 +336,12 @@ export class DiskStore implements ChunkStore {
             place: location,
             path: layout.segment(location.segment),
             unpin,
+            ...options,
           })
         }
       } catch (error) {
         if (!isGone(error)) throw error
-        if (attempt === lookups) await this.#commits.quarantine(chunk, 'its file is missing')
+        if (attempt === lookups) await this.#commits.quarantine(chunk, 'the file that held it is missing')
       }
       if (attempt === lookups) break
       chunk = await index.get(id)

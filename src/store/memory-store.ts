@@ -207,6 +207,11 @@ class MemoryChunkStore implements MemoryStore {
     return this.#setAside(id)
   }
 
+  /** There are no files here. */
+  async sweep(): Promise<undefined> {
+    this.#checkOpen()
+  }
+
   async md5(id: ChunkId): Promise<Buffer> {
     await this.verify(id)
     return createHash('md5')

@@ -63,7 +63,7 @@ export class Quarantine {
     }
   }
 
-  /** Copies a part of a file aside. One that was copied before is left as it is. */
+  /** Copies a part of a file aside, as far as it can be read. One that was copied before is left as it is. */
   async copyRange(
     file: File,
     range: { readonly offset: number; readonly lengthBytes: number; readonly name: string },
@@ -77,7 +77,7 @@ export class Quarantine {
       const piece = Buffer.allocUnsafe(Math.min(lengthBytes, limits.chunkFileMinBytes))
       for (let at = 0; at < lengthBytes; at += piece.length) {
         const target = piece.subarray(0, Math.min(piece.length, lengthBytes - at))
-        const count = await file.read(target, offset + at)
+        const count = await this.#readWhatCan(file, target, offset + at)
         await copy.write([target.subarray(0, count)], at)
         if (count < target.length) break
       }
@@ -89,6 +89,17 @@ export class Quarantine {
     await this.#disk.syncDirectory(this.#layout.quarantine)
     this.#count++
     this.#sizeBytes += lengthBytes
+  }
+
+  /** A place that the medium cannot read is damage, and the reason to be here: the copy ends before it. */
+  async #readWhatCan(file: File, target: Uint8Array, position: number): Promise<number> {
+    try {
+      return await file.read(target, position)
+    } catch (error) {
+      if (!isAshlarError(error, 'disk-failed')) throw error
+      this.#log.warn('a damaged replica could not be read to its end', { error: String(error) })
+      return 0
+    }
   }
 
   /** Tells that `id` has no good replica here. */

@@ -5,7 +5,7 @@
  * another's name is damage too. What fails is reported to the store, which sets the replica aside.
  * Measured (`bench/store.ts`, 64 in flight; 2 cores at a load of 5 to 10): 6,300 to 21,300 4 KiB replicas a second from the
  * page cache, each one `pread`.
- * Chunk files and segments are read through the page cache; `verify` asks for direct I/O, so that it tests the medium.
+ * Chunk files and segments are read through the page cache; `verify` asks for direct I/O of both, so that it tests the medium.
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
@@ -24,7 +24,8 @@ import {
 } from './chunk-file-format.ts'
 import type { LiveChunk, RecordPlace } from './chunk-state.ts'
 import type { ChunkReader, ReadRange, ReplicaInfo, ReplicaSlice } from './chunk-store.ts'
-import type { FileHandle, FileHandles } from './file-handles.ts'
+import type { DirectRanges, ReadableFile } from './direct-ranges.ts'
+import type { FileHandles } from './file-handles.ts'
 import type { RecentMap } from './recent-map.ts'
 import { decodeRecordHead, recordHeadBytes, segmentSeed } from './segment-format.ts'
 
@@ -34,6 +35,7 @@ export interface ReplicaSource {
   readonly disk: Disk
   readonly pool: BufferPool
   readonly handles: FileHandles
+  readonly directRanges: DirectRanges
   readonly server: ServerId
   readonly footers: RecentMap<ChunkId, ChunkFooter>
   /** Sets a damaged replica aside; resolves when it is. */
@@ -45,7 +47,7 @@ interface Opened {
   readonly source: ReplicaSource
   readonly chunk: LiveChunk
   readonly info: ReplicaInfo
-  readonly file: File
+  readonly file: ReadableFile
   /** Offset of the chunk's first byte in the file. */
   readonly dataOffset: number
   readonly close: () => Promise<void>
@@ -85,21 +87,27 @@ export async function openChunkFile(
 
 /**
  * Opens a record of a segment, which the caller has pinned; `close` gives the pin back.
- * @throws {AshlarError} `corrupt` — set aside; `disk-failed`
+ * @param options.direct past the page cache, with a handle of its own
+ * @throws {AshlarError} `corrupt` — set aside; `not-found` — no such segment; `disk-failed`
  */
 export async function openRecord(
   source: ReplicaSource,
   chunk: LiveChunk,
-  options: { readonly place: RecordPlace; readonly path: string; readonly unpin: () => void },
+  options: {
+    readonly place: RecordPlace
+    readonly path: string
+    readonly unpin: () => void
+    readonly direct?: boolean
+  },
 ): Promise<ChunkReader> {
-  const { place, path, unpin } = options
-  let handle: FileHandle | undefined
+  const { place, path, unpin, direct = false } = options
+  let handle: OpenedFile | undefined
   const close = async () => {
-    handle?.release()
+    await handle?.close()
     unpin()
   }
   try {
-    handle = await source.handles.acquire(path)
+    handle = direct ? await openDirectRanges(source, path) : await openShared(source.handles, path)
     const { storedLength } = chunk
     const headBytes = recordHeadBytes({ kind: 'put', storedLength })
     // Most small chunks are one block, and are opened to be read: head and block come in one read.
@@ -150,20 +158,24 @@ export async function readFooter(pool: BufferPool, file: File, storedLength: num
   }
 }
 
-async function openShared(
-  handles: FileHandles,
-  path: string,
-): Promise<{ readonly file: File; readonly close: () => Promise<void> }> {
+interface OpenedFile<F extends ReadableFile = ReadableFile> {
+  readonly file: F
+  readonly close: () => Promise<void>
+}
+
+async function openShared(handles: FileHandles, path: string): Promise<OpenedFile<File>> {
   const handle = await handles.acquire(path)
   return { file: handle.file, close: async () => handle.release() }
 }
 
-async function openDirect(
-  disk: Disk,
-  path: string,
-): Promise<{ readonly file: File; readonly close: () => Promise<void> }> {
+async function openDirect(disk: Disk, path: string): Promise<OpenedFile<File>> {
   const file = await disk.open(path, { mode: 'read', direct: true })
   return { file, close: () => file.close() }
+}
+
+async function openDirectRanges({ disk, directRanges }: ReplicaSource, path: string): Promise<OpenedFile> {
+  const { file, close } = await openDirect(disk, path)
+  return { file: directRanges.of(file), close }
 }
 
 function knownFooter({ footers }: ReplicaSource, chunk: LiveChunk): ChunkFooter | undefined {
@@ -249,7 +261,7 @@ class VerifiedReader implements ChunkReader {
 
   async #verified(
     lease: Lease,
-    range: { readonly start: number; readonly end: number; readonly file: File; readonly dataOffset: number },
+    range: { readonly start: number; readonly end: number; readonly file: ReadableFile; readonly dataOffset: number },
   ): Promise<ReplicaSlice> {
     const { start, end, file, dataOffset } = range
     const { source, chunk, info } = this.#opened

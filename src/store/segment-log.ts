@@ -71,6 +71,8 @@ export class SegmentLog {
   #active: { readonly segment: Segment; readonly file: File } | undefined
   #running: Promise<void> | undefined
   #staging: Buffer | undefined
+  /** A segment that takes no more. */
+  #left: number | undefined
   #isClosed = false
 
   constructor(options: SegmentLogOptions) {
@@ -118,6 +120,11 @@ export class SegmentLog {
       this.#queue.push({ record, payload, lengthBytes, freesRoom, resolve, reject })
       this.#running ??= this.#run()
     })
+  }
+
+  /** The file of a segment is gone from its folder: if records go there now, the next ones go into another. */
+  leave(number: number): void {
+    this.#left = number
   }
 
   /** What is under way settles first. */
@@ -219,7 +226,8 @@ export class SegmentLog {
 
   async #segmentFor(bytes: number): Promise<{ readonly segment: Segment; readonly file: File }> {
     const active = this.#active
-    if (active !== undefined && active.segment.endBytes + bytes <= this.#options.segmentBytes) return active
+    const hasRoom = active !== undefined && active.segment.endBytes + bytes <= this.#options.segmentBytes
+    if (hasRoom && active.segment.number !== this.#left) return active
     if (active !== undefined) {
       active.segment.isSealed = true
       this.#active = undefined

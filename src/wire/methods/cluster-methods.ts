@@ -5,6 +5,8 @@ import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
 import { clusterMap, nodeStatus } from '../types/cluster-map.ts'
+import { scrubOrders, scrubReport } from '../types/scrub.ts'
+import { backupStatus } from '../types/backup-status.ts'
 import { workReport } from './duty-methods.ts'
 import { nothing } from './session-methods.ts'
 
@@ -56,6 +58,12 @@ export const clusterStatus = struct('cluster status', 1, {
   holdOffMs: optional(42, uint),
   /** Servers that do not answer, and whose replicas are not all on others yet. */
   serversMissed: optional(43, uint),
+  /** Copies of the metadata on chunk servers; absent: none are kept. */
+  backup: optional(50, backupStatus),
+  /** No server holds anything that it read longer ago; absent until one has told. */
+  oldestUnscrubbedSeconds: optional(44, uint),
+  /** In which all bytes are to be read. */
+  scrubWithinMs: optional(45, uint),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
 
@@ -146,6 +154,7 @@ export const heartbeat = method({
     space: field(4, spaceReport),
     digests: field(5, list(groupDigest, 65_536)),
     quarantined: field(6, list(hex<ChunkId>(16), 1024)),
+    scrub: optional(7, scrubReport),
   }),
   response: struct('heartbeat response', 1, {
     leaderEpoch: field(1, id<Rising>()),
@@ -153,6 +162,7 @@ export const heartbeat = method({
     mapVersion: field(3, id<Rising>()),
     /** When the next one is due: it follows the setting `dead-after`. */
     heartbeatMs: optional(4, uint),
+    scrub: optional(5, scrubOrders),
   }),
   callers: ['chunkserver'],
 })

@@ -38,6 +38,10 @@ export const changeDuty = method({
   callers: ['client'],
 })
 
+/** The duties that move chunks, as a member's, and those that only read. */
+export const pausableDuty = choice('repair', 'drain', 'rebalance', 'scrub')
+export type PausableDuty = 'repair' | 'drain' | 'rebalance' | 'scrub'
+
 export const pauseDuty = method({
   number: 95,
   name: 'pauseDuty',

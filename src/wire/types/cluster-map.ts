@@ -96,5 +96,11 @@ export const nodeStatus = struct('node status', 1, {
   bytesLeft: optional(16, uint),
   /** How long its maintenance lasts yet. */
   maintenanceMs: optional(17, uint),
+  /** Nothing that it holds was read longer ago, by scrubbing; and what it may read of it in a second. Absent until it told. */
+  oldestUnscrubbedSeconds: optional(18, uint),
+  scrubBytesPerSecond: optional(19, uint),
+  /** Since its start. */
+  scrubbedBytes: optional(20, uint),
+  badChunksScrubbed: optional(21, uint),
 })
 export type NodeStatus = Infer<typeof nodeStatus>
