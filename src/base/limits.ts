@@ -113,6 +113,11 @@ export const limits = {
   fillsInAll: 4096,
   /** Steps of a plan that one answer shows. */
   planSteps: 1024,
+  /** Chunks whose replicas one call has read. */
+  scrubChunksPerCall: 64,
+  /** What a chunk server reads in a second, at most, to prove all it holds; and any such rate. */
+  scrubBytesPerSecond: 64 * MiB,
+  rateBytesPerSecond: 1024 * 1024 * MiB,
   /** Copies of chunks that wait for room on their servers, of each duty. */
   copiesWaiting: 16_384,
   /** Events that the metadata keeps, that wait to be written, and that one answer holds. */
@@ -131,11 +136,6 @@ export const limits = {
   // Time.
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 5_000,
-  /** Chunks whose replicas one call has read. */
-  scrubChunksPerCall: 64,
-  /** What a chunk server reads in a second, at most, to prove all it holds; and any such rate. */
-  scrubBytesPerSecond: 64 * MiB,
-  rateBytesPerSecond: 1024 * 1024 * MiB,
   /** A silent peer is pinged after two of these and given up after five. */
   keepaliveTickMs: 5_000,
   /** What an ended connection gets to deliver its last bytes. */
@@ -150,6 +150,8 @@ export const limits = {
   deadAfterMs: 30_000,
   /** After a loss of many servers at once, groups with more than one member left are not repaired for so long. */
   holdOffMs: 300_000,
+  /** In which a chunk server reads all it holds. */
+  scrubWithinMs: 7 * 24 * 3_600_000,
   allocationLifeMs: 600_000,
   sessionLifeMs: 60_000,
   /** Cluster time leaps forward by so much at most when a master becomes the leader. */
@@ -164,5 +166,3 @@ export const diskMarks = {
   placement: { usedFraction: 0.9, freeBytes: 20 * 1024 * MiB },
   write: { usedFraction: 0.95, freeBytes: 10 * 1024 * MiB },
 } as const
-  /** In which a chunk server reads all it holds. */
-  scrubWithinMs: 7 * 24 * 3_600_000,

@@ -68,20 +68,19 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
       ({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0,
     ).length,
     holdOffMs: options.work.changes.massLoss()?.leftMs,
+    oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
+    scrubWithinMs: settings.values.scrubWithinMs,
   }
 }
 
-    backup: options.backups?.(),
-    oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
-    scrubWithinMs: settings.values.scrubWithinMs,
-/** Each chunk server, with what its drain or maintenance has left. */
-export function clusterNodes(work: WorkOptions, nowMs: number): readonly NodeStatus[] {
-  return work.registry.nodes().map((node) => {
 function oldestUnscrubbedSeconds(nodes: readonly NodeStatus[]): number | undefined {
   const told = nodes.flatMap((node) => node.oldestUnscrubbedSeconds ?? [])
   return told.length === 0 ? undefined : Math.max(...told)
 }
 
+/** Each chunk server, with what its drain or maintenance has left. */
+export function clusterNodes(work: WorkOptions, nowMs: number): readonly NodeStatus[] {
+  return work.registry.nodes().map((node) => {
     const left = drainLeft(node.id, work)
     const untilMs = work.map.dutyOf(node.id).maintenanceUntilMs ?? 0
     return {

@@ -45,7 +45,7 @@ export type PausableDuty = 'repair' | 'drain' | 'rebalance' | 'scrub'
 export const pauseDuty = method({
   number: 95,
   name: 'pauseDuty',
-  request: struct('pauseDuty', 1, { duty: field(1, memberDuty), paused: field(2, bool) }),
+  request: struct('pauseDuty', 1, { duty: field(1, pausableDuty), paused: field(2, bool) }),
   response: nothing,
   callers: ['client'],
 })
