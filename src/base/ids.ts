@@ -62,6 +62,11 @@ export function pageOf(id: ChunkId): number {
   return pageNumber(generation, sequence)
 }
 
+/** Which of the `limits.pageIds` chunks of its page it is: the last three digits of the sequence. */
+export function indexInPage(id: ChunkId): number {
+  return hexNumber(id, 25, 28)
+}
+
 export function pageNumber(generation: number, sequence: number): number {
   return generation * 2 ** 40 + Math.floor(sequence / limits.pageIds)
 }

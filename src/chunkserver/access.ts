@@ -55,12 +55,12 @@ export class Access {
   }
 
   /** @throws {AshlarError} `forbidden`, `token-expired`, `stale-epoch`, `unavailable` — the map cannot be fetched */
-  async checkWrite(
+  checkWrite(
     peer: Peer,
     token: Buffer,
     write: { readonly chunk: ChunkId; readonly epoch: Rising },
-  ): Promise<WriteGrant> {
-    return await this.grantWrite(this.#claims(peer, token), write)
+  ): WriteGrant | Promise<WriteGrant> {
+    return this.grantWrite(this.#claims(peer, token), write)
   }
 
   /** Claims of a token that came without a connection of ours (HTTP). */
@@ -73,23 +73,32 @@ export class Access {
   }
 
   /** A write that a client asks for: by its token, and by the epoch that it knows, which must be the token's. */
-  async grantWrite(
+  grantWrite(
     claims: TokenClaims,
     write: { readonly chunk: ChunkId; readonly epoch: Rising },
-  ): Promise<WriteGrant> {
+  ): WriteGrant | Promise<WriteGrant> {
     this.checkClaims(claims, 'write', write)
-    return await this.grantEpoch(write)
+    return this.grantEpoch(write)
   }
 
-  /** The epoch half of {@link grantWrite}: all that an order of the leader needs. */
-  async grantEpoch({ chunk, epoch }: { readonly chunk: ChunkId; readonly epoch: Rising }): Promise<WriteGrant> {
-    const groupId = groupOf(chunk)
-    const group = await this.groupAt(groupId, epoch)
+  /** The epoch half of {@link grantWrite}: all that an order of the leader needs. At once, unless the map must be fetched first. */
+  grantEpoch(write: { readonly chunk: ChunkId; readonly epoch: Rising }): WriteGrant | Promise<WriteGrant> {
+    const id = groupOf(write.chunk)
+    const known = this.#knownAt(id, write.epoch)
+    return known === undefined
+      ? this.groupAt(id, write.epoch).then((group) => this.#grantIn(group, write))
+      : this.#grantIn(known, write)
+  }
+
+  #grantIn(
+    group: Group | undefined,
+    { chunk, epoch }: { readonly chunk: ChunkId; readonly epoch: Rising },
+  ): WriteGrant {
     const slot = group && this.#view.writableSlot(group)
     if (group === undefined || slot === undefined || group.epoch !== epoch) {
       throw new AshlarError(
         'stale-epoch',
-        `Cannot write chunk ${chunk}: group ${groupId} is at epoch ${group?.epoch ?? 'unknown'} on ${this.#serverId}, the request at ${epoch}`,
+        `Cannot write chunk ${chunk}: group ${groupOf(chunk)} is at epoch ${group?.epoch ?? 'unknown'} on ${this.#serverId}, the request at ${epoch}`,
       )
     }
     return { epoch: group.epoch, slot }
@@ -97,10 +106,15 @@ export class Access {
 
   /** The group as this server knows it, after fetching the map when the caller knows a newer epoch. Undefined: there is none. */
   async groupAt(id: GroupId, epoch: Rising): Promise<Group | undefined> {
-    const known = this.#view.group(id)
-    if (known !== undefined && known.epoch >= epoch) return known
+    const known = this.#knownAt(id, epoch)
+    if (known !== undefined) return known
     await this.#fetchMap()
     return this.#view.group(id)
+  }
+
+  #knownAt(id: GroupId, epoch: Rising): Group | undefined {
+    const known = this.#view.group(id)
+    return known !== undefined && known.epoch >= epoch ? known : undefined
   }
 
   #claims(peer: Peer, token: Buffer): TokenClaims {

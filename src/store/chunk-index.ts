@@ -100,11 +100,17 @@ export class ChunkIndex {
     })
   }
 
-  /** As {@link get}, for an id that is probably new: asks the KV only when it has a row. */
-  async find(id: ChunkId): Promise<LiveChunk | undefined> {
+  /** As {@link get}, for an id that is probably new: asks the KV, and is late, only when it has a row. */
+  find(id: ChunkId): LiveChunk | undefined | Promise<LiveChunk | undefined> {
     const changed = this.#overlay.get(id)
     if (changed !== undefined) return changed.live
-    if (this.#pages.has(id) === undefined) await this.#loadPage(id)
+    const hasRow = this.#pages.has(id)
+    if (hasRow === false) return undefined
+    return hasRow === true ? this.get(id) : this.#findInPage(id)
+  }
+
+  async #findInPage(id: ChunkId): Promise<LiveChunk | undefined> {
+    await this.#loadPage(id)
     return this.#pages.has(id) === false ? this.#overlay.get(id)?.live : await this.get(id)
   }
 

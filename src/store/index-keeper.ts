@@ -47,11 +47,14 @@ export class IndexKeeper {
   }
 
   /**
-   * Waits until the index has room for one more event.
+   * Waits until the index has room for one more event; undefined: it has.
    * @throws {AshlarError} `busy` — it cannot follow
    */
-  async room(): Promise<void> {
-    if (this.#options.index.pendingEvents < limits.storeOverlayEvents) return
+  room(): Promise<void> | undefined {
+    return this.#options.index.pendingEvents < limits.storeOverlayEvents ? undefined : this.#makeRoom()
+  }
+
+  async #makeRoom(): Promise<void> {
     await this.checkpoint()
     if (this.#options.index.pendingEvents < limits.storeOverlayEvents) return
     throw new AshlarError('busy', 'Cannot write: the index of the store is too far behind')

@@ -8,7 +8,7 @@
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
-import { type ChunkId, chunkIdFromBytes, chunkIdToBytes, type GroupId } from '../base/ids.ts'
+import { type ChunkId, chunkIdBytes, chunkIdFromBytes, type GroupId } from '../base/ids.ts'
 import type { Grave, LiveChunk } from './chunk-state.ts'
 
 const version = 1
@@ -23,11 +23,18 @@ export const indexPrefix = {
 export const marksKey = Buffer.from('m')
 
 export function liveKey(id: ChunkId): Buffer {
-  return Buffer.concat([indexPrefix.live, chunkIdToBytes(id)])
+  return keyOf(indexPrefix.live, id)
 }
 
 export function graveKey(id: ChunkId): Buffer {
-  return Buffer.concat([indexPrefix.grave, chunkIdToBytes(id)])
+  return keyOf(indexPrefix.grave, id)
+}
+
+function keyOf(prefix: Buffer, id: ChunkId): Buffer {
+  const key = Buffer.allocUnsafe(1 + chunkIdBytes)
+  key[0] = prefix[0] as number
+  key.write(id, 1, 'hex')
+  return key
 }
 
 export function chunkIdOfKey(key: Buffer): ChunkId {

@@ -30,13 +30,16 @@ export class SpaceGauge {
     this.#options = options
   }
 
-  /** Measures, unless a measurement is fresh and allows `length` bytes. @throws {AshlarError} `disk-failed` */
-  async refresh(length = 0): Promise<void> {
-    if (this.#isFresh() && length <= this.#options.ledger.roomBytes()) return
+  /**
+   * Measures, unless a measurement is fresh and allows `length` bytes: then there is nothing to wait for.
+   * @throws {AshlarError} `disk-failed`
+   */
+  refresh(length = 0): Promise<void> | undefined {
+    if (this.#isFresh() && length <= this.#options.ledger.roomBytes()) return undefined
     this.#running ??= this.#measure().finally(() => {
       this.#running = undefined
     })
-    await this.#running
+    return this.#running
   }
 
   /** The disk refused what the last measurement allowed: measure before the next write. */
@@ -47,7 +50,7 @@ export class SpaceGauge {
   /** Someone looks at the numbers without writing: have fresh ones for the next look. */
   noteAsked(): void {
     if (this.#isFresh()) return
-    this.refresh().catch((error: unknown) => {
+    this.refresh()?.catch((error: unknown) => {
       this.#options.log.warn('disk beneath a store cannot be measured', { error: String(error) })
     })
   }

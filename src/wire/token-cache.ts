@@ -9,6 +9,8 @@ import { openToken, type TokenClaims } from './token.ts'
 export class TokenCache {
   readonly #key: Buffer
   readonly #claimsOf = new Map<string, TokenClaims>()
+  /** Mostly the next one is the same: comparing costs less than a key for the map. */
+  #last: { readonly token: Buffer; readonly claims: TokenClaims } | undefined
 
   /** @param key `ClusterKeys.token` */
   constructor(key: Buffer) {
@@ -21,6 +23,14 @@ export class TokenCache {
 
   /** As {@link openToken}. Expiry is not remembered: check the claims at each use. */
   open(token: Buffer): TokenClaims {
+    if (this.#last?.token.equals(token)) return this.#last.claims
+    const claims = this.#find(token)
+    // A copy: what a request brought lies in memory that is used again.
+    this.#last = { token: Buffer.from(token), claims }
+    return claims
+  }
+
+  #find(token: Buffer): TokenClaims {
     const name = token.toString('latin1')
     const known = this.#claimsOf.get(name)
     if (known !== undefined) return known
