@@ -156,6 +156,8 @@ export const limits = {
   sessionLifeMs: 60_000,
   /** Cluster time leaps forward by so much at most when a master becomes the leader. */
   clusterTimeAheadMs: 10_000,
+  /** Of an order to delete a chunk, which somebody carries by HTTP. */
+  deleteOrderLifeMs: 60_000,
   tokenLifeMs: 900_000,
   tombstoneKeepMs: 3_600_000,
   trashKeepMs: 7 * 24 * 3_600_000,

@@ -26,6 +26,7 @@ export type {
 export type { ClusterEvent, EventKind } from '../wire/types/cluster-event.ts'
 export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 export type { ByteLedger, PendingReclaim } from './byte-ledger.ts'
+export type { ChunkAccess, ChunkAccessOptions } from './chunk-access.ts'
 export type { ClusterFile } from './cluster-file.ts'
 export type { Duties } from './duty-calls.ts'
 export type { DirectoryEntry, FileStats } from './file-stats.ts'

@@ -1,5 +1,5 @@
 /** What the cluster says of itself, when asked: fsck, the byte ledger. Read only. @module */
-import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
+import { type ChunkId, type GroupId, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { getStatus } from '../wire/methods/cluster-methods.ts'
 import {
@@ -19,6 +19,7 @@ import {
 } from '../wire/methods/insight-methods.ts'
 import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import { type ByteLedger, byteLedger } from './byte-ledger.ts'
+import { type ChunkAccess, type ChunkAccessOptions, chunkAccess } from './chunk-access.ts'
 import type { ClientCore } from './client-core.ts'
 import type { CallOptions } from './options.ts'
 
@@ -59,6 +60,11 @@ export interface Insight {
   explainServer(server: ServerId, options?: CallOptions): Promise<ServerExplanation>
   /** A write that found no place: by the id in its error's `details.refusal`. @throws {AshlarError} `not-found` */
   explainRefusal(id: string, options?: CallOptions): Promise<RefusalRecord>
+  /**
+   * How to reach one chunk at the servers of its group, by plain HTTP: see `docs/chunk-server-http.md`.
+   * @throws {AshlarError} `protocol` — not a chunk's id; `not-found` — no such group; `forbidden` — to be deleted, and gc has no order for it
+   */
+  chunkAccess(chunk: string, options?: ChunkAccessOptions): Promise<ChunkAccess>
 }
 
 /** A step reads up to 32 MiB on each of several servers before it looks at the clock. */
@@ -127,6 +133,10 @@ export class InsightCalls implements Insight {
 
   async explainRefusal(id: string, { signal }: CallOptions = {}): Promise<RefusalRecord> {
     return (await this.#core.link.call(explainRefusal, { id }, { signal })).value.refusal
+  }
+
+  async chunkAccess(chunk: string, options: ChunkAccessOptions = {}): Promise<ChunkAccess> {
+    return await chunkAccess(this.#core, parseChunkId(chunk), options)
   }
 
   async ledger({ signal }: CallOptions = {}): Promise<ByteLedger> {

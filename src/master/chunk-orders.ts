@@ -87,6 +87,11 @@ export class ChunkOrders {
     if (because !== undefined) this.#options.onDeleted?.(server, { group, because, deleted: value.deleted })
   }
 
+  /** An order for one server's HTTP, to be carried there by somebody else. The caller knows that the chunk may go. */
+  async deleteByHttp(chunk: ChunkId): Promise<{ readonly token: Buffer; readonly lifeMs: number }> {
+    return this.#options.tokens.deleteOrder(chunk, this.#options.leaderEpoch)
+  }
+
   /**
    * Has `server` copy a chunk from another member of its group. Resolves when the copy was read back and found right.
    * @throws {AshlarError} what the last source met; `unavailable` — no other member is up

@@ -29,6 +29,7 @@ import { answerCluster } from './cluster-handlers.ts'
 import { checkClusterRecord } from './cluster-record.ts'
 import { ClusterTime } from './cluster-time.ts'
 import { CurrentMap } from './current-map.ts'
+import { answerDeleteOrders } from './delete-order-handler.ts'
 import { answerDuties } from './duty-handlers.ts'
 import { EventLog } from './event-log.ts'
 import { eventWorker } from './event-worker.ts'
@@ -220,6 +221,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
   answerDuties(context, { changes, paused, orders })
   answerExplain(context, { changes, sizes, refusals })
+  answerDeleteOrders(context, { orders, mayDelete: () => !lostFuture.isFound && !changes.isHolding() })
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId

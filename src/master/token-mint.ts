@@ -1,10 +1,11 @@
 /**
- * The capability tokens that the master gives out: to read all chunks of a group, or to write an allocation's ids.
+ * The capability tokens that the master gives out: to read all chunks of a group, to write an allocation's ids, or, as an
+ * order of the leader, to delete one chunk.
  * They expire in cluster time, so that chunk servers and master agree about when.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
-import type { ClusterId, GroupId } from '../base/ids.ts'
+import { type ChunkId, type ClusterId, type GroupId, groupOf } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import { mintToken } from '../wire/token.ts'
@@ -43,6 +44,14 @@ export class TokenMint {
     const { clusterId, key } = this.#options
     const write = { generation, firstSequence, count, epoch }
     return mintToken(key, { cluster: clusterId, group, expiresAt: this.#expiry(lifeMs), mayRead: true, write })
+  }
+
+  deleteOrder(chunk: ChunkId, leaderEpoch: Rising): { readonly token: Buffer; readonly lifeMs: number } {
+    const { clusterId, key } = this.#options
+    const lifeMs = limits.deleteOrderLifeMs
+    const expiresAt = this.#expiry(lifeMs)
+    const claims = { cluster: clusterId, group: groupOf(chunk), expiresAt, mayRead: false, remove: chunk, leaderEpoch }
+    return { token: mintToken(key, claims), lifeMs }
   }
 
   #expiry(lifeMs: number): Rising {

@@ -15,7 +15,7 @@ import { type ChunkId, type ClusterId, chunkIdParts, type GroupId } from '../bas
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 
-/** `delete` is an order of the leader over HTTP: no client is ever given one. */
+/** `delete` is an order of the leader over HTTP: given for nothing but what gc has to delete. */
 export type TokenOperation = 'read' | 'write' | 'delete'
 
 const tokenClaims = struct('token claims', 1, {

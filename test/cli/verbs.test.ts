@@ -154,3 +154,23 @@ test('a command waits for a master that comes back', async () => {
     /the master was ended by SIGKILL; starting it again/.test(cluster.messages),
   )
 })
+
+test('chunk gives the way to a chunk by HTTP; the order to delete it only when no file holds it', async () => {
+  await run(['put', '--text', 'by HTTP', '/by-http'], { cluster: cluster.cluster })
+  const [file] = await json('stat', '--chunks', '/by-http')
+  const chunk = file.chunks[0].chunkId
+  const [access] = await json('chunk', chunk)
+  assert.deepEqual([access.operation, access.servers.length], ['read', 3])
+  const headers = { Authorization: `Bearer ${access.token}` }
+  for (const { httpAddress } of access.servers) {
+    const url = `http://${httpAddress}/chunks/${chunk}`
+    assert.equal(await (await fetch(url, { headers })).text(), 'by HTTP')
+    assert.equal((await fetch(url, { headers, method: 'DELETE' })).status, 403)
+  }
+  const { stdout } = await run(['chunk', chunk], { cluster: cluster.cluster })
+  assert.match(stdout, new RegExp(`curl .*/chunks/${chunk}\n`))
+  const refused = await run(['chunk', chunk, '--delete'], { cluster: cluster.cluster })
+  assert.equal(refused.exitCode, 1)
+  assert.match(refused.stderr, /Cannot order chunk .* deleted: a file holds it/)
+  assert.equal((await run(['chunk', 'no-id'], { cluster: cluster.cluster })).exitCode, 1)
+})

@@ -1,5 +1,6 @@
 /** Verbs by which the cluster explains itself, in the order that `ashlar help` shows. @module */
 import type { VerbRegistry } from '../verb-registry.ts'
+import { registerChunkVerb } from './chunk-verb.ts'
 import { registerEventsVerb } from './events-verb.ts'
 import { registerExplainVerb } from './explain-verb.ts'
 import { registerFsckVerb } from './fsck-verb.ts'
@@ -8,4 +9,5 @@ export function registerInsightVerbs(registry: VerbRegistry): void {
   registerFsckVerb(registry)
   registerEventsVerb(registry)
   registerExplainVerb(registry)
+  registerChunkVerb(registry)
 }

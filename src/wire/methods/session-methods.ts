@@ -1,6 +1,6 @@
 /** Client to master: sessions, the map, tokens and locks. Numbers 1–19. @module */
-import { bool, field, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
-import type { AllocationId, GroupId } from '../../base/ids.ts'
+import { bool, bytes, field, hex, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
+import type { AllocationId, ChunkId, GroupId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
@@ -53,6 +53,18 @@ export const getReadTokens = method({
   request: struct('getReadTokens', 1, { groups: field(1, list(id<GroupId>(), 1024)) }),
   response: struct('getReadTokens response', 1, { tokens: field(1, list(readToken, 1024)) }),
   callers: ['client', 'chunkserver'],
+})
+
+/**
+ * The leader's order to delete one chunk, for a server's `DELETE /chunks/ID`: what gc orders by frames. Given only for a chunk
+ * whose tombstone waits for gc; `forbidden` says what keeps any other.
+ */
+export const getDeleteOrder = method({
+  number: 9,
+  name: 'getDeleteOrder',
+  request: struct('getDeleteOrder', 1, { chunk: field(1, hex<ChunkId>(16)) }),
+  response: struct('getDeleteOrder response', 1, { token: field(1, bytes(256)), lifeMs: field(2, uint) }),
+  callers: ['client'],
 })
 
 /** Takes a named lock, or waits up to `waitMs` for it. The fencing token rises with every holder. */
