@@ -146,13 +146,13 @@ function chooseParts(
     if (checksum !== undefined && stored?.algorithm === checksum.algorithm && stored.value !== checksum.value) {
       throw new S3Error('BadDigest', `The ${checksum.algorithm} of part ${number} is not the one that was computed.`)
     }
-    if (index < listed.length - 1 && part.info.stats.size < services.partMinBytes) {
+    if (index < listed.length - 1 && part.info.sizeBytes < services.partMinBytes) {
       throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
         details: {
           ETag: eTag,
           MinSizeAllowed: String(services.partMinBytes),
           PartNumber: String(number),
-          ProposedSize: String(part.info.stats.size),
+          ProposedSize: String(part.info.sizeBytes),
         },
       })
     }
@@ -190,7 +190,7 @@ function recordOf(
   if (expected !== undefined && checksum !== undefined && expected !== checksum.value) {
     throw new S3Error('BadDigest', `The ${checksum.algorithm} you specified did not match the calculated checksum.`)
   }
-  const runs = runsOf(chosen.map(({ info }) => info.stats.size))
+  const runs = runsOf(chosen.map(({ info }) => info.sizeBytes))
   const partChecksums = chosen.flatMap(({ info }) => info.record.checksum?.value ?? [])
   const isKept = checksum !== undefined && partChecksums.join().length <= partChecksumsBytes
   return {
@@ -209,7 +209,7 @@ function wholeChecksum({ checksum }: Upload, chosen: readonly StoredPart[]): Sto
   if (checksum === undefined) return undefined
   const parts = chosen.flatMap(({ info }) => {
     const { checksum: own } = info.record
-    return own?.algorithm === checksum.algorithm ? [{ value: own.value, sizeBytes: info.stats.size }] : []
+    return own?.algorithm === checksum.algorithm ? [{ value: own.value, sizeBytes: info.sizeBytes }] : []
   })
   if (parts.length !== chosen.length) return undefined
   return { ...checksum, value: combineChecksums(parts, checksum) }

@@ -144,7 +144,7 @@ function contentsXml(
   return xmlList(
     items.map((item) => {
       if (!('key' in item)) return undefined
-      const { stats, record } = objectInfo(item.stats)
+      const { stats, record, sizeBytes } = objectInfo(item.stats)
       const owner = services.accounts.owner(record.owner)
       return element(
         isVersions ? 'Version' : 'Contents',
@@ -155,7 +155,7 @@ function contentsXml(
         leaf('ETag', quoted(record.eTag)),
         leaf('ChecksumAlgorithm', record.checksum?.algorithm),
         leaf('ChecksumType', record.checksum?.type),
-        leaf('Size', stats.size),
+        leaf('Size', sizeBytes),
         withOwner ? accountXml('Owner', owner) : undefined,
         leaf('StorageClass', record.headers['x-amz-storage-class'] ?? 'STANDARD'),
       )

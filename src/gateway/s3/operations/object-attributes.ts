@@ -29,7 +29,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
   }
   const info = await findObject(services.client, { bucket: bucket.name, key, signal })
   if (info === undefined) throw noSuchKey(key)
-  const { record, stats } = info
+  const { record, stats, sizeBytes } = info
   const wants = (name: string, xml: Xml | undefined) => (asked.includes(name) ? xml : undefined)
   return xmlAnswer(
     xmlDocument(
@@ -38,7 +38,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
       wants('Checksum', checksumXml(record)),
       wants('ObjectParts', record.parts === undefined ? undefined : partsXml(call, record)),
       wants('StorageClass', leaf('StorageClass', 'STANDARD')),
-      wants('ObjectSize', leaf('ObjectSize', stats.size)),
+      wants('ObjectSize', leaf('ObjectSize', sizeBytes)),
     ),
     { 'last-modified': formatHttpDate(stats.modifiedMs) },
   )

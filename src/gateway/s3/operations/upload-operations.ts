@@ -95,7 +95,7 @@ export async function listParts(call: ObjectCall): Promise<S3Answer> {
           leaf('PartNumber', number),
           leaf('LastModified', formatIsoTime(info.stats.modifiedMs)),
           leaf('ETag', quoted(info.record.eTag)),
-          leaf('Size', info.stats.size),
+          leaf('Size', info.sizeBytes),
           checksum === undefined ? undefined : leaf(checksumElement(checksum.algorithm), checksum.value),
         ),
       )

@@ -32,7 +32,7 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
   const number = partNumberOf(call)
   const upload = await openUpload(call)
   const source = await findCopySource(call)
-  const range = rangeOf(request.headers.get('x-amz-copy-source-range'), source.info.stats.size)
+  const range = rangeOf(request.headers.get('x-amz-copy-source-range'), source.info.sizeBytes)
   const whole = await sharePart(call, { upload, number, source, range })
   if (whole !== undefined) return partCopyAnswer(whole, services.env.clock.wallMs())
   // Bytes have to be read for their MD5; a store that knew it would share chunks here too.
@@ -41,7 +41,7 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
     throw new S3Error('PreconditionFailed', 'The copy source was replaced while it was copied.')
   }
   await using handle = open.handle
-  const { start, end } = range ?? { start: 0, end: source.info.stats.size }
+  const { start, end } = range ?? { start: 0, end: source.info.sizeBytes }
   const pieces = start < end ? handle.readStream({ start, end: end - 1, signal }) : noPieces()
   const body = new BodyReader(pieces, {
     env: services.env,

@@ -7,6 +7,7 @@
  * @module
  */
 import type { FileStats } from '../../../client/index.ts'
+import type { ObjectEncryption } from '../encryption/object-encryption.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 
@@ -38,12 +39,16 @@ export interface ObjectRecord {
   readonly uploadId?: string | undefined
   /** Sizes of the parts it was uploaded in, run by run: [bytes, how many]. */
   readonly parts?: readonly (readonly [number, number])[] | undefined
+  /** Of bytes that lie encrypted in the file. */
+  readonly encryption?: ObjectEncryption | undefined
   /** Of each part, where there is room. */
   readonly partChecksums?: readonly string[] | undefined
 }
 
 export interface ObjectInfo {
   readonly stats: FileStats
+  /** As clients of S3 see it: an encrypted object takes more in its file. */
+  readonly sizeBytes: number
   readonly record: ObjectRecord
   readonly tags: HeaderFields
   /** Undefined: private. */
@@ -83,6 +88,7 @@ export function objectInfo(stats: FileStats): ObjectInfo {
   const holds = stored !== undefined && stored.length === stats.size && stored.crc32 === stats.crc32
   return {
     stats,
+    sizeBytes: (holds ? stored.encryption?.sizeBytes : undefined) ?? stats.size,
     record: holds ? stored : { eTag: tagOfVersion(stats), headers: {}, metadata: {} },
     tags: parse<HeaderFields>(stats.xattrs.get(tagsAttribute)) ?? {},
     acl: parse<Acl>(stats.xattrs.get(aclAttribute)),

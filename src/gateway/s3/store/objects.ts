@@ -63,6 +63,6 @@ export function noSuchKey(key: string): S3Error {
 }
 
 /** What conditions of a request are about. */
-export function conditionTarget({ record, stats }: ObjectInfo): ConditionTarget {
-  return { eTag: record.eTag, lastModifiedMs: stats.modifiedMs, sizeBytes: stats.size, isDeleteMarker: false }
+export function conditionTarget({ record, stats, sizeBytes }: ObjectInfo): ConditionTarget {
+  return { eTag: record.eTag, lastModifiedMs: stats.modifiedMs, sizeBytes, isDeleteMarker: false }
 }
