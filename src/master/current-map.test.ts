@@ -36,6 +36,37 @@ test('CurrentMap.setState() keeps the address that a registration before it brou
   assert.deepEqual(current.index.server(server.id), { ...server, address: 'new:1', state: 'suspect' })
 })
 
+// Found by simulation (seed 30918): the map was never read again, and the worker that compares it with what it sees span.
+test('CurrentMap.setState() shows, when it is asked again, what the store failed behind the change', async () => {
+  const failures: AshlarError[] = []
+  const states: string[] = []
+  const current = await CurrentMap.load({
+    env: createNodeEnv({ log: 'silent' }),
+    namespace: {
+      getServers: async ({ after }: { readonly after?: ServerId }) => (after === undefined ? [{ server }] : []),
+      getGroups: async () => [],
+      mapVersion: async () => {
+        const failure = failures.pop()
+        if (failure !== undefined) throw failure
+        return rising(0, 1)
+      },
+    } as unknown as Namespace,
+    leader: {
+      putServer: async ({ server: entry }: { readonly server: ServerEntry }) => {
+        states.push(entry.state)
+      },
+    } as unknown as Leader,
+    settings: { values: { defaultPolicy: 'none' }, policies: [], policy: () => undefined } as unknown as Settings,
+    generation: 0,
+    issue: () => rising(0, 2),
+  })
+  failures.push(new AshlarError('commit-unknown', 'Cannot tell'))
+  await assert.rejects(current.setState(server.id, 'dead'), { code: 'commit-unknown' })
+  await current.setState(server.id, 'dead')
+  assert.equal(current.index.server(server.id)?.state, 'dead')
+  assert.deepEqual(states, ['dead'])
+})
+
 // Found by simulation (seed 10120): the row had changed, the map had not, and every later plan was refused by the row.
 test('CurrentMap.settleMembers() reads what a failed change may have left, and keeps what its neighbours did', async () => {
   const others = ['b', 'c', 'd'].map((digit) => ({ ...server, id: digit.repeat(32) as ServerId, domain: digit }))

@@ -3,6 +3,8 @@
  *
  * Changes are made one after the other, each durable before it shows here: what a client or chunk server is told survives
  * a restart of the master. A new server changes nothing about existing groups; their members change one by one, as planned.
+ * What the store failed behind a durable change, its groups or the version, is done before the next one: else the index would
+ * stay behind for ever, since who asks for the same again is told that it is so already.
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
@@ -37,6 +39,8 @@ export class CurrentMap {
   readonly #servers = new Map<ServerId, ServerEntry>()
   readonly #duties = new Map<ServerId, ServerDuty>()
   readonly #groups = new Map<GroupId, Group>()
+  /** Rows changed that the index may not show yet. */
+  #isBehind = true
   #index: ClusterMapIndex
 
   private constructor(options: CurrentMapOptions) {
@@ -64,7 +68,7 @@ export class CurrentMap {
     }
     await current.#refresh()
     // What a crash between a server and its groups left undone.
-    await current.#changes.run(() => current.#formGroups().then(() => current.#refresh()))
+    await current.#changes.run(() => current.#catchUp())
     return current
   }
 
@@ -86,11 +90,11 @@ export class CurrentMap {
    * @throws {AshlarError} `invalid-argument` — its new domain is that of another member of one of its groups
    */
   async putServer(entry: ServerEntry): Promise<void> {
-    await this.#changes.run(() => this.#put(entry))
+    await this.#inTurn(() => this.#put(entry))
   }
 
   async setState(id: ServerId, state: ServerState): Promise<void> {
-    await this.#changes.run(async () => {
+    await this.#inTurn(async () => {
       // Looked up in its turn: a registration before it may have brought a new address.
       const known = this.#servers.get(id)
       if (known !== undefined) await this.#put({ ...known, state })
@@ -104,7 +108,7 @@ export class CurrentMap {
 
   /** @throws {AshlarError} `not-found` — no such server */
   async setDuty(id: ServerId, duty: ServerDuty): Promise<void> {
-    await this.#changes.run(async () => {
+    await this.#inTurn(async () => {
       const server = this.#servers.get(id)
       if (server === undefined) throw new AshlarError('not-found', `Cannot change server ${id}: it is not in the map`)
       await this.#options.leader.putServer({ server, duty })
@@ -129,7 +133,7 @@ export class CurrentMap {
     change: (each: T) => Promise<Group | undefined>,
   ): Promise<GroupChanges> {
     if (changes.length === 0) return { changed: [], refused: [] }
-    return await this.#changes.run(async () => {
+    return await this.#inTurn(async () => {
       const changed: Group[] = []
       const refused: AshlarError[] = []
       const doubtful: GroupId[] = []
@@ -177,7 +181,7 @@ export class CurrentMap {
   /** Makes the groups of a policy that is used for the first time. */
   async ensureGroups(policyName: string): Promise<void> {
     if (this.#index.groupsOfPolicy(policyName).length > 0) return
-    await this.#changes.run(async () => {
+    await this.#inTurn(async () => {
       if (this.#index.groupsOfPolicy(policyName).length > 0) return
       if ((await this.#formGroupsOf(policyName)) > 0) await this.#refresh()
     })
@@ -185,7 +189,7 @@ export class CurrentMap {
 
   /** After a change of what the map holds besides servers and groups: policies. */
   async raiseVersion(): Promise<void> {
-    await this.#changes.run(async () => {
+    await this.#inTurn(async () => {
       await this.#options.leader.raiseMapVersion()
       await this.#refresh()
     })
@@ -248,6 +252,23 @@ export class CurrentMap {
         )
       }
     }
+  }
+
+  /** Makes one change after the other, and shows each. */
+  async #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    return await this.#changes.run(async () => {
+      if (this.#isBehind) await this.#catchUp()
+      this.#isBehind = true
+      const result = await change()
+      this.#isBehind = false
+      return result
+    })
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#formGroups()
+    await this.#refresh()
+    this.#isBehind = false
   }
 
   async #refresh(): Promise<void> {
