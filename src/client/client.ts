@@ -50,7 +50,7 @@ export class Client implements AshlarClient {
     this.#trash = new TrashCalls(core)
     this.#locks = new Locks(core)
     this.#cluster = new ClusterCalls(core)
-    this.duties = new DutyCalls(core)
+    this.duties = new DutyCalls(core, this.#namespace)
     this.insight = new InsightCalls(core)
   }
 

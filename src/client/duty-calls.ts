@@ -1,9 +1,10 @@
-/** What an operator asks of the cluster's duties: drain, maintenance, plans. @module */
+/** What an operator asks of the cluster's duties: drain, maintenance, plans, scrubs. @module */
 import type { ServerId } from '../base/ids.ts'
 import {
   applySteps,
   changeDuty,
   type DutyPlan,
+  type PausableDuty,
   type PlannedStep,
   pauseDuty,
   planDuty,
@@ -11,6 +12,7 @@ import {
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
 import type { ClientCore } from './client-core.ts'
 import type { CallOptions } from './options.ts'
+import { type FileTree, type ScrubbedFiles, type ScrubOptions, scrubPath } from './scrub-calls.ts'
 
 /** Duties of the master that move chunks: `repair`, `drain`, `rebalance`. */
 export interface Duties {
@@ -29,15 +31,22 @@ export interface Duties {
     options?: CallOptions,
   ): Promise<{ readonly begun: number; readonly refused: readonly string[] }>
   /** Paused, a duty begins and copies nothing. Kept over restarts of the master. */
-  pause(duty: MemberDuty, options?: CallOptions): Promise<void>
-  resume(duty: MemberDuty, options?: CallOptions): Promise<void>
+  pause(duty: PausableDuty, options?: CallOptions): Promise<void>
+  resume(duty: PausableDuty, options?: CallOptions): Promise<void>
+  /**
+   * Has every replica of a file, or of all files below a directory, read whole by its server now. What is missing or wrong is set
+   * aside there, and copied anew.
+   */
+  scrub(path: string, options?: ScrubOptions): Promise<ScrubbedFiles>
 }
 
 export class DutyCalls implements Duties {
   readonly #core: ClientCore
+  readonly #namespace: FileTree
 
-  constructor(core: ClientCore) {
+  constructor(core: ClientCore, namespace: FileTree) {
     this.#core = core
+    this.#namespace = namespace
   }
 
   async drain(server: ServerId, { signal }: CallOptions = {}): Promise<void> {
@@ -67,11 +76,15 @@ export class DutyCalls implements Duties {
     return (await this.#core.link.call(applySteps, { steps }, { signal })).value
   }
 
-  async pause(duty: MemberDuty, { signal }: CallOptions = {}): Promise<void> {
+  async pause(duty: PausableDuty, { signal }: CallOptions = {}): Promise<void> {
     await this.#core.link.call(pauseDuty, { duty, paused: true }, { signal })
   }
 
-  async resume(duty: MemberDuty, { signal }: CallOptions = {}): Promise<void> {
+  async resume(duty: PausableDuty, { signal }: CallOptions = {}): Promise<void> {
     await this.#core.link.call(pauseDuty, { duty, paused: false }, { signal })
+  }
+
+  async scrub(path: string, options?: ScrubOptions): Promise<ScrubbedFiles> {
+    return await scrubPath({ core: this.#core, namespace: this.#namespace }, path, options)
   }
 }

@@ -45,6 +45,7 @@ export type {
 } from './filesystem.ts'
 export type { EventOptions, FsckOptions, FsckReport, Insight } from './insight-calls.ts'
 export type * from './options.ts'
+export type { BadReplica, ScrubbedFiles, ScrubCounts, ScrubOptions } from './scrub-calls.ts'
 
 /**
  * Connects to a cluster. Resolves once its master has answered.

@@ -52,6 +52,7 @@ import { Reconcile } from './reconcile.ts'
 import { type KnownState, recordedLeader, tellDeleted } from './recorded-leader.ts'
 import { Refusals } from './refusals.ts'
 import { Repair } from './repair.ts'
+import { answerScrubs } from './scrub-handlers.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
 import { heartbeatIntervalMs, Settings, type SettingValues } from './settings.ts'
@@ -222,6 +223,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerDuties(context, { changes, paused, orders })
   answerExplain(context, { changes, sizes, refusals })
   answerDeleteOrders(context, { orders, mayDelete: () => !lostFuture.isFound && !changes.isHolding() })
+  answerScrubs(context, orders)
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })
 
   const serverId = env.random.bytes(16).toString('hex') as ServerId

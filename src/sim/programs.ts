@@ -22,6 +22,8 @@ export interface ClusterSecrets {
 }
 
 export const masterAddress = 'master:7600'
+/** So short that everything is read a few times while the faults last. */
+const scrubWithinMs = 20_000
 const version = 'simulated'
 
 export class MasterProgram implements Program {
@@ -48,7 +50,7 @@ export class MasterProgram implements Program {
       ...this.#secrets,
       generation: 0,
       listenAddress: masterAddress,
-      settings: { defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs },
+      settings: { defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs, scrubWithinMs },
       onFatal: fail,
       version,
     })

@@ -62,4 +62,7 @@ function setServer(set: Set, { id: server, domain, ...node }: NodeStatus): void 
   set('ashlar_server_silent_seconds', node.silentMs / 1000, labels)
   set('ashlar_server_refuses_writes', Number(node.refusal !== undefined), labels)
   set('ashlar_server_quarantined_chunks', node.quarantinedChunks, labels)
+  if (node.oldestUnscrubbedSeconds !== undefined) {
+    set('ashlar_server_oldest_unscrubbed_seconds', node.oldestUnscrubbedSeconds, labels)
+  }
 }

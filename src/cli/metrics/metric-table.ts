@@ -64,6 +64,11 @@ export const masterMetrics = {
     help: 'Replicas set aside since they were wrong: kept until somebody looks at them.',
     labels: ['server', 'domain'],
   },
+  ashlar_server_oldest_unscrubbed_seconds: {
+    type: 'gauge',
+    help: 'Nothing that the server holds was read from its disk longer ago.',
+    labels: ['server', 'domain'],
+  },
   ...bothProcesses,
 } as const satisfies Readonly<Record<string, MetricRow>>
 
@@ -75,6 +80,12 @@ export const chunkServerMetrics = {
   ashlar_store_chunks: { type: 'gauge', help: 'Replicas.' },
   ashlar_store_quarantined_chunks: { type: 'gauge', help: 'Replicas set aside since they were wrong.' },
   ashlar_store_quarantined_bytes: { type: 'gauge', help: 'What they occupy.' },
+  ashlar_store_oldest_unscrubbed_seconds: {
+    type: 'gauge',
+    help: 'Nothing that it holds was read from its disk longer ago.',
+  },
+  ashlar_store_scrubbed_bytes: { type: 'gauge', help: 'Read by scrubbing since the start.' },
+  ashlar_store_scrub_bad_chunks: { type: 'gauge', help: 'Replicas that scrubbing found bad since the start.' },
   ashlar_store_refuses_writes: {
     type: 'gauge',
     help: '1: it takes no writes, for this reason: capacity, disk-full or fenced.',

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { ServerId } from '../../base/ids.ts'
 import { parseSize } from '../../base/sizes.ts'
-import { startChunkServer } from '../../chunkserver/chunk-server.ts'
+import { type ChunkServer, startChunkServer } from '../../chunkserver/chunk-server.ts'
 import type { Env } from '../../env/env.ts'
 import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
 import { deriveKeys } from '../../wire/keys.ts'
@@ -66,7 +66,8 @@ async function run(
   const store = await openStore(raw, { env, join })
   const masterAddress = await Promise.race([parent?.masterAddress, ended])
   if (stop.aborted || parent?.gone.aborted) return await store.close()
-  const metrics = createChunkServerMetrics(() => store.space())
+  let running: ChunkServer | undefined
+  const metrics = createChunkServerMetrics({ space: () => store.space(), scrub: () => running?.scrubReport() })
   let isRegistered = false
   const health = {
     metrics: metrics.report,
@@ -94,6 +95,7 @@ async function run(
     throw error
   })
 
+  running = server
   const { serverId, address, httpAddress } = server
   parent?.report({ event: 'listening', address, httpAddress, serverId })
   try {

@@ -12,6 +12,7 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
     `health     ${healthOf(status)}`,
     ...(status.work ?? []).flatMap(describeWork),
     ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
+    ...describeScrub(status),
     ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
     ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
     ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
@@ -45,6 +46,13 @@ export function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...le
   const time = left.timeLeftMs === undefined ? '' : `, about ${formatDuration(left.timeLeftMs)} yet`
   const reason = groupsWaiting > 0 && left.reason !== undefined ? ` (${left.reason})` : ''
   return [`${duty.padEnd(11)}${state}: ${counts}${rate}${time}${reason}`]
+}
+
+function describeScrub({ oldestUnscrubbedSeconds, scrubWithinMs }: ClusterStatus): readonly string[] {
+  if (oldestUnscrubbedSeconds === undefined || scrubWithinMs === undefined) return []
+  const isLate = oldestUnscrubbedSeconds * 1000 > scrubWithinMs
+  const oldest = `everything was read from its disk within the last ${formatDuration(oldestUnscrubbedSeconds * 1000)}`
+  return [`scrub      ${oldest}${isLate ? `, where ${formatDuration(scrubWithinMs)} is asked for` : ''}`]
 }
 
 export function describeHoldOff(holdOffMs: number): string {

@@ -4,12 +4,22 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize, parseDuration } from '../../base/sizes.ts'
-import type { AshlarClient, DutyPlan, MemberDuty, NodeStatus, PlannedStep, ServerId } from '../../client/index.ts'
+import type {
+  AshlarClient,
+  DutyPlan,
+  MemberDuty,
+  NodeStatus,
+  PausableDuty,
+  PlannedStep,
+  ServerId,
+} from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
+import { showScrub } from './scrub-verb.ts'
 import { addVerb } from './verb.ts'
 
 const duties: readonly MemberDuty[] = ['repair', 'drain', 'rebalance']
+const pausable: readonly PausableDuty[] = [...duties, 'scrub']
 const stepsShown = 20
 const pollMs = 1000
 
@@ -58,11 +68,12 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
 
   addVerb<{ readonly server?: string }>(registry, {
     usage: 'plan <duty>',
-    summary: 'show what repair, drain, rebalance or gc would do now, and why; changes nothing',
+    summary: 'show what repair, drain, rebalance, gc or scrub would do now, and why; changes nothing',
     flags: [['--server <server>', 'of a drain: as if this server were to leave']],
     examples: ['plan repair', 'plan drain --server host3', 'plan rebalance --json > plan.json'],
     run: async ({ client, output, options, signal }, name) => {
       if (name === 'gc') return showGc(await client.status({ signal }), output)
+      if (name === 'scrub') return await showScrub({ client, output, signal })
       const duty = dutyOf(name)
       const server = options.server === undefined ? undefined : await findServer(client, options.server, signal)
       const plan = await client.duties.plan(duty, { signal, ...(server === undefined ? {} : { server: server.id }) })
@@ -96,7 +107,7 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
       summary,
       examples: [`${verb} rebalance`],
       run: async ({ client, output, signal }, name) => {
-        const duty = dutyOf(name)
+        const duty = dutyOf(name, pausable)
         await client.duties[verb](duty, { signal })
         output.object({ duty, paused: verb === 'pause' })
         output.line(`${duty} is ${verb === 'pause' ? 'paused' : 'on'}`)
@@ -105,10 +116,13 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
   }
 }
 
-function dutyOf(name: string | undefined): MemberDuty {
-  const duty = duties.find((each) => each === name)
+function dutyOf<Duty extends string = MemberDuty>(
+  name: string | undefined,
+  known = duties as readonly string[] as readonly Duty[],
+): Duty {
+  const duty = known.find((each) => each === name)
   if (duty !== undefined) return duty
-  throw new AshlarError('invalid-argument', `Cannot find duty "${name}": the duties are ${duties.join(', ')}`)
+  throw new AshlarError('invalid-argument', `Cannot find duty "${name}": the duties are ${known.join(', ')}`)
 }
 
 async function findServer(client: AshlarClient, name = '', signal?: AbortSignal): Promise<NodeStatus> {

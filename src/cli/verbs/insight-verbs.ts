@@ -4,9 +4,11 @@ import { registerChunkVerb } from './chunk-verb.ts'
 import { registerEventsVerb } from './events-verb.ts'
 import { registerExplainVerb } from './explain-verb.ts'
 import { registerFsckVerb } from './fsck-verb.ts'
+import { registerScrubVerb } from './scrub-verb.ts'
 
 export function registerInsightVerbs(registry: VerbRegistry): void {
   registerFsckVerb(registry)
+  registerScrubVerb(registry)
   registerEventsVerb(registry)
   registerExplainVerb(registry)
   registerChunkVerb(registry)
