@@ -86,6 +86,12 @@ export const errorTable = {
   ),
   locked: row(9, later, [4, 423, 'OperationAborted'], 'Someone else holds the lock.'),
   'not-supported': row(10, never, [1, 501, 'NotImplemented'], 'This build or this policy cannot do that.'),
+  'object-locked': row(
+    12,
+    never,
+    [1, 403, 'AccessDenied'],
+    'A retention or a legal hold protects this version: it cannot be removed, nor its protection reduced.',
+  ),
   'range-not-satisfiable': row(11, never, [1, 416, 'InvalidRange'], 'The range begins past the end of the file.'),
   // Who asks.
   unauthenticated: row(20, never, [1, 401, 'AccessDenied'], 'The key is wrong, or none was given.'),

@@ -3,6 +3,7 @@ import { groupOf } from '../base/ids.ts'
 import { isAnswering } from '../cluster/placement.ts'
 import type { ExtentDescription } from '../namespace/namespace.ts'
 import * as methods from '../wire/methods/file-methods.ts'
+import * as versionMethods from '../wire/methods/version-methods.ts'
 import type { ChunkDescription } from '../wire/types/extent.ts'
 import { type HandlerContext, passThrough } from './handlers.ts'
 
@@ -24,6 +25,10 @@ export function answerFiles(context: HandlerContext): void {
   passThrough(service, methods.setAttributes, (request) => namespace.setAttributes(request))
   passThrough(service, methods.setXattrs, (request) => namespace.setXattrs(request))
   passThrough(service, methods.undelete, (request) => namespace.undelete(request))
+  passThrough(service, versionMethods.listVersions, (request) => namespace.listVersions(request))
+  passThrough(service, versionMethods.setVersioning, (request) => namespace.setVersioning(request))
+  passThrough(service, versionMethods.removeObject, (request) => namespace.removeObject(request))
+  passThrough(service, versionMethods.setObjectLock, (request) => namespace.setObjectLock(request))
   service.handle(methods.emptyTrash, async (request) => {
     const value = await namespace.emptyTrash(request)
     workers.wake('purge', 'gc')

@@ -18,9 +18,10 @@ import type { NamespaceContext } from './context.ts'
 import { resolveDirectoryFor } from './directories.ts'
 import { attributesOf, checkPrecondition, defaultFileMode, fileEntry } from './entries.ts'
 import { isDirectory, lengthChanged } from './failures.ts'
-import { entryKey } from './keys.ts'
+import { entryKey, versionKey } from './keys.ts'
 import { type Path, parseFilePath, parsePlainFilePath } from './paths.ts'
 import { readProof, type SortedProof, sortProof, wasApplied } from './proofs.ts'
+import { checkSameContent, makeWay } from './replacing.ts'
 import { applyOnce } from './requests.ts'
 import {
   type Directory,
@@ -34,7 +35,6 @@ import {
 } from './resolve.ts'
 import type { Content, Entry } from './rows.ts'
 import { entryRow } from './rows.ts'
-import { moveToTrash } from './trash.ts'
 
 type CommitFileResponse = Infer<typeof commitMethod.response>
 type AppendFileResponse = Infer<typeof appendMethod.response>
@@ -153,26 +153,32 @@ async function checkPlace(
   return { path, parent, found }
 }
 
-/** Gives content its name; what had the name goes to trash. */
+/** Gives content its name; what had the name goes to trash, or becomes an older version. */
 export async function putFile(
   change: Change,
   { path, parent, found }: Place,
   file: { readonly version: Rising; readonly content: Content; readonly chosen: NewAttributes },
 ): Promise<Attributes> {
   const { tx, tally } = change
-  // A marker holds nothing to be kept.
-  const replaced = found !== undefined && isFileFound(found) ? found : undefined
-  if (replaced !== undefined) await moveToTrash(change, replaced, { path: path.text, reason: 'replaced' })
-  const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced: replaced?.entry })
-  tx.put(entryKey(parent.inode, lastName(path)), entryRow.encode(entry))
+  const keyName = lastName(path)
+  const isInTrash = await makeWay(change, { parent, keyName, path: path.text }, found)
+  const replaced = found !== undefined && isFileFound(found) ? found.entry : undefined
+  const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced, directory: parent })
+  tx.put(entryKey(parent.inode, keyName), entryRow.encode(entry))
   tally.entry(parent.inode, 'file', file.content.length, 1)
-  return attributesOf(entry, { policy: parent.policy, replaced: replaced !== undefined })
+  return attributesOf(entry, { policy: parent.policy, replaced: isInTrash })
 }
 
-/** Writes another row for an entry that stays where it is. */
+/**
+ * Writes another row for an entry that stays where it is.
+ * @throws {AshlarError} `not-supported` — other bytes, where versions are kept
+ */
 export function replaceEntry<E extends Entry>({ tx, tally }: Change, found: Found, entry: E): E {
+  const { parent, keyName, older } = found
+  checkSameContent(found, entry)
   const grownBytes = (entry.content?.length ?? 0) - (found.entry.content?.length ?? 0)
-  tx.put(entryKey(found.parent.inode, found.keyName), entryRow.encode(entry))
+  const key = older === undefined ? entryKey(parent.inode, keyName) : versionKey(parent.inode, keyName, older)
+  tx.put(key, entryRow.encode(entry))
   if (grownBytes !== 0) {
     tally.directory(found.parent.inode, { lengthBytes: grownBytes })
     tally.totals({ lengthBytes: grownBytes })

@@ -18,6 +18,7 @@ import { isDirectory } from './failures.ts'
 import { entryLeft } from './implicit-directories.ts'
 import { chunkKey, entryKey } from './keys.ts'
 import { type Path, parsePlainFilePath } from './paths.ts'
+import { checkChangeable } from './replacing.ts'
 import { applyOnce } from './requests.ts'
 import { type FoundFile, find, isFileFound } from './resolve.ts'
 import { chunkRow, decodeRow } from './rows.ts'
@@ -41,6 +42,7 @@ export function concat(
     let left = extentsPerConcat
     for (const source of sources) {
       const found = await findFile(change, source)
+      checkChangeable(found, source.text)
       left -= found.entry.content.extentCount
       if (left < 0) {
         throw new AshlarError(

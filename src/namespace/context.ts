@@ -27,6 +27,11 @@ export interface NamespaceContext {
   clusterTime(): Rising
   /** Shown to people and stored as modification time. */
   wallMs(): number
+  /**
+   * Wall time as far as cluster time bears it out: never later than the wall, and not ahead because a clock jumped. What
+   * wall time permits (the end of a retention) is judged by it. Absent: the wall's.
+   */
+  provenWallMs?(): number
   /** Policies by name; the root's when a directory names none. */
   policy(name: string): Policy | undefined
   defaultPolicy(): string

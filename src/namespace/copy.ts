@@ -18,6 +18,7 @@ export async function copyFile(
     { method: copyMethod, request },
     {
       from: parseFilePath(request.from),
+      objectVersion: request.objectVersion,
       begin: async (change, source) => {
         checkPrecondition(request.from, { ifVersion: request.sourceVersion }, source.entry)
         await foreseePlace(change, to, request)

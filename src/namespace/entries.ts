@@ -4,8 +4,10 @@ import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Attributes, NewAttributes, Precondition, Xattr } from '../wire/types/attributes.ts'
 import { alreadyExists, changed } from './failures.ts'
+import type { Directory } from './place.ts'
 import type { Content, Entry } from './rows.ts'
 import type { DirectoryCounters } from './tally.ts'
+import { defaultRetention } from './version-locks.ts'
 
 export const defaultFileMode = 0o644
 export const defaultDirectoryMode = 0o755
@@ -39,6 +41,12 @@ export function attributesOf(entry: Entry, extras: AttributeExtras = {}): Attrib
     accessedMs: entry.accessedMs,
     entries: counters === undefined ? undefined : counters.files + counters.directories,
     replaced: extras.replaced === true ? true : undefined,
+    objectVersion: entry.objectVersion,
+    isDeleteMarker: entry.kind === 'delete-marker' ? true : undefined,
+    retention: entry.retention,
+    legalHold: entry.legalHold,
+    versioning: entry.versioning,
+    objectLock: entry.objectLock,
   }
 }
 
@@ -49,6 +57,8 @@ export interface NewFile {
   readonly wallMs: number
   /** What is replaced: its mode and owner stay where the writer names none, so that a private file stays private. */
   readonly replaced?: Entry | undefined
+  /** It is to be. */
+  readonly directory: Directory
 }
 
 export function fileEntry({
@@ -57,6 +67,7 @@ export function fileEntry({
   chosen,
   wallMs,
   replaced,
+  directory: { versioning, objectLock },
 }: NewFile): Entry & { readonly content: Content } {
   checkXattrs(chosen.xattrs ?? [])
   return {
@@ -70,6 +81,9 @@ export function fileEntry({
     xattrs: chosen.xattrs === undefined || chosen.xattrs.length === 0 ? undefined : chosen.xattrs,
     accessedMs: chosen.accessedMs,
     content,
+    objectVersion: versioning === 'enabled' ? version : undefined,
+    retention: chosen.retention ?? (objectLock && defaultRetention(objectLock, wallMs)),
+    legalHold: chosen.legalHold,
   }
 }
 

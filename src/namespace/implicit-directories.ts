@@ -11,7 +11,18 @@
 import type { InodeId } from '../base/ids.ts'
 import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import type { Change } from './change.ts'
-import { childKey, entryKey, entryPrefix, inodeKey, jobIdOf, jobKey, noInode, queuePrefix, rootInode } from './keys.ts'
+import {
+  childKey,
+  entryKey,
+  entryPrefix,
+  inodeKey,
+  jobIdOf,
+  jobKey,
+  noInode,
+  queuePrefix,
+  rootInode,
+  versionPrefix,
+} from './keys.ts'
 import { type Entry, entryRow, inodeRow, readRow, walkDepth } from './rows.ts'
 
 const jobsPerStep = 16
@@ -69,7 +80,7 @@ export async function pruneStep(change: Change): Promise<number> {
 async function prune(change: Change, inode: InodeId): Promise<InodeId | undefined> {
   const { tx, tally } = change
   const [first] = await tx.range({ start: entryPrefix(inode), end: prefixEnd(entryPrefix(inode)), limit: 1 })
-  if (first !== undefined) return undefined
+  if (first !== undefined || (await holdsVersions(tx, inode))) return undefined
   const row = await readRow(tx, inodeRow, inodeKey(inode))
   if (row?.parent === undefined) return undefined
   const key = entryKey(row.parent, `${row.name}/`)
@@ -97,9 +108,12 @@ async function holdsAny(
   ranges: number,
 ): Promise<boolean> {
   const open = [first]
+  const lookedInto = new Set<InodeId>()
   for (let looked = 0; looked < ranges; looked++) {
     const next = open.pop()
     if (next === undefined) return false
+    if (!lookedInto.has(next.inode) && (await holdsVersions(tx, next.inode))) return true
+    lookedInto.add(next.inode)
     const end = prefixEnd(entryPrefix(next.inode))
     const rows = await tx.range({ start: next.start, end, limit: rowsLooked })
     const last = rows.at(-1)
@@ -113,9 +127,15 @@ async function holdsAny(
   return true
 }
 
+/** Older versions count as what a directory holds: they would be lost with it. */
+async function holdsVersions(tx: Transaction, inode: InodeId): Promise<boolean> {
+  const start = versionPrefix(inode)
+  return (await tx.range({ start, end: prefixEnd(start), limit: 1 })).length > 0
+}
+
 /** What was set on a directory by hand would be lost with it. */
-function isPassing({ implicit, policy, xattrs = [] }: Entry): boolean {
-  return implicit === true && policy === undefined && xattrs.length === 0
+function isPassing({ implicit, policy, versioning, xattrs = [] }: Entry): boolean {
+  return implicit === true && policy === undefined && versioning === undefined && xattrs.length === 0
 }
 
 async function makeImplicit({ tx }: Change, inode: InodeId): Promise<void> {
@@ -126,7 +146,8 @@ async function makeImplicit({ tx }: Change, inode: InodeId): Promise<void> {
   if (entry !== undefined) tx.put(key, entryRow.encode({ ...entry, implicit: true }))
 }
 
-function queuePrune({ tx }: Change, inode: InodeId): void {
+/** What was in it is gone: the leader looks whether it is empty. */
+export function queuePrune({ tx }: Change, inode: InodeId): void {
   tx.put(jobKey('prune', inode), Buffer.alloc(0))
 }
 

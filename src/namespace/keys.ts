@@ -16,7 +16,8 @@
  *     t time trash    trash by due time          p group           next sequence      N server         chunk server
  *     W queue …       work                       M name            settings, totals   L name           leader
  *     l name          named lock                 e number          event
- *     V, U, Q, Z      kept for versions, multipart, quota, change log
+ *     V dir name ~number  older version, or delete marker               v dir name  number of the null version in V
+ *     U, Q            kept for multipart, quota              Z                position of the newest commit
  * @module
  */
 import type { AllocationId, ChunkId, ContentId, GroupId, InodeId, ServerId } from '../base/ids.ts'
@@ -56,6 +57,27 @@ export function entryNameBytes(key: Buffer): Buffer {
 export function entryPrefix(directory: InodeId, prefix: string | Buffer = ''): Buffer {
   const key = entryKey(directory, prefix)
   return key.subarray(0, key.length - 1)
+}
+
+/** Newest first among the versions of one name. Invariant of `V`: the file of this name in `D`, where there is one, is newer than all. */
+export const versionKey = (directory: InodeId, name: string | Buffer, version: number): Buffer =>
+  Buffer.concat([versionsOfPrefix(directory, name), number(Number.MAX_SAFE_INTEGER - version)])
+/** All versions of exactly this name. */
+export const versionsOfPrefix = (directory: InodeId, name: string | Buffer): Buffer =>
+  Buffer.concat([versionPrefix(directory, name), Buffer.from([0])])
+/** Where the versions in a directory begin whose names begin with `prefix`. */
+export function versionPrefix(directory: InodeId, prefix: string | Buffer = ''): Buffer {
+  const key = entryPrefix(directory, prefix)
+  key[0] = 0x56
+  return key
+}
+/** Of a `V` key. */
+export const versionNameBytes = (key: Buffer): Buffer => unescapeBytes(key.subarray(9, key.length - 9))
+export const versionNumberOf = (key: Buffer): number => Number.MAX_SAFE_INTEGER - readNumber(key, key.length - 8)
+export function nullVersionKey(directory: InodeId, name: string | Buffer): Buffer {
+  const key = entryKey(directory, name)
+  key[0] = 0x76
+  return key
 }
 
 export const inodeKey = (inode: InodeId): Buffer => numbers('I', inode)
@@ -160,6 +182,8 @@ export function repairOf(key: Buffer): { readonly chunk: ChunkId; readonly serve
 export const eventKey = (event: number): Buffer => numbers('e', event)
 export const lockKey = (name: string): Buffer => Buffer.concat([Buffer.from('l'), terminated(name)])
 export const leaderKey: Buffer = Buffer.from('Lleader')
+/** Written by the engine itself, in each commit: see `kv/change-feed.ts`. */
+export const positionKey: Buffer = Buffer.from('Zposition')
 export type RecordKind = 'counter' | 'setting' | 'record'
 export const recordPrefix = (kind: RecordKind): Buffer => Buffer.from(`M${kind}/`)
 export const recordKey = (kind: RecordKind, name: string): Buffer => Buffer.from(`M${kind}/${name}`)

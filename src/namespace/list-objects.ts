@@ -12,6 +12,7 @@ import { prefixEnd } from '../kv/txn-kv.ts'
 import type { ListedObject, listObjects as listMethod } from '../wire/methods/file-methods.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf } from './entries.ts'
+import { groupOf, placeAfter } from './key-groups.ts'
 import { KeyWalk } from './key-walk.ts'
 import { resolveDirectory } from './resolve.ts'
 
@@ -56,24 +57,4 @@ export function listObjects(
     }
     return { objects, cursor: walk.isOver ? undefined : walk.from }
   })
-}
-
-interface Grouping {
-  readonly prefix: Buffer
-  /** Empty: none. */
-  readonly delimiter: Buffer
-}
-
-/** What all keys of the group begin with that `key` is in. */
-function groupOf(key: Buffer, { prefix, delimiter }: Grouping): Buffer | undefined {
-  const at = delimiter.length === 0 ? -1 : key.indexOf(delimiter, prefix.length)
-  return at === -1 ? undefined : key.subarray(0, at + delimiter.length)
-}
-
-/** The place behind a key, or behind all of a group that was told by its name. */
-function placeAfter(after: Buffer, grouping: Grouping): Buffer {
-  if (after.length === 0) return after
-  const isInside = after.subarray(0, grouping.prefix.length).equals(grouping.prefix)
-  const isGroup = isInside && groupOf(after, grouping)?.length === after.length
-  return isGroup ? prefixEnd(after) : Buffer.concat([after, Buffer.from([0])])
 }

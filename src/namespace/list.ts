@@ -17,7 +17,7 @@ import { directoryCountersKey, entryKey, entryName, entryPrefix } from './keys.t
 import { parsePlainPath } from './paths.ts'
 import { policyInForce, resolveDirectory } from './resolve.ts'
 import { type Entry, entryRow } from './rows.ts'
-import { type DirectoryCounters, readDirectoryCounters } from './tally.ts'
+import { type DirectoryCounters, noCounters, readDirectoryCounters } from './tally.ts'
 
 export function listDirectory(
   context: NamespaceContext,
@@ -67,10 +67,14 @@ async function withoutHollow(
   for (const listed of page) {
     const { implicit, inode } = listed.entry
     // Mostly the counters tell.
-    const holdsFile = implicit !== true || inode === undefined || (countersOf.get(inode)?.files ?? 0) > 0
+    const holdsFile = implicit !== true || inode === undefined || hasFiles(countersOf.get(inode))
     if (holdsFile || !(await isHollow(tx, listed.entry))) shown.push(listed)
   }
   return shown
+}
+
+function hasFiles({ files, versions }: DirectoryCounters = noCounters): boolean {
+  return files > 0 || versions > 0
 }
 
 /** As many rows as one answer takes, at least one. */

@@ -28,15 +28,18 @@ import { linkAppend } from './link-append.ts'
 import { listDirectory } from './list.ts'
 import { listObjects } from './list-objects.ts'
 import { listTrash } from './list-trash.ts'
+import { listVersions } from './list-versions.ts'
 import { lock, unlock } from './locks.ts'
 import * as mapRows from './map-rows.ts'
 import { persistedClusterTimeMs, readLeaderEpoch, reserveIssueBlock, takeLeadership } from './numbers.ts'
 import type { Namespace } from './operations.ts'
 import { describeExtents, getExtents, openFile, readMapVersion, resolvePolicy, stat } from './reading.ts'
 import { remove } from './remove.ts'
+import { removeObject } from './remove-object.ts'
 import { rename } from './rename.ts'
 import { endSession, keepSession, openSession } from './sessions.ts'
 import { setAttributes, setXattrs } from './set-attributes.ts'
+import { setObjectLock, setVersioning } from './set-versioning.ts'
 import { summarize } from './summary.ts'
 import { judgeStrays, surveyFiles } from './survey.ts'
 import { readTotals, totalsKey } from './tally.ts'
@@ -90,6 +93,11 @@ export function createNamespace(context: NamespaceContext): Namespace {
     setXattrs: async (request) => setXattrs(context, request),
     undelete: async (request) => undelete(context, request),
     emptyTrash: async (request) => emptyTrash(context, request),
+
+    listVersions: async (request) => listVersions(context, request),
+    setVersioning: async (request) => setVersioning(context, request),
+    removeObject: async (request) => removeObject(context, request),
+    setObjectLock: async (request) => setObjectLock(context, request),
 
     initialize: async () => initialize(context),
     becomeLeader: async () => createLeader(context, await takeLeadership(context)),

@@ -10,6 +10,7 @@ import type { Replacement, Settlement } from '../cluster/member-change.ts'
 import type { Method } from '../wire/method.ts'
 import type * as fileMethods from '../wire/methods/file-methods.ts'
 import type * as sessionMethods from '../wire/methods/session-methods.ts'
+import type * as versionMethods from '../wire/methods/version-methods.ts'
 import type * as writeMethods from '../wire/methods/write-methods.ts'
 import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import type { Group, Policy, ServerEntry } from '../wire/types/cluster-map.ts'
@@ -56,6 +57,11 @@ export interface ClientOperations {
   readonly setXattrs: Operation<typeof fileMethods.setXattrs>
   readonly undelete: Operation<typeof fileMethods.undelete>
   readonly emptyTrash: Operation<typeof fileMethods.emptyTrash>
+
+  readonly listVersions: Operation<typeof versionMethods.listVersions>
+  readonly setVersioning: Operation<typeof versionMethods.setVersioning>
+  readonly removeObject: Operation<typeof versionMethods.removeObject>
+  readonly setObjectLock: Operation<typeof versionMethods.setObjectLock>
 }
 
 export interface Namespace extends ClientOperations {
@@ -316,4 +322,7 @@ export interface Totals {
   readonly sessions: number
   readonly openAllocations: number
   readonly owedReplicas: number
+  /** Older versions and delete markers of the tree. */
+  readonly versions: number
+  readonly versionBytes: number
 }

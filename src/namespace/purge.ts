@@ -21,9 +21,12 @@ import {
   entryPrefix,
   inodeKey,
   jobIdOf,
+  nullVersionKey,
   queuePrefix,
   trashDueKey,
   trashKey,
+  versionNameBytes,
+  versionPrefix,
 } from './keys.ts'
 import { discardContent, queuePurge, releaseExtents } from './reclaim.ts'
 import {
@@ -37,7 +40,7 @@ import {
   trashDueRow,
   trashRow,
 } from './rows.ts'
-import { countTrash, takeFromTrash } from './trash.ts'
+import { bytesInTrash, countTrash, takeFromTrash } from './trash.ts'
 import { continueWalk } from './trees.ts'
 
 /** What one step did. */
@@ -91,9 +94,11 @@ async function contentStep(change: Change, key: Buffer, job: PurgeJob, content: 
   return releaseExtents(change, extents)
 }
 
-/** Entries of a directory that is in no tree any more. */
+/** Entries of a directory that is in no tree any more, older versions first. */
 async function directoryStep(change: Change, key: Buffer, directory: InodeId): Promise<number> {
   const { tx } = change
+  const released = await versionStep(change, directory)
+  if (released !== undefined) return released
   const start = entryPrefix(directory)
   const rows = await tx.range({ start, end: prefixEnd(start), limit: entriesPerStep })
   let chunks = 0
@@ -113,13 +118,30 @@ async function directoryStep(change: Change, key: Buffer, directory: InodeId): P
   return chunks
 }
 
+/** @returns undefined: none is left */
+async function versionStep(change: Change, directory: InodeId): Promise<number | undefined> {
+  const { tx } = change
+  const start = versionPrefix(directory)
+  const rows = await tx.range({ start, end: prefixEnd(start), limit: entriesPerStep })
+  if (rows.length === 0) return undefined
+  let chunks = 0
+  for (const { key, value } of rows) {
+    const { objectVersion, content } = entryRow.decode(value)
+    tx.del(key)
+    if (objectVersion === undefined) tx.del(nullVersionKey(directory, versionNameBytes(key)))
+    if (content !== undefined) chunks += await discardContent(change, content, true)
+  }
+  return chunks
+}
+
 /** Goes on counting a removed tree; the first one whose count is complete becomes trash in the totals. */
 async function measureStep(change: Change): Promise<PurgeStep | undefined> {
   const { tx } = change
   const prefix = queuePrefix('measure')
   const [row] = await tx.range({ start: prefix, end: prefixEnd(prefix), limit: 1 })
   if (row === undefined) return undefined
-  const { path, trail, ...counters } = measureJob.decode(row.value)
+  const { path, trail, versions = 0, versionBytes = 0, ...counted } = measureJob.decode(row.value)
+  const counters = { ...counted, versions, versionBytes }
   const walk = await continueWalk(tx, { trail, counters }, directoriesPerStep)
   if (walk.trail.length > 0) tx.put(row.key, measureJob.encode({ path, trail: walk.trail, ...walk.counters }))
   else {
@@ -154,7 +176,7 @@ async function dueStep(change: Change): Promise<PurgeStep> {
 
 export async function purgeEntry(change: Change, trash: Rising, row: TrashRow): Promise<number> {
   takeFromTrash(change, trash, row)
-  change.tally.totals({ trashBytes: -row.lengthBytes, purgingBytes: row.lengthBytes })
+  change.tally.totals({ trashBytes: -bytesInTrash(row), purgingBytes: bytesInTrash(row) })
   const { content, inode } = row.entry
   if (inode !== undefined) queuePurge(change, { directory: inode })
   return content === undefined ? 0 : discardContent(change, content, true)

@@ -10,7 +10,7 @@ import type { Policy } from '../wire/types/cluster-map.ts'
 import { readExtents } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { attributesOf } from './entries.ts'
-import { isDirectory } from './failures.ts'
+import { isDirectory, notFound } from './failures.ts'
 import { directoryCountersKey, groupKey, recordKey } from './keys.ts'
 import type { ExtentDescriptions } from './operations.ts'
 import { parseFilePath, parsePath } from './paths.ts'
@@ -25,6 +25,7 @@ import {
   policyInForce,
   readable,
   resolveParent,
+  type WhichVersion,
 } from './resolve.ts'
 import { decodeRow, type Entry, groupRow, numberRow, readRow } from './rows.ts'
 import { readDirectoryCounters } from './tally.ts'
@@ -35,13 +36,14 @@ export function stat(
 ): Promise<Infer<typeof methods.stat.response>> {
   const path = parsePath(request.path)
   return context.kv.transact(async (tx) => {
-    const found = await find(tx, path)
+    const found = await find(tx, path, request)
     const { entry } = found
     const { wantXattrs } = request
     if (isDirectoryFound(found)) {
       const policy = await policyInForce(tx, context, enter(found.parent, found.entry))
       const counters = readDirectoryCounters(await tx.get(directoryCountersKey(found.entry.inode)))
-      return { attributes: attributesOf(entry, { policy, counters, wantXattrs }) }
+      const { versioning, objectLock } = enter(found.parent, found.entry)
+      return { attributes: { ...attributesOf(entry, { policy, counters, wantXattrs }), versioning, objectLock } }
     }
     const policy = await policyInForce(tx, context, found.parent)
     const underReplicated = await isUnderReplicated(tx, entry)
@@ -55,7 +57,7 @@ export function openFile(
 ): Promise<Infer<typeof methods.openFile.response>> {
   const path = parsePath(request.path)
   return context.kv.transact(async (tx) => {
-    const { entry, parent } = await findFile(tx, path)
+    const { entry, parent } = await findFile(tx, path, request)
     const { content } = entry
     const further = await readExtents(tx, content, limits.inlineExtents, limits.extentsPerPage - limits.inlineExtents)
     return {
@@ -74,7 +76,7 @@ export function getExtents(
 ): Promise<Infer<typeof methods.getExtents.response>> {
   const path = parsePath(request.path)
   return context.kv.transact(async (tx) => {
-    const { content } = (await findFile(tx, path)).entry
+    const { content } = (await findFile(tx, path, request)).entry
     if (content.id !== request.content) {
       throw new AshlarError('changed', `Cannot read on in "${path.text}": it was replaced meanwhile; open it again`)
     }
@@ -129,8 +131,14 @@ export async function readMapVersion(tx: Transaction): Promise<Rising> {
   return ((await readRow(tx, numberRow, recordKey('counter', 'mapVersion')))?.value ?? 0) as Rising
 }
 
-async function findFile(tx: Transaction, path: ReturnType<typeof parsePath>): Promise<FoundFile> {
-  const found = readable(await find(tx, path))
+async function findFile(
+  tx: Transaction,
+  path: ReturnType<typeof parsePath>,
+  { objectVersion }: WhichVersion = {},
+): Promise<FoundFile> {
+  const any = await find(tx, path, { objectVersion })
+  if (any.entry.kind === 'delete-marker') throw notFound(path.text)
+  const found = readable(any)
   if (found === undefined) throw isDirectory(path.text)
   return found
 }

@@ -1,5 +1,10 @@
-/** Removal: an entry goes to trash in one transaction, however large the tree below it. @module */
+/**
+ * Removal: an entry goes to trash in one transaction, however large the tree below it. A file goes beneath a delete marker
+ * instead, where its directory keeps versions.
+ * @module
+ */
 import type { Infer } from '../base/codec.ts'
+import type { Rising } from '../base/rising.ts'
 import { remove as removeMethod } from '../wire/methods/file-methods.ts'
 import type { Change } from './change.ts'
 import type { NamespaceContext } from './context.ts'
@@ -7,6 +12,7 @@ import { checkPrecondition } from './entries.ts'
 import { isDirectory, notDirectory, notEmpty } from './failures.ts'
 import { isEmpty } from './implicit-directories.ts'
 import { parseEntryPath } from './paths.ts'
+import { coverName } from './replacing.ts'
 import { applyOnce } from './requests.ts'
 import { type Found, find, readable } from './resolve.ts'
 import { moveToTrash } from './trash.ts'
@@ -27,6 +33,11 @@ export function remove(
       if (request.only === 'file' && kind === 'directory') throw isDirectory(path.text)
       if (request.only === 'directory' && kind !== 'directory') throw notDirectory(path.text)
       if (inode !== undefined && !request.recursive && !(await isEmpty(change.tx, inode))) throw notEmpty(path.text)
+      const { parent, keyName } = found
+      if (parent.versioning !== undefined && inode === undefined) {
+        await coverName(change, { parent, keyName, path: path.text }, { found })
+        return { trash: notInTrash }
+      }
       const removed = kind === 'marker' ? countMarker(change, found) : found
       return { trash: await moveToTrash(change, removed, { path: path.text, reason: 'removed' }) }
     },
@@ -34,8 +45,11 @@ export function remove(
   )
 }
 
+/** Answered where what was removed stays as an older version. */
+export const notInTrash = 0 as Rising
+
 /** The object `dir/` that making the directory made: it goes as the empty file that it shows as. */
-function countMarker({ tally }: Change, found: Found): Found {
+export function countMarker({ tally }: Change, found: Found): Found {
   tally.entry(found.parent.inode, 'file', 0, 1)
   return readable(found) ?? found
 }

@@ -16,9 +16,11 @@ import { alreadyExists, isDirectory, notDirectory, notEmpty } from './failures.t
 import { entryLeft, isEmpty } from './implicit-directories.ts'
 import { childKey, entryKey } from './keys.ts'
 import { type Path, parseEntryPath } from './paths.ts'
+import { coverName, makeWay } from './replacing.ts'
 import { applyOnce } from './requests.ts'
 import { type Directory, type Found, find, lastName, lookup } from './resolve.ts'
-import { clearHollow, countInParent, moveToTrash, placeEntry } from './trash.ts'
+import type { Entry } from './rows.ts'
+import { checkUnlocked, clearHollow, countInParent, moveToTrash, placeEntry } from './trash.ts'
 
 export function rename(
   context: NamespaceContext,
@@ -32,8 +34,8 @@ export function rename(
     if (to.directoryOnly && source.entry.kind === 'file') throw notDirectory(from.text)
     const isObject = from.isObject || to.isObject
     if (isObject && source.entry.kind !== 'file') throw isDirectory(from.text)
-    if (from.text !== to.text) await moveEntry(change, source, { ...request, from, to })
-    return { attributes: attributesOf(source.entry) }
+    if (from.text === to.text) return { attributes: attributesOf(source.entry) }
+    return { attributes: attributesOf(await moveEntry(change, source, { ...request, from, to })) }
   })
 }
 
@@ -44,32 +46,45 @@ interface Move {
   readonly makeParents: boolean
 }
 
-async function moveEntry(change: Change, source: Found, move: Move): Promise<void> {
+async function moveEntry(change: Change, source: Found, move: Move): Promise<Entry> {
   const { tx } = change
   const { from, to } = move
   const { inode } = source.entry
   if (inode !== undefined && to.text.startsWith(`${from.text}/`)) throw cycle(move)
   const parent = await resolveDirectoryFor(change, to, move.makeParents)
+  await checkUnlocked(change, source, { path: from.text })
   await clearTarget(change, source, parent, move)
   tx.del(entryKey(source.parent.inode, source.keyName))
   if (inode !== undefined) tx.del(childKey(source.parent.inode, inode))
   countInParent(change, source.parent.inode, source.entry, -1)
+  await leaveMarker(change, source, from)
   await entryLeft(change, source)
-  placeEntry(change, parent.inode, lastName(to), source.entry)
+  return placeEntry(change, parent, lastName(to), source.entry)
+}
+
+/** Where versions are kept, older ones of the name would show again without one. */
+async function leaveMarker(change: Change, { parent, keyName, entry }: Found, from: Path): Promise<void> {
+  if (parent.versioning === undefined || entry.inode !== undefined) return
+  await coverName(change, { parent, keyName, path: from.text }, { found: undefined })
 }
 
 /** Makes room at the target: what may be replaced goes to trash. */
 async function clearTarget(change: Change, source: Found, parent: Directory, { to, replace }: Move): Promise<void> {
   const target = await lookup(change.tx, parent, to)
   if (source.entry.inode !== undefined && target === undefined) await clearHollow(change, parent, to)
+  const place = { parent, keyName: lastName(to), path: to.text }
   // A marker holds nothing to be kept.
-  if (target === undefined || (target.entry.kind === 'marker' && replace)) return
+  if (target === undefined || (target.entry.kind === 'marker' && replace)) {
+    if (source.entry.inode === undefined) await makeWay(change, place, target)
+    return
+  }
   if (!replace) throw alreadyExists(to.text)
   if (target.entry.inode !== undefined) {
     if (source.entry.inode === undefined) throw isDirectory(to.text)
     if (!(await isEmpty(change.tx, target.entry.inode))) throw notEmpty(to.text)
   } else if (source.entry.inode !== undefined) throw notDirectory(to.text)
-  await moveToTrash(change, target, { path: to.text, reason: 'replaced' })
+  if (target.entry.inode === undefined) await makeWay(change, place, target)
+  else await moveToTrash(change, target, { path: to.text, reason: 'replaced' })
 }
 
 function cycle({ from, to }: Move): AshlarError {

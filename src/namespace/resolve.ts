@@ -11,33 +11,15 @@ import { notDirectory, notFound } from './failures.ts'
 import { isHollow } from './implicit-directories.ts'
 import { entryKey, noInode, rootInode } from './keys.ts'
 import type { Path } from './paths.ts'
-import { type DirectoryEntryRow, type Entry, entryRow, type FileEntry, readRow } from './rows.ts'
+import type { Directory, Found, FoundDirectory, FoundFile } from './place.ts'
+import { type DirectoryEntryRow, entryRow, readRow } from './rows.ts'
+import { findOlder, newestOlder, noSuchVersion, versionNameOf } from './versions.ts'
 
-/** A directory as a path led to it. */
-export interface Directory {
-  readonly inode: InodeId
-  /** Of the nearest directory on the way that names one, the root aside. */
-  readonly policy: string | undefined
-  /** It was made on the way to an object, and goes with its last entry. */
-  readonly isImplicit: boolean
-}
+export type { Directory, Found, FoundDirectory, FoundFile } from './place.ts'
 
-export const rootDirectory: Directory = { inode: rootInode, policy: undefined, isImplicit: false }
-
-/** An entry, and where it stands. */
-export interface Found {
-  readonly parent: Directory
-  /** As in the key: a directory's ends with `/`; that of an object `dir/` is empty. */
-  readonly keyName: string
-  readonly entry: Entry
-}
-
-export interface FoundFile extends Found {
-  readonly entry: FileEntry
-}
-
-export interface FoundDirectory extends Found {
-  readonly entry: DirectoryEntryRow
+export const rootDirectory: Directory = {
+  ...{ inode: rootInode, policy: undefined, isImplicit: false },
+  ...{ versioning: undefined, objectLock: undefined },
 }
 
 /** Makes a directory that is missing on the way. */
@@ -103,15 +85,42 @@ async function lookupDirectory(tx: Transaction, parent: Directory, name: string)
   return { parent, keyName: `${name}/`, entry }
 }
 
+/** Which version of a file: by its name. */
+export interface WhichVersion {
+  readonly objectVersion?: number | undefined
+  /** Where nothing has the path any more, the delete marker that says so. */
+  readonly orMarker?: boolean | undefined
+}
+
 /** The entry of a path. @throws {AshlarError} `not-found`, `not-a-directory` */
-export async function find(tx: Transaction, path: Path): Promise<Found> {
+export async function find(tx: Transaction, path: Path, which: WhichVersion = {}): Promise<Found> {
   if (path.names.length === 0) return findRoot(tx)
   const parent = await resolveParent(tx, path)
+  const version = await findVersion(tx, { parent, path }, which)
+  if (version !== undefined) return version
   const directory = path.directoryOnly ? await lookupDirectory(tx, parent, lastName(path)) : undefined
   const found = directory ?? (await lookup(tx, parent, path))
   if (found === undefined) throw notFound(path.text)
   if (path.directoryOnly && found.entry.kind !== 'directory') throw notDirectory(path.text)
   return found
+}
+
+async function findVersion(
+  tx: Transaction,
+  { parent, path }: { readonly parent: Directory; readonly path: Path },
+  { objectVersion, orMarker }: WhichVersion,
+): Promise<Found | undefined> {
+  if (objectVersion === undefined && orMarker !== true) return undefined
+  const keyName = lastName(path)
+  const current = await readRow(tx, entryRow, entryKey(parent.inode, keyName))
+  if (objectVersion === undefined) {
+    const newest = current === undefined ? await newestOlder(tx, parent.inode, keyName) : undefined
+    return newest && { parent, keyName, entry: newest.entry, older: newest.number }
+  }
+  if (current !== undefined && versionNameOf(current) === objectVersion) return { parent, keyName, entry: current }
+  const older = await findOlder(tx, { directory: parent.inode, keyName }, objectVersion)
+  if (older === undefined) throw noSuchVersion(path.text, objectVersion)
+  return { parent, keyName, entry: older.entry, older: older.number }
 }
 
 export async function findRoot(tx: Transaction): Promise<Found> {
@@ -136,7 +145,13 @@ export function readable(found: Found): FoundFile | undefined {
 
 /** A directory's entry as the directory that it leads to. */
 export function enter(parent: Directory, entry: DirectoryEntryRow): Directory {
-  return { inode: entry.inode, policy: entry.policy ?? parent.policy, isImplicit: entry.implicit === true }
+  return {
+    inode: entry.inode,
+    policy: entry.policy ?? parent.policy,
+    isImplicit: entry.implicit === true,
+    versioning: entry.versioning ?? parent.versioning,
+    objectLock: entry.objectLock ?? parent.objectLock,
+  }
 }
 
 /** The name of the policy in force in `directory`. */

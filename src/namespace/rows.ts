@@ -23,7 +23,7 @@ import type { AllocationId, ContentId, GroupId, InodeId, ServerId } from '../bas
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
-import { xattr } from '../wire/types/attributes.ts'
+import { objectLock, retention, versioning, xattr } from '../wire/types/attributes.ts'
 import { group, serverEntry } from '../wire/types/cluster-map.ts'
 import { extent } from '../wire/types/extent.ts'
 
@@ -39,9 +39,12 @@ export const contentRow = struct('content', 1, {
 })
 export type Content = Infer<typeof contentRow>
 
-/** `D`: a name in a directory. A `marker` has the empty name and says that the directory was made explicitly. */
+/**
+ * `D`: a name in a directory. A `marker` has the empty name and says that the directory was made explicitly.
+ * `V`: what had the name before; a `delete-marker` (there only) says that it was removed then.
+ */
 export const entryRow = struct('entry', 1, {
-  kind: field(1, choice('file', 'directory', 'marker')),
+  kind: field(1, choice('file', 'directory', 'marker', 'delete-marker')),
   version: field(2, id<Rising>()),
   modifiedMs: field(3, uint),
   createdMs: field(4, uint),
@@ -57,6 +60,13 @@ export const entryRow = struct('entry', 1, {
   policy: optional(12, text(64)),
   /** Directories: made on the way to an object. Where it is not set, the directory holds an entry with the empty name. */
   implicit: optional(13, bool),
+  /** Files: the number of this version, for good. Absent: the null version. */
+  objectVersion: optional(14, uint),
+  retention: optional(15, retention),
+  legalHold: optional(16, bool),
+  /** Directories: of all that is below, where nothing nearer says it. */
+  versioning: optional(17, versioning),
+  objectLock: optional(18, objectLock),
 })
 export type Entry = Infer<typeof entryRow>
 export type FileEntry = Entry & { readonly content: Content }
@@ -138,6 +148,9 @@ export const trashRow = struct('trash', 1, {
   directories: field(7, uint),
   lengthBytes: field(8, uint),
   unmeasured: optional(9, bool),
+  /** Older versions in it. */
+  versions: optional(10, uint),
+  versionBytes: optional(11, uint),
 })
 export type TrashRow = Infer<typeof trashRow>
 
@@ -172,6 +185,8 @@ export const measureJob = struct('measure job', 1, {
   files: field(3, uint),
   directories: field(4, uint),
   lengthBytes: field(5, uint),
+  versions: optional(6, uint),
+  versionBytes: optional(7, uint),
 })
 
 export const groupRow = struct('group record', 1, {

@@ -47,7 +47,7 @@ export function setXattrs(
 ): Promise<Infer<typeof setXattrsMethod.response>> {
   const path = parsePath(request.path)
   return applyOnce(context, setXattrsMethod, request, async (change) => {
-    const found = await find(change.tx, path)
+    const found = await find(change.tx, path, request)
     const kept = new Map((found.entry.xattrs ?? []).map((xattr) => [xattr.name, xattr]))
     for (const name of request.remove) kept.delete(name)
     for (const xattr of request.set.xattrs ?? []) kept.set(xattr.name, xattr)

@@ -31,6 +31,8 @@ const extentsPerStep = limits.extentsPerPage * 2
 
 export interface Sharing<Response> {
   readonly from: Path
+  /** Not the current version, but this one. */
+  readonly objectVersion?: number | undefined
   /** Refuses early: run by the first step. */
   readonly begin: (change: Change, source: FoundFile) => Promise<void>
   /** Bytes of the source to take, from its start. */
@@ -55,7 +57,7 @@ export async function shareStep<Request extends { readonly request: RequestId },
       if (known !== undefined) checkMethod(known.method, method.number, request.request)
       if (known?.response !== undefined) return { response: method.response.decode(known.response) }
       checkSession(decodeRow(sessionRow, sessionValue), request.request)
-      const source = await findSource(change, sharing.from, known?.inode, session)
+      const source = await findSource(change, sharing, { inode: known?.inode, session })
       if (source instanceof AshlarError) {
         await dropHidden(change, known?.inode as InodeId)
         change.tx.del(key)
@@ -92,12 +94,11 @@ interface Outcome<Response> {
 /** The source; once steps were taken, an error where it is not what they saw: they are to be undone. */
 async function findSource(
   { tx }: Change,
-  from: Path,
-  inode: InodeId | undefined,
-  session: number,
+  { from, objectVersion }: Pick<Sharing<never>, 'from' | 'objectVersion'>,
+  { inode, session }: { readonly inode: InodeId | undefined; readonly session: number },
 ): Promise<FoundFile | AshlarError> {
   try {
-    const source = readable(await find(tx, from))
+    const source = readable(await find(tx, from, { objectVersion }))
     if (source === undefined) throw isDirectory(from.text)
     const seen = inode === undefined ? undefined : (await readHidden(tx, inode, session)).sourceVersion
     if (seen !== undefined && seen !== source.entry.version) throw changed(from.text, seen, source.entry.version)

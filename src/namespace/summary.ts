@@ -9,6 +9,7 @@ import type { NamespaceContext } from './context.ts'
 import { parsePath } from './paths.ts'
 import { find } from './resolve.ts'
 import { walkDepth, walkPoint } from './rows.ts'
+import { noCounters } from './tally.ts'
 import { continueWalk, startWalk, type Walk } from './trees.ts'
 
 const directoriesPerCall = 1024
@@ -24,8 +25,7 @@ export function summarize(
   return context.kv.transact(async (tx) => {
     if (request.cursor !== undefined) {
       const { trail } = cursorStruct.decode(request.cursor)
-      const nothing = { files: 0, directories: 0, lengthBytes: 0 }
-      return partOf(await continueWalk(tx, { trail, counters: nothing }, directoriesPerCall))
+      return partOf(await continueWalk(tx, { trail, counters: noCounters }, directoriesPerCall))
     }
     const { entry } = await find(tx, path)
     if (entry.inode === undefined) return { files: 1, directories: 0, lengthBytes: entry.content?.length ?? 0 }
@@ -35,7 +35,6 @@ export function summarize(
 }
 
 function partOf({ trail, counters }: Walk): Infer<typeof summarizeMethod.response> {
-  const { files, directories, lengthBytes } = counters
   const cursor = trail.length === 0 ? undefined : cursorStruct.encode({ trail })
-  return { files, directories, lengthBytes, cursor }
+  return { ...counters, cursor }
 }

@@ -13,12 +13,12 @@ import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import type { Extent } from '../wire/types/extent.ts'
 import { isAllocationOpen } from './allocations.ts'
 import { readExtents } from './contents.ts'
-import { chunkKey, deleteKey, entryName, inodeKey, noInode, rootInode } from './keys.ts'
+import { chunkKey, deleteKey, entryName, inodeKey, noInode, rootInode, versionNameBytes } from './keys.ts'
 import type { FileSurvey, Stray, SurveyedFile } from './operations.ts'
 import { type Content, chunkRow, decodeRow, entryRow, inodeRow, readRow, trashRow } from './rows.ts'
 
 /** Where lists of extents are. */
-const families = ['D', 'T', 'I'] as const
+const families = ['D', 'T', 'I', 'V'] as const
 type Family = (typeof families)[number]
 
 const cursorStruct = struct('survey cursor', 1, {
@@ -118,10 +118,11 @@ async function fileIn(
       ? undefined
       : { content: entry.content, where: 'trash', path: `${path} (in trash)` }
   }
-  const { content } = entryRow.decode(value)
+  const { content, objectVersion = 'null' } = entryRow.decode(value)
   if (content === undefined) return undefined
   const directory = await directories.pathOf(readInode(key))
-  const path = `${directory ?? '(in trash)'}/${entryName(key)}`
+  const name = family === 'D' ? entryName(key) : `${versionNameBytes(key)} (version ${objectVersion})`
+  const path = `${directory ?? '(in trash)'}/${name}`
   return { content, where: directory === undefined ? 'trash' : 'tree', path }
 }
 

@@ -8,9 +8,10 @@ import { addDigest, type ChunkDigest, type ChunkFacts, digestOf, digestToLanes, 
 import { type GroupId, groupOf, type InodeId, pageOf } from '../base/ids.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
 import { digestKey, directoryCountersKey, recordKey } from './keys.ts'
+import type { Entry } from './rows.ts'
 
-/** Lanes of a directory: what is directly inside. The order is the format. */
-const directoryLanes = ['files', 'directories', 'lengthBytes'] as const
+/** Lanes of a directory: what is directly inside, older versions and delete markers by themselves. The order is the format: append only. */
+const directoryLanes = ['files', 'directories', 'lengthBytes', 'versions', 'versionBytes'] as const
 /** Lanes of the whole namespace. The order is the format: append only. */
 const totalLanes = [
   'files',
@@ -24,6 +25,8 @@ const totalLanes = [
   'sessions',
   'openAllocations',
   'owedReplicas',
+  'versions',
+  'versionBytes',
 ] as const
 
 export type DirectoryCounters = Readonly<Record<(typeof directoryLanes)[number], number>>
@@ -49,9 +52,16 @@ export class Tally {
   }
 
   /** A live file or directory of the tree came (`sign` 1) or went (−1). */
-  entry(directory: InodeId, kind: 'file' | 'directory' | 'marker', lengthBytes: number, sign: 1 | -1): void {
-    if (kind === 'marker') return
+  entry(directory: InodeId, kind: Entry['kind'], lengthBytes: number, sign: 1 | -1): void {
+    if (kind !== 'file' && kind !== 'directory') return
     const change = kind === 'file' ? { files: sign, lengthBytes: sign * lengthBytes } : { directories: sign }
+    this.directory(directory, change)
+    this.totals(change)
+  }
+
+  /** An older version or delete marker came (`sign` 1) or went (−1). */
+  version(directory: InodeId, lengthBytes: number, sign: 1 | -1): void {
+    const change = { versions: sign, versionBytes: sign * lengthBytes }
     this.directory(directory, change)
     this.totals(change)
   }
@@ -102,6 +112,14 @@ function pageLanes({ digest, sizeBytes }: PageChange): Buffer {
 /** Of a row `E`; 0 where chunks were written before bytes were counted. */
 export function readPageBytes(value: Buffer): number {
   return value.length < 32 ? 0 : Math.max(0, Number(value.readBigInt64LE(24)))
+}
+
+export const noCounters: DirectoryCounters = { files: 0, directories: 0, lengthBytes: 0, versions: 0, versionBytes: 0 }
+
+export function addCounters(one: DirectoryCounters, other: DirectoryCounters): DirectoryCounters {
+  const sum = { ...noCounters } as Record<(typeof directoryLanes)[number], number>
+  for (const lane of directoryLanes) sum[lane] = one[lane] + other[lane]
+  return sum
 }
 
 export function readDirectoryCounters(value: Buffer | undefined): DirectoryCounters {

@@ -11,27 +11,36 @@ import type { Rising } from '../base/rising.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
 import type { Change } from './change.ts'
 import { placeDirectory } from './directories.ts'
-import { entryLeft } from './implicit-directories.ts'
+import { entryLeft, isEmpty, queuePrune } from './implicit-directories.ts'
 import { childKey, entryKey, jobKey, noInode, trashDueKey, trashKey } from './keys.ts'
 import type { Path } from './paths.ts'
 import { type Directory, type Found, lastName } from './resolve.ts'
 import { type Entry, entryRow, measureJob, readRow, type TrashRow, trashDueRow, trashRow } from './rows.ts'
-import type { DirectoryCounters } from './tally.ts'
+import { type DirectoryCounters, noCounters } from './tally.ts'
 import { continueWalk, startWalk, type Walk } from './trees.ts'
+import { checkRemovable, lockedTree, lockTimeMs } from './version-locks.ts'
+import { asNewest, type NamePlace, type OlderVersion, takeOlder } from './versions.ts'
 
 /** Directories that a removal counts in its own transaction. */
 const measuredAtOnce = 256
 
-/** Takes an entry out of its directory and keeps it in trash. @returns its number there */
-export async function moveToTrash(
-  change: Change,
-  found: Found,
-  { path, reason }: { readonly path: string; readonly reason: TrashRow['reason'] },
-): Promise<Rising> {
-  const { tx, context } = change
+/** How something comes to trash. */
+interface Removal {
+  readonly path: string
+  readonly reason: TrashRow['reason']
+  /** Of a governance retention, which whoever asks may put aside. */
+  readonly bypassGovernance?: boolean | undefined
+}
+
+/**
+ * Takes an entry out of its directory and keeps it in trash.
+ * @returns its number there
+ * @throws {AshlarError} `object-locked`
+ */
+export async function moveToTrash(change: Change, found: Found, removal: Removal): Promise<Rising> {
+  const { tx } = change
   const { parent, keyName, entry } = found
-  const trash = change.issue()
-  const dueMs = change.nowMs + context.trashKeepMs()
+  await checkUnlocked(change, found, removal)
   const { counters, trail } = await measure(tx, entry)
   const unmeasured = trail.length > 0
   tx.del(entryKey(parent.inode, keyName))
@@ -39,25 +48,74 @@ export async function moveToTrash(
     tx.del(childKey(parent.inode, entry.inode))
     placeDirectory(change, entry.inode, noInode, keyName.slice(0, -1))
   }
-  tx.put(
-    trashKey(path, trash),
-    trashRow.encode({
-      path,
-      entry,
-      deletedMs: context.wallMs(),
-      dueMs,
-      reason,
-      ...(unmeasured ? noCounters : counters),
-      unmeasured: unmeasured ? true : undefined,
-    }),
-  )
-  tx.put(trashDueKey(dueMs, trash), trashDueRow.encode({ path }))
-  if (unmeasured) tx.put(jobKey('measure', trash), measureJob.encode({ path, trail, ...counters }))
+  const trash = keepInTrash(change, entry, { ...removal, counters: unmeasured ? undefined : counters })
+  if (unmeasured) tx.put(jobKey('measure', trash), measureJob.encode({ path: removal.path, trail, ...counters }))
   else countTrash(change, counters, 1)
   countInParent(change, parent.inode, entry, -1)
-  if (reason === 'removed') await entryLeft(change, found)
+  if (removal.reason === 'removed') await entryLeft(change, found)
+  return trash
+}
+
+/**
+ * Takes an older version out of its place and keeps it in trash; a delete marker, which holds nothing, is gone.
+ * @throws {AshlarError} `object-locked`
+ */
+export async function trashOlder(
+  change: Change,
+  place: NamePlace,
+  { older, ...removal }: Omit<Removal, 'path'> & { readonly older: OlderVersion },
+): Promise<Rising | undefined> {
+  const { entry } = older
+  const { parent, path } = place
+  await checkUnlocked(change, { ...place, entry }, { ...removal, path })
+  takeOlder(change, place, older)
+  if (parent.isImplicit) queuePrune(change, parent.inode)
+  if (entry.content === undefined) return undefined
+  const lengthBytes = entry.content.length
+  const counters = { ...noCounters, files: 1, lengthBytes }
+  change.tally.totals({ trashBytes: lengthBytes })
+  return keepInTrash(change, entry, { ...removal, path, counters })
+}
+
+/** Lets an entry leave its place, or not. Renames ask too. @throws {AshlarError} `object-locked` */
+export async function checkUnlocked(
+  change: Change,
+  { parent, entry }: Pick<Found, 'parent' | 'entry'>,
+  { path, bypassGovernance = false }: Pick<Removal, 'path' | 'bypassGovernance'>,
+): Promise<void> {
+  if (entry.inode === undefined) {
+    checkRemovable(parent, entry, { path, bypassGovernance, nowMs: lockTimeMs(change.context) })
+  } else if ((entry.objectLock ?? parent.objectLock) !== undefined && !(await isEmpty(change.tx, entry.inode))) {
+    throw lockedTree(path)
+  }
+}
+
+/** Writes the rows of an entry in trash. @param counters undefined: not known yet */
+function keepInTrash(
+  change: Change,
+  entry: Entry,
+  { path, reason, counters }: Removal & { readonly counters: DirectoryCounters | undefined },
+): Rising {
+  const { tx, context } = change
+  const trash = change.issue()
+  const dueMs = change.nowMs + context.trashKeepMs()
+  const unmeasured = counters === undefined ? true : undefined
+  const deletedMs = context.wallMs()
+  tx.put(
+    trashKey(path, trash),
+    trashRow.encode({ path, entry, deletedMs, dueMs, reason, ...(counters ?? noCounters), unmeasured }),
+  )
+  tx.put(trashDueKey(dueMs, trash), trashDueRow.encode({ path }))
   change.tally.totals({ trashEntries: 1 })
   return trash
+}
+
+/** Bytes that an entry of trash keeps. */
+export function bytesInTrash({
+  lengthBytes,
+  versionBytes = 0,
+}: Pick<TrashRow, 'lengthBytes' | 'versionBytes'>): number {
+  return lengthBytes + versionBytes
 }
 
 /** Takes a row out of trash; the caller puts its entry where it belongs, or purges it. */
@@ -68,27 +126,33 @@ export function takeFromTrash({ tx, tally }: Change, trash: Rising, row: TrashRo
   tally.totals({ trashEntries: -1 })
 }
 
-/** Puts an entry that was taken from trash, or moved, into a directory where its name is free. */
-export function placeEntry(change: Change, parent: InodeId, name: string, entry: Entry): void {
-  const keyName = entry.kind === 'directory' ? `${name}/` : name
-  change.tx.put(entryKey(parent, keyName), entryRow.encode(entry))
-  if (entry.inode !== undefined) placeDirectory(change, entry.inode, parent, name)
-  countInParent(change, parent, entry, 1)
+/** Puts an entry that was taken from trash, or moved, into a directory where its name is free. @returns it as it is there */
+export function placeEntry(change: Change, parent: Directory, name: string, given: Entry): Entry {
+  const keyName = given.kind === 'directory' ? `${name}/` : name
+  const entry = given.kind === 'file' ? asNewest(change, parent, given) : given
+  change.tx.put(entryKey(parent.inode, keyName), entryRow.encode(entry))
+  if (entry.inode !== undefined) placeDirectory(change, entry.inode, parent.inode, name)
+  countInParent(change, parent.inode, entry, 1)
+  return entry
 }
 
 /** All below an entry went from live to trash (`sign` 1), or came back (−1). */
 export function countTrash(
   { tally }: Change,
-  { files, directories, lengthBytes }: DirectoryCounters,
+  { files, directories, lengthBytes, versions = 0, versionBytes = 0 }: CountedTrash,
   sign: 1 | -1,
 ): void {
   tally.totals({
     files: -sign * files,
     directories: -sign * directories,
     lengthBytes: -sign * lengthBytes,
-    trashBytes: sign * lengthBytes,
+    versions: -sign * versions,
+    versionBytes: -sign * versionBytes,
+    trashBytes: sign * (lengthBytes + versionBytes),
   })
 }
+
+type CountedTrash = Pick<TrashRow, 'files' | 'directories' | 'lengthBytes' | 'versions' | 'versionBytes'>
 
 /** Makes room for a directory where a hollow one, which does not show, may have its name. */
 export async function clearHollow(change: Change, parent: Directory, path: Path): Promise<void> {
@@ -103,8 +167,6 @@ export function countInParent({ tally }: Change, parent: InodeId, entry: Entry, 
   if (entry.kind === 'directory') tally.directory(parent, { directories: sign })
   else tally.directory(parent, { files: sign, lengthBytes: sign * (entry.content?.length ?? 0) })
 }
-
-const noCounters: DirectoryCounters = { files: 0, directories: 0, lengthBytes: 0 }
 
 /** Counts what an entry holds, itself included. */
 async function measure(tx: Transaction, entry: Entry): Promise<Walk> {

@@ -9,7 +9,7 @@ import type { Transaction } from '../kv/txn-kv.ts'
 import { prefixEnd } from '../kv/txn-kv.ts'
 import { childKey, childOf, childPrefix, directoryCountersKey } from './keys.ts'
 import type { WalkPoint } from './rows.ts'
-import { type DirectoryCounters, readDirectoryCounters } from './tally.ts'
+import { addCounters, type DirectoryCounters, readDirectoryCounters } from './tally.ts'
 
 export interface Walk {
   /** Where to go on; empty when the walk is over. */
@@ -26,7 +26,7 @@ export async function startWalk(tx: Transaction, directory: InodeId): Promise<Wa
 /** Goes on for at most `limit` directories, adding to what `walk` counted. */
 export async function continueWalk(tx: Transaction, walk: Walk, limit: number): Promise<Walk> {
   const trail = [...walk.trail]
-  let { files, directories, lengthBytes } = walk.counters
+  let { counters } = walk
   for (let visited = 0; visited < limit && trail.length > 0; visited++) {
     const { directory, after } = trail[trail.length - 1] as WalkPoint
     const start = childKey(directory, (after + 1) as InodeId)
@@ -38,10 +38,8 @@ export async function continueWalk(tx: Transaction, walk: Walk, limit: number): 
     const child = childOf(next.key)
     trail[trail.length - 1] = { directory, after: child }
     const inside = readDirectoryCounters(await tx.get(directoryCountersKey(child)))
-    files += inside.files
-    directories += inside.directories
-    lengthBytes += inside.lengthBytes
+    counters = addCounters(counters, inside)
     if (inside.directories > 0) trail.push({ directory: child, after: 0 as InodeId })
   }
-  return { trail, counters: { files, directories, lengthBytes } }
+  return { trail, counters }
 }

@@ -11,6 +11,7 @@ import type { NamespaceContext } from './context.ts'
 import { attributesOf, checkPrecondition } from './entries.ts'
 import { entryKey } from './keys.ts'
 import { parsePlainFilePath } from './paths.ts'
+import { checkChangeable } from './replacing.ts'
 import type { FoundFile } from './resolve.ts'
 import { type Content, entryRow } from './rows.ts'
 import { shareStep } from './sharing.ts'
@@ -26,8 +27,9 @@ export async function truncate(
   const path = parsePlainFilePath(request.path)
   const sharing = {
     from: path,
-    begin: async (_change: unknown, { entry }: FoundFile) => {
+    begin: async (_change: unknown, { entry, parent }: FoundFile) => {
       checkPrecondition(path.text, request.precondition, entry)
+      checkChangeable({ parent, entry }, path.text)
       if (request.length > entry.content.length) {
         throw new AshlarError(
           'invalid-argument',
@@ -37,6 +39,8 @@ export async function truncate(
     },
     lengthOf: () => request.length,
     finish: async (change: Parameters<typeof moveToTrash>[0], source: FoundFile, content: Content) => {
+      // The bucket may have been told to keep versions since the first step.
+      checkChangeable(source, path.text)
       await moveToTrash(change, source, { path: path.text, reason: 'replaced' })
       const entry = { ...source.entry, version: change.issue(), modifiedMs: context.wallMs(), content }
       change.tx.put(entryKey(source.parent.inode, source.keyName), entryRow.encode(entry))

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Infer } from '../base/codec.ts'
-import { AshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { Rising } from '../base/rising.ts'
 import { prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import { emptyTrash as emptyMethod, undelete as undeleteMethod } from '../wire/methods/file-methods.ts'
@@ -18,10 +18,12 @@ import { trashDueKey, trashKey, trashPathPrefix } from './keys.ts'
 import { findTrash, scanTrash, type Trashed } from './list-trash.ts'
 import { type Path, parseEntryPath, parsePath } from './paths.ts'
 import { entriesPerStep, purgeEntry } from './purge.ts'
+import { makeWay } from './replacing.ts'
 import { applyOnce } from './requests.ts'
-import { lastName, lookup } from './resolve.ts'
-import { trashDueRow, trashRow } from './rows.ts'
-import { clearHollow, countTrash, placeEntry, takeFromTrash } from './trash.ts'
+import { find, lastName, lookup } from './resolve.ts'
+import { type Entry, trashDueRow, trashRow } from './rows.ts'
+import { bytesInTrash, clearHollow, countTrash, placeEntry, takeFromTrash } from './trash.ts'
+import { promoteVersion, takeOlder } from './versions.ts'
 
 export function undelete(
   context: NamespaceContext,
@@ -30,6 +32,9 @@ export function undelete(
   const path = parseEntryPath(request.path, 'undelete')
   const target = request.to === undefined ? path : parseEntryPath(request.to, 'undelete to')
   return applyOnce(context, undeleteMethod, request, async (change) => {
+    const isPlain = request.trash === undefined && request.to === undefined
+    const uncovered = isPlain ? await uncover(change, path) : undefined
+    if (uncovered !== undefined) return { attributes: attributesOf(uncovered), path: path.text }
     const trashed = await findTrash(change.tx, path, request.trash)
     if (trashed === undefined) throw await notInTrash(change.tx, path)
     const { row, trash } = trashed
@@ -42,10 +47,33 @@ export function undelete(
     takeFromTrash(change, trash, row)
     // Of a tree that is not counted yet: nothing.
     countTrash(change, row, -1)
-    placeEntry(change, parent.inode, lastName(target), row.entry)
-    return { attributes: attributesOf(row.entry), path: target.text }
+    await makeWay(change, { parent, keyName: lastName(target), path: target.text }, undefined)
+    const entry = placeEntry(change, parent, lastName(target), row.entry)
+    return { attributes: attributesOf(entry), path: target.text }
   })
 }
+
+/**
+ * Where versions are kept, what removed a file is a delete marker on top of it: without that, it is back as it was.
+ * @returns undefined: there is none, or it is not what the request is about
+ */
+async function uncover(change: Change, path: Path): Promise<Entry | undefined> {
+  for (let markers = 0; markers < mostMarkers; markers++) {
+    const found = await find(change.tx, path, { orMarker: true }).catch((error: unknown) => {
+      if (isAshlarError(error, 'not-found', 'not-a-directory')) return undefined
+      throw error
+    })
+    if (found?.entry.kind !== 'delete-marker' || found.older === undefined) return undefined
+    const place = { ...found, path: path.text }
+    takeOlder(change, place, { entry: found.entry, number: found.older })
+    const back = await promoteVersion(change, place)
+    if (back !== undefined) return back
+  }
+  return undefined
+}
+
+/** One on the other, of a name that was removed again and again. */
+const mostMarkers = 256
 
 /** Takes at most a step's entries for good; a large tree that is not yet counted is made due. */
 export function emptyTrash(
@@ -61,7 +89,7 @@ export function emptyTrash(
       const { found, more } = await findDoomed(change.tx, path, request.trash)
       let lengthBytes = 0
       for (const trashed of found) {
-        lengthBytes += trashed.row.lengthBytes
+        lengthBytes += bytesInTrash(trashed.row)
         await doom(change, trashed)
       }
       return { entries: found.length, lengthBytes, done: !more }

@@ -44,7 +44,7 @@ class RowCheck {
   readonly #references = new Map<ChunkId, number>()
   readonly #pagesSeen = new Set<string>()
   readonly #directoriesSeen = new Set<InodeId>()
-  readonly #live = { files: 0, directories: 0, lengthBytes: 0 }
+  readonly #live = { ...nothing }
   readonly #sums = { trashEntries: 0, trashBytes: 0, purgingBytes: 0 }
 
   constructor(all: readonly KeyValue[], withObjects: boolean) {
@@ -64,15 +64,15 @@ class RowCheck {
       const row = rows.trashRow.decode(value)
       const trash = keys.trashIdOf(key)
       assert.ok(this.#get(keys.trashDueKey(row.dueMs, trash)), `trash ${row.path} has no due row`)
-      const found = { files: 0, directories: 0, lengthBytes: 0 }
+      const found = { ...nothing }
       if (row.entry.content !== undefined) {
         this.#content(row.entry.content)
-        add(found, { files: 1, directories: 0, lengthBytes: row.entry.content.length })
+        add(found, { ...nothing, files: 1, lengthBytes: row.entry.content.length })
       }
       if (row.entry.inode !== undefined) {
         assert.equal(this.#inode(row.entry.inode).parent, keys.noInode, 'a trashed directory has no parent')
         add(found, this.#walk(row.entry.inode))
-        add(found, { files: 0, directories: 1, lengthBytes: 0 })
+        add(found, { ...nothing, directories: 1 })
       }
       this.#sums.trashEntries++
       if (row.unmeasured === true) {
@@ -80,9 +80,10 @@ class RowCheck {
         add(this.#live, found)
         continue
       }
-      const { files, directories, lengthBytes } = row
-      assert.deepEqual({ files, directories, lengthBytes }, found, `what trash says of ${row.path}`)
-      this.#sums.trashBytes += lengthBytes
+      const { files, directories, lengthBytes, versions = 0, versionBytes = 0 } = row
+      const said = { files, directories, lengthBytes, versions, versionBytes }
+      assert.deepEqual(said, found, `what trash says of ${row.path}`)
+      this.#sums.trashBytes += lengthBytes + versionBytes
     }
     assert.equal(this.#family('t').length, this.#family('T').length, 'one due row a trash row')
   }
@@ -103,7 +104,10 @@ class RowCheck {
       if (job.content !== undefined) {
         this.#content(job.content, job.next ?? 0)
         if (job.counted === true) this.#sums.purgingBytes += job.content.length
-      } else this.#sums.purgingBytes += this.#walk(job.directory as InodeId, { isPurged: true }).lengthBytes
+      } else {
+        const { lengthBytes, versionBytes } = this.#walk(job.directory as InodeId, { isPurged: true })
+        this.#sums.purgingBytes += lengthBytes + versionBytes
+      }
     }
     for (const { key } of this.#family('I')) {
       const inode = Number(key.readBigUInt64BE(1)) as InodeId
@@ -116,9 +120,11 @@ class RowCheck {
     for (const { key } of this.#family('K')) {
       assert.ok(this.#pagesSeen.has(key.toString('hex')), 'a page of extents belongs to some content')
     }
-    for (const { key } of this.#family('D')) {
-      const directory = Number(key.readBigUInt64BE(1)) as InodeId
-      assert.ok(directory === keys.noInode || this.#directoriesSeen.has(directory), 'an entry is in no tree')
+    for (const family of ['D', 'V', 'v']) {
+      for (const { key } of this.#family(family)) {
+        const directory = Number(key.readBigUInt64BE(1)) as InodeId
+        assert.ok(directory === keys.noInode || this.#directoriesSeen.has(directory), 'an entry is in no tree')
+      }
     }
   }
 
@@ -198,9 +204,9 @@ class RowCheck {
   }
 
   /** What is below a directory; checks its counters, and the rows that say where it is. */
-  #walk(directory: InodeId, { isPurged = false } = {}): { files: number; directories: number; lengthBytes: number } {
-    const inside = { files: 0, directories: 0, lengthBytes: 0 }
-    const below = { files: 0, directories: 0, lengthBytes: 0 }
+  #walk(directory: InodeId, { isPurged = false } = {}): Counted {
+    const inside = { ...nothing, ...this.#versions(directory) }
+    const below = { ...nothing }
     this.#directoriesSeen.add(directory)
     this.#inode(directory)
     const children: InodeId[] = []
@@ -210,7 +216,7 @@ class RowCheck {
       if (entry.kind === 'marker') continue
       if (entry.kind === 'file') {
         this.#content(entry.content as rows.Content)
-        add(inside, { files: 1, directories: 0, lengthBytes: entry.content?.length ?? 0 })
+        add(inside, { ...nothing, files: 1, lengthBytes: entry.content?.length ?? 0 })
         const isBoth = this.#get(keys.entryKey(directory, `${name}/`)) !== undefined
         assert.ok(this.#withObjects || !isBoth, `${name} is a file and a directory`)
         continue
@@ -235,6 +241,40 @@ class RowCheck {
       assert.deepEqual(readDirectoryCounters(this.#get(keys.directoryCountersKey(directory))), inside, 'counters')
     add(below, inside)
     return below
+  }
+
+  /** Older versions in a directory: in order beneath their file, each null version where its row says, and no other row. */
+  #versions(directory: InodeId): Pick<Counted, 'versions' | 'versionBytes'> {
+    const found = { versions: 0, versionBytes: 0 }
+    const nulls: string[] = []
+    let before = ''
+    for (const { key, value } of this.#scan(keys.versionPrefix(directory))) {
+      const name = keys.versionNameBytes(key)
+      const number = keys.versionNumberOf(key)
+      const entry = rows.entryRow.decode(value)
+      const current = rows.decodeRow(rows.entryRow, this.#get(keys.entryKey(directory, name)))
+      assert.ok(entry.kind === 'file' || entry.kind === 'delete-marker', 'a version is a file or a delete marker')
+      assert.equal(entry.objectVersion ?? number, number, 'a version stands under its number')
+      if (entry.content !== undefined) this.#content(entry.content)
+      if (current !== undefined && current.kind === 'file') {
+        assert.ok((current.objectVersion ?? current.version) > number, `the file ${name} is newer than its versions`)
+      } else if (current === undefined && name.toString('hex') !== before) {
+        assert.equal(entry.kind, 'delete-marker', `the newest version of ${name}, which has no file`)
+      }
+      before = name.toString('hex')
+      if (entry.objectVersion === undefined) {
+        nulls.push(`${before} ${number}`)
+        assert.ok(current === undefined || current.objectVersion !== undefined, `${name} has two null versions`)
+      }
+      found.versions++
+      found.versionBytes += entry.content?.length ?? 0
+    }
+    const prefix = keys.nullVersionKey(directory, '').subarray(0, 9)
+    const pointers = this.#scan(prefix).map(({ key, value }) => {
+      return `${keys.entryNameBytes(key).toString('hex')} ${rows.numberRow.decode(value).value}`
+    })
+    assert.deepEqual(pointers.sort(), nulls.sort(), 'each older null version is where its row says')
+    return found
   }
 
   #content(content: rows.Content, from = 0): void {
@@ -288,8 +328,16 @@ class RowCheck {
   }
 }
 
-function add(sum: { files: number; directories: number; lengthBytes: number }, more: typeof sum): void {
-  sum.files += more.files
-  sum.directories += more.directories
-  sum.lengthBytes += more.lengthBytes
+interface Counted {
+  files: number
+  directories: number
+  lengthBytes: number
+  versions: number
+  versionBytes: number
+}
+
+const nothing: Counted = { files: 0, directories: 0, lengthBytes: 0, versions: 0, versionBytes: 0 }
+
+function add(sum: Counted, more: Counted): void {
+  for (const lane of Object.keys(nothing) as (keyof Counted)[]) sum[lane] += more[lane]
 }

@@ -11,7 +11,14 @@ const path = text(limits.pathBytes)
 export const stat = method({
   number: 40,
   name: 'stat',
-  request: struct('stat', 1, { path: field(1, path), wantXattrs: optional(2, bool) }),
+  request: struct('stat', 1, {
+    path: field(1, path),
+    wantXattrs: optional(2, bool),
+    /** Not the current version, but this one; 0: the null version. */
+    objectVersion: optional(3, uint),
+    /** Where nothing has the path any more, the delete marker that says so. */
+    orMarker: optional(4, bool),
+  }),
   response: struct('stat response', 1, { attributes: field(1, attributes) }),
   callers: ['client'],
 })
@@ -86,7 +93,7 @@ export const listObjects = method({
 export const openFile = method({
   number: 42,
   name: 'openFile',
-  request: struct('openFile', 1, { path: field(1, path) }),
+  request: struct('openFile', 1, { path: field(1, path), objectVersion: optional(2, uint) }),
   response: struct('openFile response', 1, {
     attributes: field(1, attributes),
     extents: field(2, list(extent, limits.extentsPerPage)),
@@ -103,7 +110,12 @@ export const openFile = method({
 export const getExtents = method({
   number: 43,
   name: 'getExtents',
-  request: struct('getExtents', 1, { path: field(1, path), content: field(2, uint), from: field(3, uint) }),
+  request: struct('getExtents', 1, {
+    path: field(1, path),
+    content: field(2, uint),
+    from: field(3, uint),
+    objectVersion: optional(4, uint),
+  }),
   response: struct('getExtents response', 1, { extents: field(1, list(extent, limits.extentsPerPage)) }),
   callers: ['client'],
 })
@@ -130,6 +142,9 @@ export const summarize = method({
     directories: field(2, uint),
     lengthBytes: field(3, uint),
     cursor: optional(4, bytes(64 * 1024)),
+    /** Older versions and delete markers, which are no files. */
+    versions: optional(5, uint),
+    versionBytes: optional(6, uint),
   }),
   callers: ['client'],
 })
@@ -165,7 +180,7 @@ export const rename = method({
   callers: ['client'],
 })
 
-/** To trash, in one transaction, however large the tree. */
+/** To trash, in one transaction, however large the tree. A file goes beneath a delete marker where versions are kept. */
 export const remove = method({
   number: 62,
   name: 'remove',
@@ -178,6 +193,7 @@ export const remove = method({
     /** Only a directory, or only a file, may go. */
     only: optional(5, choice('file', 'directory')),
   }),
+  /** 0: it stays, as an older version. */
   response: struct('remove response', 1, { trash: field(1, id<Rising>()) }),
   callers: ['client'],
 })
@@ -222,6 +238,8 @@ export const copyFile = method({
     attributes: field(6, newAttributes),
     /** The source must be at exactly this version. */
     sourceVersion: optional(7, id<Rising>()),
+    /** Not of the source's current version, but of this one; 0: the null version. */
+    objectVersion: optional(8, uint),
   }),
   response: struct('copyFile response', 1, { attributes: optional(1, attributes), done: field(2, bool) }),
   callers: ['client'],
@@ -252,6 +270,7 @@ export const setXattrs = method({
     path: field(2, path),
     set: field(3, newAttributes),
     remove: field(4, list(text(limits.xattrNameBytes), 64)),
+    objectVersion: optional(5, uint),
   }),
   response: struct('setXattrs response', 1, { attributes: field(1, attributes) }),
   callers: ['client'],

@@ -10,6 +10,25 @@ export const xattr = struct('extended attribute', 1, {
 })
 export type Xattr = Infer<typeof xattr>
 
+/** Until when a version cannot be removed. Governance yields to who may bypass it, compliance to nobody. */
+export const retention = struct('retention', 1, {
+  mode: field(1, choice('governance', 'compliance')),
+  /** Wall time, ms since 1970. */
+  untilMs: field(2, uint),
+})
+export type Retention = Infer<typeof retention>
+
+/** Of a directory whose versions can be locked: what new ones get that name no retention. With `mode`: days or years. */
+export const objectLock = struct('object lock', 1, {
+  mode: optional(1, choice('governance', 'compliance')),
+  days: optional(2, uint),
+  years: optional(3, uint),
+})
+export type ObjectLock = Infer<typeof objectLock>
+
+/** What a directory does with what is replaced or removed in it: keeps it as a version. Absent: it goes to trash. */
+export const versioning = choice('enabled', 'suspended')
+
 export const attributes = struct('attributes', 1, {
   kind: field(1, choice('file', 'directory')),
   /** Rises with every change of the file's content or attributes. */
@@ -37,6 +56,16 @@ export const attributes = struct('attributes', 1, {
   entries: optional(15, uint),
   /** In the answer to a write: it replaced a file, which is in trash now. Not known when an answer is given again. */
   replaced: optional(16, bool),
+  /** Names this version of the file. Absent: the null version, written while its directory gave no names. */
+  objectVersion: optional(17, uint),
+  /** It stands for a removal: there are no bytes. */
+  isDeleteMarker: optional(18, bool),
+  retention: optional(19, retention),
+  /** Absent: it was never set. */
+  legalHold: optional(20, bool),
+  /** Directories: own or inherited. */
+  versioning: optional(21, versioning),
+  objectLock: optional(22, objectLock),
 })
 export type Attributes = Infer<typeof attributes>
 
@@ -57,6 +86,8 @@ export const newAttributes = struct('new attributes', 1, {
   ownerGroup: optional(4, text(255)),
   xattrs: optional(5, list(xattr, 64)),
   accessedMs: optional(6, uint),
+  retention: optional(7, retention),
+  legalHold: optional(8, bool),
 })
 export type NewAttributes = Infer<typeof newAttributes>
 

@@ -1,0 +1,77 @@
+/**
+ * What becomes of a file whose name is given to another one, or to none: a version where its directory keeps versions,
+ * trash elsewhere.
+ *
+ *                    the file there                              what takes its name
+ *     not versioned  trash                                       –
+ *     enabled        an older version                            a version with a number
+ *     suspended      older version; the null version: trash      the null version
+ * @module
+ */
+import { AshlarError } from '../base/errors.ts'
+import type { NewAttributes } from '../wire/types/attributes.ts'
+import type { Change } from './change.ts'
+import { entryLeft } from './implicit-directories.ts'
+import type { Found } from './place.ts'
+import type { Entry } from './rows.ts'
+import { moveToTrash, trashOlder } from './trash.ts'
+import { coverVersion, findOlderNull, type NamePlace, putDeleteMarker } from './versions.ts'
+
+/** Makes room for what takes the name. @returns whether something went to trash */
+export async function makeWay(change: Change, place: NamePlace, found: Found | undefined): Promise<boolean> {
+  const { parent, path } = place
+  // A marker holds nothing to be kept.
+  const file = found?.entry.kind === 'file' ? found : undefined
+  if (parent.versioning === undefined) {
+    if (file !== undefined) await moveToTrash(change, file, { path, reason: 'replaced' })
+    return file !== undefined
+  }
+  return await clearNull(change, place, file)
+}
+
+/**
+ * Takes the name from what is there, as a removal of it does. Where versions are kept, a delete marker says so, even
+ * where nothing was there.
+ */
+export async function coverName(
+  change: Change,
+  place: NamePlace,
+  { found, chosen }: { readonly found: Found | undefined; readonly chosen?: NewAttributes | undefined },
+): Promise<{ readonly marker: number }> {
+  await clearNull(change, place, found)
+  const marker = putDeleteMarker(change, place, chosen)
+  if (found !== undefined) await entryLeft(change, found)
+  return { marker }
+}
+
+/**
+ * Holds a change of bytes in place to directories that keep no versions: a version is what it is.
+ * @throws {AshlarError} `not-supported`
+ */
+export function checkChangeable({ parent, entry }: Pick<Found, 'parent' | 'entry'>, path: string): void {
+  if (parent.versioning !== 'enabled' && entry.objectVersion === undefined) return
+  throw new AshlarError(
+    'not-supported',
+    `Cannot change the bytes of "${path}" in place: its bucket keeps versions; write it whole instead`,
+  )
+}
+
+/** Of an entry, `path` unknown to whoever writes its row. */
+export function checkSameContent(found: Found, entry: Entry): void {
+  if (entry.content !== found.entry.content) checkChangeable(found, found.keyName)
+}
+
+async function clearNull(change: Change, place: NamePlace, found: Found | undefined): Promise<boolean> {
+  const { parent, keyName, path } = place
+  const isNull = found !== undefined && found.entry.objectVersion === undefined
+  if (parent.versioning === 'enabled' || (found !== undefined && !isNull)) {
+    if (found !== undefined) coverVersion(change, found)
+    if (parent.versioning === 'enabled') return false
+  } else if (isNull && found.entry.kind === 'file') {
+    await moveToTrash(change, found, { path, reason: 'replaced' })
+    return true
+  }
+  const older = await findOlderNull(change.tx, parent.inode, keyName)
+  if (older !== undefined) await trashOlder(change, place, { older, reason: 'replaced' })
+  return older?.entry.content !== undefined
+}
