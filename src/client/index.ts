@@ -14,7 +14,7 @@ export { AshlarError, isAshlarError } from '../base/errors.ts'
 export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export { objectPath } from '../base/object-path.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
-export type { DutyPlan, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
+export type { DutyPlan, PausableDuty, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
 export type {
   FsckCounts,
   FsckFinding,

@@ -91,8 +91,7 @@ async function rot(): Promise<number> {
     for await (const { chunkId, replicas } of cluster.client.describeChunks(path)) {
       if (damaged.has(chunkId)) continue
       damaged.set(chunkId, 1)
-      const [{ serverId }] = replicas as [{ serverId: string }]
-      await cluster.chunkServers.find(({ id }) => id === serverId)?.corrupt(chunkId)
+      await cluster.chunkServers.find(({ id }) => id === replicas[0]?.serverId)?.corrupt(chunkId)
       bad++
     }
   }
@@ -148,7 +147,7 @@ test('50 more while everything is read again and again: no wrong byte, and all a
 
 test('scrub() of a path finds what is wrong there at once, and the next one finds nothing', async () => {
   await cluster.client.duties.pause('scrub')
-  const [chunk] = await Array.fromAsync(cluster.client.describeChunks('/large-0'))
+  const { value: chunk } = await cluster.client.describeChunks('/large-0')[Symbol.asyncIterator]().next()
   const [one, other] = (chunk?.replicas ?? []).map(({ serverId }) =>
     cluster.chunkServers.findIndex(({ id }) => id === serverId),
   ) as [number, number]
