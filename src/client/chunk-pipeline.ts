@@ -1,29 +1,24 @@
 /**
  * The chunks of one file on their way: several are written at once, and committed in order.
  *
- * Each chunk's bytes are kept until its commit is acknowledged; a commit that is refused because its allocation was
- * closed or its receipts prove too little writes them again under new ids (never while it may still be applied). With few chunks nothing is committed
- * before the end; with more, or under memory pressure, the sink is staged and commits run beside the writes.
+ * Each chunk's bytes are kept until its commit is acknowledged. With few chunks nothing is committed before the end; with
+ * more, or under memory pressure, the sink is staged and commits run beside the writes.
  * Invariants: chunks are committed in file order, each once; after the first failure nothing more is begun.
  * @module
  */
 import { combineCrc32 } from '../base/crc.ts'
-import { type AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
-import type { GroupId } from '../base/ids.ts'
+import { type AshlarError, toAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
-import { sleep } from '../env/waiting.ts'
 import type { ChunkWriter } from './chunk-writer.ts'
 import type { ExtentSink } from './extent-sink.ts'
 import type { FileStats } from './file-stats.ts'
+import { proveChunks, type WrittenChunk } from './prove-chunks.ts'
 import type { ProvenChunk } from './proven-chunk.ts'
 import type { SealedChunk } from './sealed-chunk.ts'
 
 /** Written at once: while one waits for its sync, others move bytes. */
 const writesAtOnce = 3
-const maxRewrites = 8
-const firstPauseMs = 100
-const longestPauseMs = 2_000
 
 interface Entry {
   readonly data: SealedChunk
@@ -31,6 +26,8 @@ interface Entry {
   readonly release: (isClean: boolean) => void
   proven: ProvenChunk | undefined
 }
+
+type ProvenEntry = Entry & WrittenChunk
 
 export class ChunkPipeline {
   readonly #env: Env
@@ -93,7 +90,7 @@ export class ChunkPipeline {
     const rest = this.#entries.splice(0)
     this.#nextToWrite = 0
     try {
-      const stats = await this.#proving(rest, (chunks) => this.#sink.finish(chunks, totals))
+      const stats = await this.#prove(rest, (chunks) => this.#sink.finish(chunks, totals))
       for (const entry of rest) committed(entry)
       return stats
     } catch (error) {
@@ -149,7 +146,7 @@ export class ChunkPipeline {
     try {
       await this.#sink.stage()
       for (let batch = this.#provenPrefix(); batch.length > 0 && !this.#failure; batch = this.#provenPrefix()) {
-        await this.#proving(batch, (chunks) => this.#sink.add(chunks))
+        await this.#prove(batch, (chunks) => this.#sink.add(chunks))
         this.#entries.splice(0, batch.length)
         this.#nextToWrite -= batch.length
         for (const entry of batch) committed(entry)
@@ -168,31 +165,9 @@ export class ChunkPipeline {
     return this.#entries.slice(0, Math.min(end === -1 ? this.#entries.length : end, limits.extentsPerCommit))
   }
 
-  /** Sends a commit; when the chunks are at fault, writes them again and repeats it. */
-  async #proving<T>(batch: readonly Entry[], send: (chunks: readonly ProvenChunk[]) => Promise<T>): Promise<T> {
-    let pauseMs = firstPauseMs
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await send(batch.map(({ proven }) => proven as ProvenChunk))
-      } catch (error) {
-        const isRefused = isAshlarError(error, 'allocation-closed', 'receipts-rejected', 'stale-epoch')
-        if (!isRefused || error.applied !== 'no' || attempt === maxRewrites) throw error
-        if (attempt > 0) {
-          await sleep(this.#env.clock, pauseMs, this.#stop.signal)
-          pauseMs = Math.min(longestPauseMs, pauseMs * 2)
-        }
-        const areReceiptsAtFault = error.code === 'receipts-rejected'
-        for (const entry of batch) await this.#rewrite(entry, areReceiptsAtFault)
-      }
-    }
-  }
-
-  async #rewrite(entry: Entry, avoidGroup: boolean): Promise<void> {
-    const { slot } = entry.proven as ProvenChunk
-    slot.discard()
-    slot.settle()
-    const avoid = new Set<GroupId>(avoidGroup ? [slot.allocation.group] : [])
-    entry.proven = await this.#writer.write({ path: this.#path, data: entry.data, signal: this.#stop.signal, avoid })
+  #prove<T>(batch: readonly Entry[], send: (chunks: readonly ProvenChunk[]) => Promise<T>): Promise<T> {
+    const options = { clock: this.#env.clock, writer: this.#writer, path: this.#path, signal: this.#stop.signal }
+    return proveChunks(batch as readonly ProvenEntry[], options, send)
   }
 
   async #until(condition: () => boolean): Promise<void> {

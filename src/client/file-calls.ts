@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import { abortablePieces } from './abortable.ts'
 import { AppendSink } from './append-sink.ts'
 import { ChunkPipeline } from './chunk-pipeline.ts'
@@ -19,6 +20,7 @@ import { FileWriter } from './file-writer.ts'
 import type { FileHandle } from './filesystem.ts'
 import type { AppendOptions, CallOptions, FileData, ReadRange, WriteOptions } from './options.ts'
 import { checkPath } from './paths.ts'
+import { writeSmallFile } from './small-file.ts'
 import { targetOf } from './write-target.ts'
 
 export class FileCalls {
@@ -49,8 +51,12 @@ export class FileCalls {
   }
 
   async writeFile(path: string, data: FileData, options: WriteOptions = {}): Promise<FileStats> {
-    const writer = await this.#writerTo(path, options)
-    return await fill(writer, data, options)
+    const bytes = typeof data === 'string' ? Buffer.from(data, options.encoding) : data
+    if (bytes instanceof Uint8Array && bytes.length <= limits.smallTransferBytes) {
+      const chunkSizeBytes = await this.#core.chunkSizeBytes(options.signal)
+      if (bytes.length <= chunkSizeBytes) return await writeSmallFile(this.#core, targetOf(path, options), bytes)
+    }
+    return await fill(await this.#writerTo(path, options), bytes, options)
   }
 
   async appendFile(path: string, data: FileData, options: AppendOptions = {}): Promise<FileStats> {

@@ -11,6 +11,7 @@ import type { ChunkId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Clock } from '../env/clock.ts'
+import { copiedPayloadBytes } from '../wire/frame-writer.ts'
 import type { Method } from '../wire/method.ts'
 import { appendChunk, beginChunk, commitChunk, putChunk } from '../wire/methods/chunk-methods.ts'
 import type { Peer } from '../wire/peer.ts'
@@ -83,7 +84,7 @@ function awaitedLater(): undefined {
   return undefined
 }
 
-/** A call settles only when the socket has let go of its payload: one that takes no bytes is closed, so that it does. */
+/** A call settles only when the socket has let go of its payload: one that takes no bytes is closed, so that it does. A small one is copied. */
 async function call<Request, Response>(
   peer: Peer,
   { clock, stallTimeoutMs: timeoutMs, signal }: ReplicaWrite,
@@ -96,10 +97,11 @@ async function call<Request, Response>(
     ...(signal === undefined ? {} : { signal }),
     ...(payload === undefined ? {} : { payload }),
   }
-  const stuck = clock.after(timeoutMs + stuckSocketMs, () => peer.close(), { background: true })
+  const mayHang = payload !== undefined && payload.length > copiedPayloadBytes
+  const stuck = mayHang && clock.after(timeoutMs + stuckSocketMs, () => peer.close(), { background: true })
   try {
     return (await peer.call(method, request, options)).value
   } finally {
-    stuck.cancel()
+    if (stuck) stuck.cancel()
   }
 }

@@ -10,8 +10,8 @@ import type { Connection } from '../env/network.ts'
 import { type FrameHeader, frameHeaderBytes, writeFrameHeader } from './frame.ts'
 
 const slabBytes = 64 * 1024
-/** Up to here a copy costs less than a write of its own. */
-const copiedPayloadBytes = 4 * 1024
+/** Up to here a copy costs less than a write of its own: the payload's memory is free again at once. */
+export const copiedPayloadBytes = 4 * 1024
 const noBytes = Buffer.alloc(0)
 
 export interface OutgoingFrame extends FrameHeader {
