@@ -7,6 +7,10 @@ import type { Clock, Timer } from '../../env/clock.ts'
 
 const redrawMs = 250
 const barCells = 24
+/** A shorter bar says less than its percentage. */
+const leastBarCells = 8
+/** Of a terminal that does not tell. */
+const usualColumns = 80
 
 export interface ProgressTotals {
   /** Absent where it is not known (stdin). */
@@ -42,6 +46,7 @@ export class Progress {
     return this.#clock.monotonicMs() - this.#startedMs
   }
 
+  /** How much is to be moved in all. */
   expect(totals: ProgressTotals): void {
     this.#totals = totals
   }
@@ -77,11 +82,21 @@ export class Progress {
     const bytesPerSecond = this.#bytes / Math.max(0.001, this.elapsedMs / 1000)
     const parts = [formatSize(this.#bytes), `${formatSize(Math.round(bytesPerSecond))}/s`]
     if (totalFiles !== undefined && totalFiles > 1) parts.push(`${this.#files} of ${totalFiles} files`)
-    if (totalBytes === undefined || totalBytes === 0) return parts.join('  ')
-    const fraction = Math.min(1, this.#bytes / totalBytes)
-    const filled = Math.round(fraction * barCells)
-    const bar = `[${'█'.repeat(filled)}${'·'.repeat(barCells - filled)}] ${Math.floor(fraction * 100)} %`
+    if (totalBytes === undefined || totalBytes === 0) return fitted(parts.join('  '))
     const leftMs = bytesPerSecond > 0 ? (1000 * (totalBytes - this.#bytes)) / bytesPerSecond : Number.NaN
-    return [bar, ...parts, ...(Number.isFinite(leftMs) ? [`${formatDuration(leftMs)} left`] : [])].join('  ')
+    if (leftMs > 0) parts.push(`${formatDuration(Math.ceil(leftMs / 1000) * 1000)} left`)
+    else if (leftMs <= 0) parts.push('finishing')
+    return fitted(parts.join('  '), Math.min(1, this.#bytes / totalBytes))
   }
+}
+
+/** Never as wide as the terminal: what wraps cannot be drawn over. */
+function fitted(text: string, fraction?: number): string {
+  const columns = (process.stderr.columns || usualColumns) - 1
+  if (fraction === undefined) return text.slice(0, columns)
+  const tail = ` ${Math.floor(fraction * 100)} %  ${text}`
+  const cells = Math.min(barCells, columns - tail.length - 2)
+  if (cells < leastBarCells) return tail.trimStart().slice(0, columns)
+  const filled = Math.round(fraction * cells)
+  return `[${'█'.repeat(filled)}${'·'.repeat(cells - filled)}]${tail}`
 }

@@ -1,6 +1,7 @@
 /** `put` and `get`: between the local file system and the store. @module */
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
@@ -8,7 +9,7 @@ import type { Output } from '../output.ts'
 import { downloadFile, downloadTree, walkRemoteTree } from '../transfers/download.ts'
 import { localExists, localInfo, stdinOf } from '../transfers/local-input.ts'
 import { describe, walkLocalTree } from '../transfers/local-tree.ts'
-import { Progress } from '../transfers/progress.ts'
+import { Progress, type ProgressTotals } from '../transfers/progress.ts'
 import { baseName, targetOf, uploadFile, uploadTree } from '../transfers/upload.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
@@ -57,7 +58,8 @@ export function registerTransferVerbs(registry: VerbRegistry): void {
       const text = run.options.text ?? (await textInShell(run, sources))
       if (text !== undefined) return await putText(run, text, target)
       await transfer(run, async (progress) => {
-        for (const source of sources) await putSource(run, { source, target, progress, isOnly: sources.length === 1 })
+        const isOnly = sources.length === 1
+        await moveAll(sources, { progress, plan: (source) => planPut(run, { source, target, progress, isOnly }) })
       })
     },
   })
@@ -84,7 +86,8 @@ export function registerTransferVerbs(registry: VerbRegistry): void {
         return
       }
       await transfer(run, async (progress) => {
-        for (const source of sources) await getSource(run, { source, target, progress, isOnly: sources.length === 1 })
+        const isOnly = sources.length === 1
+        await moveAll(sources, { progress, plan: (source) => planGet(run, { source, target, progress, isOnly }) })
       })
     },
   })
@@ -95,6 +98,24 @@ interface Piece {
   readonly target: string
   readonly progress: Progress
   readonly isOnly: boolean
+}
+
+/** What one source is, before anything of any is moved. */
+interface Plan extends ProgressTotals {
+  readonly move: () => Promise<unknown>
+}
+
+/** Looks at all sources before the first is moved: a missing one is told at once, and the time left is that of all. */
+async function moveAll(
+  sources: readonly string[],
+  { progress, plan }: { readonly progress: Progress; readonly plan: (source: string) => Promise<Plan> },
+): Promise<void> {
+  const plans: Plan[] = []
+  for (const source of sources) plans.push(await plan(source))
+  const isKnown = plans.every(({ bytes }) => bytes !== undefined)
+  const sum = (of: 'files' | 'bytes') => plans.reduce((total, planned) => total + (planned[of] ?? 0), 0)
+  progress.expect({ files: sum('files'), ...(isKnown ? { bytes: sum('bytes') } : {}) })
+  for (const { move } of plans) await move()
 }
 
 /** Shows progress, and sums up what was done. */
@@ -111,7 +132,7 @@ async function transfer<Options>(
   if (output.isTerminal && progress.files > 0) {
     const seconds = Math.max(0.001, progress.elapsedMs / 1000)
     output.line(
-      `${progress.files} files, ${formatSize(progress.bytes)} in ${formatDuration(progress.elapsedMs)} (${formatSize(Math.round(progress.bytes / seconds))}/s)`,
+      `${progress.files} ${progress.files === 1 ? 'file' : 'files'}, ${formatSize(progress.bytes)} in ${formatDuration(progress.elapsedMs)} (${formatSize(Math.round(progress.bytes / seconds))}/s)`,
     )
   }
 }
@@ -140,50 +161,70 @@ async function putText(
   output.object({ path: target, size: stats.size, version: stats.version })
 }
 
-async function putSource(run: VerbRun<PutOptions>, { source, target, progress, isOnly }: Piece): Promise<void> {
+async function planPut(run: VerbRun<PutOptions>, { source, target, progress, isOnly }: Piece): Promise<Plan> {
   const { client, output, options, signal } = run
   if (!isOnly) await mustBeDirectory(client, target, signal)
   const upload = { client, progress, clobber: options.clobber, signal }
-  if (source === '-') return await putStdin(run, target)
+  if (source === '-') return { files: 1, move: () => putStdin(run, target, progress) }
   const info = await localInfo(source)
   const remote = await targetOf(client, { name: baseName(resolve(source)), target, signal })
   if (info.isFile()) {
     const file = await describe(source, '')
-    progress.expect({ files: 1, bytes: file.sizeBytes })
-    if (options.dryRun) return say(output, source, remote)
-    output.object(await uploadFile(file, remote, upload))
-    return
+    const move = async () => {
+      if (options.dryRun) say(output, source, remote)
+      else output.object(await uploadFile(file, remote, upload))
+    }
+    return { files: 1, bytes: file.sizeBytes, move }
   }
   if (!info.isDirectory())
     throw new AshlarError('not-supported', `Cannot put ${source}: it is neither a file nor a folder`)
   if (!options.recursive)
     throw new AshlarError('is-a-directory', `Cannot put ${source}: it is a folder. Add -r to store all that is in it`)
   const tree = await walkLocalTree(source)
-  progress.expect({ files: tree.files.length, bytes: tree.bytes })
-  if (options.dryRun) {
-    for (const file of tree.files) say(output, file.localPath, join(remote, file.relative))
-    return
-  }
-  await uploadTree(tree, remote, { ...upload, onFile: (file) => output.object(file) })
-  if (tree.skipped.length > 0) {
+  const move = async () => {
+    if (options.dryRun) {
+      for (const file of tree.files) say(output, file.localPath, join(remote, file.relative))
+      return
+    }
+    await uploadTree(tree, remote, { ...upload, onFile: (file) => output.object(file) })
+    if (tree.skipped.length === 0) return
     output.warning(
       `Left out ${tree.skipped.length}: links that lead outside or to folders, sockets and devices, as ${tree.skipped[0]}`,
       { skipped: tree.skipped.length, first: tree.skipped[0] },
     )
   }
+  return { files: tree.files.length, bytes: tree.bytes, move }
 }
 
-async function putStdin({ client, host, output, options, signal }: VerbRun<PutOptions>, target: string): Promise<void> {
+async function putStdin(
+  { client, host, output, options, signal }: VerbRun<PutOptions>,
+  target: string,
+  progress: Progress,
+): Promise<void> {
   if (options.dryRun) return say(output, 'stdin', target)
-  const stats = await client.writeFile(target, stdinOf(host), {
+  const stats = await client.writeFile(target, counted(stdinOf(host), progress), {
     makeParents: true,
     ...(options.clobber ? {} : { ifAbsent: true }),
     signal,
   })
+  progress.addFile()
   output.object({ path: target, size: stats.size, version: stats.version })
 }
 
-async function getSource(run: VerbRun<GetOptions>, { source, target, progress, isOnly }: Piece): Promise<void> {
+/** Can be left as the stream itself can: while it is silent. */
+function counted(source: Readable, progress: Progress): AsyncIterable<Uint8Array> & Pick<Readable, 'destroy'> {
+  return {
+    destroy: (error) => source.destroy(error),
+    async *[Symbol.asyncIterator]() {
+      for await (const piece of source as AsyncIterable<Uint8Array>) {
+        progress.addBytes(piece.length)
+        yield piece
+      }
+    },
+  }
+}
+
+async function planGet(run: VerbRun<GetOptions>, { source, target, progress, isOnly }: Piece): Promise<Plan> {
   const { client, output, options, signal } = run
   const stats = await client.stat(source, { signal })
   const intoFolder = await isFolder(target)
@@ -193,11 +234,12 @@ async function getSource(run: VerbRun<GetOptions>, { source, target, progress, i
   const local = intoFolder ? join(target, basename(source)) : target
   const download = { client, progress, clobber: options.clobber, signal }
   if (stats.isFile()) {
-    progress.expect({ files: 1, bytes: stats.size })
-    if (options.dryRun) return say(output, source, local)
-    await downloadFile(source, local, download)
-    output.object({ path: source, local, size: stats.size })
-    return
+    const move = async () => {
+      if (options.dryRun) return say(output, source, local)
+      await downloadFile(source, local, download)
+      output.object({ path: source, local, size: stats.size })
+    }
+    return { files: 1, bytes: stats.size, move }
   }
   if (!options.recursive) {
     throw new AshlarError(
@@ -206,12 +248,14 @@ async function getSource(run: VerbRun<GetOptions>, { source, target, progress, i
     )
   }
   const tree = await walkRemoteTree(client, source, signal)
-  progress.expect({ files: tree.files.length, bytes: tree.bytes })
-  if (options.dryRun) {
-    for (const file of tree.files) say(output, file.path, join(local, file.relative))
-    return
+  const move = async () => {
+    if (options.dryRun) {
+      for (const file of tree.files) say(output, file.path, join(local, file.relative))
+      return
+    }
+    await downloadTree(tree, local, { ...download, onFile: (path, to) => output.object({ path, local: to }) })
   }
-  await downloadTree(tree, local, { ...download, onFile: (path, to) => output.object({ path, local: to }) })
+  return { files: tree.files.length, bytes: tree.bytes, move }
 }
 
 function say(output: Output, from: string, to: string): void {
