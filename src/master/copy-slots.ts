@@ -41,7 +41,7 @@ export class CopySlots {
 
   /** Runs `work` with a source when there is room. @throws {AshlarError} `busy` — too many wait; `cancelled`; what `work` throws */
   async run<T>(request: CopyRequest, work: (source: ServerId) => Promise<T>): Promise<T> {
-    const weight = request.sizeBytes >= largeChunkBytes ? largeWeight : 1
+    const weight = weightOf(request.sizeBytes)
     const source = this.#take(request, weight) ?? (await this.#wait(request, weight))
     try {
       return await work(source)
@@ -112,6 +112,15 @@ export class CopySlots {
       }
     }
   }
+}
+
+/** How many copies of chunks of this size a server sends, and takes, at once for repair. */
+export function copiesAtOnceOf(sizeBytes: number): number {
+  return roomOfServer / weightOf(sizeBytes)
+}
+
+function weightOf(sizeBytes: number): number {
+  return sizeBytes >= largeChunkBytes ? largeWeight : 1
 }
 
 function add(used: Map<ServerId, number>, server: ServerId, weight: number): void {

@@ -36,7 +36,7 @@ interface Filling {
 }
 
 /** Each holds a page's list of chunks in memory. */
-const groupsAtOnce = 32
+export const groupsAtOnce = 32
 const sliceMs = 3_000
 /** Passes over one group in a slice: the first copies, the second finds nothing left. */
 const passesPerSlice = 4

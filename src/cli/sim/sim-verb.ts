@@ -3,9 +3,9 @@ import { AshlarError } from '../../base/errors.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { examplesText } from '../verbs/verb.ts'
+import { addLayoutOptions, describesLayout, type RawLayoutOptions } from './layout-options.ts'
 
-interface RawSimOptions {
-  readonly seed?: string
+interface RawSimOptions extends RawLayoutOptions {
   readonly seeds?: string
   readonly jobs?: string
   readonly script?: string
@@ -20,8 +20,8 @@ interface RawSimOptions {
 const seedEnd = 2 ** 32
 
 export function registerSim({ program, host, exitWith }: VerbRegistry): void {
-  program
-    .command('sim')
+  const command = program
+    .command('sim [what]')
     .summary('simulate whole clusters under faults, and check every promise')
     .description(
       'Runs whole clusters (master, chunk servers, clients) inside this process on virtual time, a minute each, under faults drawn from a seed, and checks ' +
@@ -37,11 +37,24 @@ export function registerSim({ program, host, exitWith }: VerbRegistry): void {
     .option('--export <file>', 'write the history of single files as JSON lines, for tools/porcupine')
     .option('--keep <dir>', 'write the script of each failure, and when shrunk its test, into this folder')
     .option('--json', 'one JSON object per seed on stdout, then one for all')
+  addLayoutOptions(command)
     .addHelpText(
       'after',
-      examplesText(['sim --seed 42', 'sim --seed 7 --story', 'sim --seed 1 --seeds 1000', 'sim --seed 42 --shrink']),
+      examplesText([
+        'sim --seed 42',
+        'sim --seed 7 --story',
+        'sim --seed 1 --seeds 1000',
+        'sim --seed 42 --shrink',
+        'sim --servers 200 --racks 10 --kill-rack 3',
+        'sim placement --servers 1000 --chunks 1e8',
+      ]),
     )
-    .action(async (raw: RawSimOptions) => {
+    .action(async (what: string | undefined, raw: RawSimOptions) => {
+      if (what !== undefined || describesLayout(raw)) {
+        const { runLayoutMode } = await import('./layout.ts')
+        runLayoutMode(what, raw, createOutput({ json: raw.json === true }))
+        return
+      }
       const { runSim } = await import('./sim.ts')
       const isFine = await runSim({
         output: createOutput({ json: raw.json === true }),
