@@ -44,6 +44,24 @@ export const limits = {
   /** Kept free for deletes on a full disk: twice what the write-ahead log may need to move into the database. */
   metadataReserveBytes: 32 * MiB,
   listPageEntries: 1000,
+  // Backups of the metadata.
+  /** Changes that wait to be sent to chunk servers; past it the oldest are dropped, and a new base is made. */
+  backupFeedBytes: 64 * MiB,
+  /** Sealed blocks of the log that wait for the slowest server; past it that server is given up. */
+  backupLogQueueBytes: 64 * MiB,
+  /** What one sealed block holds. */
+  backupBlockBytes: 512 * KiB,
+  /** Servers that keep backups and the log. */
+  backupServers: 3,
+  /** Complete bases that are kept. */
+  backupBases: 2,
+  /** A log longer than this, and than the base before it, is cut by a new base. */
+  backupLogBytes: 64 * MiB,
+  /** Pieces of backups that one chunk server keeps. */
+  backupPieces: 1024,
+  backupManifestBytes: 256 * KiB,
+  /** Small files of the master's folder that a backup carries. */
+  backupAttachmentBytes: 16 * KiB,
   purgeStepChunks: 512,
   // Wire.
   frameHeadBytes: 1 * MiB,
@@ -161,6 +179,8 @@ export const limits = {
   tokenLifeMs: 900_000,
   tombstoneKeepMs: 3_600_000,
   trashKeepMs: 7 * 24 * 3_600_000,
+  /** A base that is older is followed by a new one. */
+  backupEveryMs: 24 * 3_600_000,
 } as const
 
 /** The marks of promise P8, on the disk beneath a store or the metadata. */

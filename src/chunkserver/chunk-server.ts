@@ -19,6 +19,8 @@ import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { createService } from '../wire/service.ts'
 import type { ScrubReport } from '../wire/types/scrub.ts'
 import { Access } from './access.ts'
+import { serveBackups } from './backup-methods.ts'
+import { BackupShelf } from './backup-shelf.ts'
 import { serveChunks } from './chunk-methods.ts'
 import { createHttpHandler } from './http-door.ts'
 import { MapView } from './map-view.ts'
@@ -46,6 +48,8 @@ export interface ChunkServerOptions {
   readonly version: string
   /** Measures the store's data folder, for the byte ledger. Absent: the store is in memory. */
   readonly measureFolder?: FolderMeter
+  /** Where backups of the metadata are kept, absolute. Absent: nowhere. */
+  readonly backupFolder?: string
   /** Told of each answer to a frame. */
   readonly onRequest?: RequestObserver
   /** Answers `/metrics`, `/healthz` and `/readyz`. */
@@ -84,6 +88,11 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
   const { measureFolder: measure } = options
   serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt, measure })
+
+  const { backupFolder: folder } = options
+  const shelf =
+    folder === undefined ? undefined : new BackupShelf({ env, folder, refusal: () => store.space().refusal })
+  serveBackups({ service, view, shelf })
 
   const peers: PeerListener = await listenForPeers({
     env,

@@ -1,5 +1,6 @@
 /** Every verb of `ashlar`. Those with much behind them load it when they run, so that `ashlar ls` does not pay for `ashlar up`. @module */
 import { registerCompletion } from './completion/completion-verb.ts'
+import { registerRestore } from './restore/restore-verb.ts'
 import { registerAccountVerbs } from './s3/account-verbs.ts'
 import { registerS3 } from './s3/s3-verbs.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
@@ -15,6 +16,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registry.program.version(packageVersion(), '-V, --version', 'print the version')
   registerUp(registry)
   registerServerVerbs(registry)
+  registerRestore(registry)
   registerS3(registry)
   registerAccountVerbs(registry)
   registerVerbs(registry)

@@ -5,6 +5,7 @@ import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
 import { AttributeCalls } from './attribute-calls.ts'
+import { BackupCalls, type Backups } from './backup-calls.ts'
 import type { ClientCore } from './client-core.ts'
 import { ClusterCalls } from './cluster-calls.ts'
 import { type Duties, DutyCalls } from './duty-calls.ts'
@@ -40,6 +41,7 @@ export class Client implements AshlarClient {
   readonly #cluster: ClusterCalls
   readonly duties: Duties
   readonly insight: Insight
+  readonly backups: Backups
 
   constructor(core: ClientCore) {
     this.#core = core
@@ -52,6 +54,7 @@ export class Client implements AshlarClient {
     this.#cluster = new ClusterCalls(core)
     this.duties = new DutyCalls(core, this.#namespace)
     this.insight = new InsightCalls(core)
+    this.backups = new BackupCalls(core)
   }
 
   get clusterId(): ClusterId {

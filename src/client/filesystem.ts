@@ -19,6 +19,7 @@ import type { ReadableStream, WritableStream } from 'node:stream/web'
 import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { ClusterMap, NodeStatus } from '../wire/types/cluster-map.ts'
+import type { Backups } from './backup-calls.ts'
 import type { Duties } from './duty-calls.ts'
 import type { DirectoryEntry, FileStats } from './file-stats.ts'
 import type { Insight } from './insight-calls.ts'
@@ -221,6 +222,8 @@ export interface ClusterView {
   readonly duties: Duties
   /** fsck, the byte ledger, events, explanations. */
   readonly insight: Insight
+  /** Copies of the metadata on the chunk servers. */
+  readonly backups: Backups
 }
 
 /** A connected client. Many calls at once are fine: they share connections, allocations and one memory budget. */

@@ -13,6 +13,7 @@ export type { Applied, ErrorCode, Retry } from '../base/error-table.ts'
 export { AshlarError, isAshlarError } from '../base/errors.ts'
 export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export { objectPath } from '../base/object-path.ts'
+export type { BackupEntry } from '../wire/methods/backup-methods.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 export type { DutyPlan, PausableDuty, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
 export type {
@@ -23,8 +24,10 @@ export type {
   RefusalRecord,
   ServerExplanation,
 } from '../wire/methods/insight-methods.ts'
+export type { BackupStatus } from '../wire/types/backup-status.ts'
 export type { ClusterEvent, EventKind } from '../wire/types/cluster-event.ts'
 export type { ClusterMap, MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
+export type { BackupList, Backups } from './backup-calls.ts'
 export type { ByteLedger, PendingReclaim } from './byte-ledger.ts'
 export type { ChunkAccess, ChunkAccessOptions } from './chunk-access.ts'
 export type { ClusterFile } from './cluster-file.ts'

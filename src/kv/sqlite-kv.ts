@@ -18,6 +18,7 @@ import type { Clock } from '../env/clock.ts'
 import type { Disk } from '../env/disk.ts'
 import type { Log } from '../env/log.ts'
 import { BatchEngine, type BatchStatistics, type EngineLife, type EngineRoom } from './batch-engine.ts'
+import type { ChangeFeed } from './change-feed.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { SqliteTable } from './sqlite-table.ts'
 import type { Transaction, TransactOptions, TxnKV, TxnKVOptions } from './txn-kv.ts'
@@ -36,6 +37,8 @@ export interface SqliteKVOptions extends TxnKVOptions {
   readonly cacheBytes?: number
   /** A power cut loses or damages the database; the end of the process does not. */
   readonly unsafeNoSync?: boolean
+  /** Told of each commit once it is durable; the position row becomes part of each. */
+  readonly feed?: ChangeFeed | undefined
 }
 
 export interface SqliteKV extends TxnKV {
@@ -62,8 +65,10 @@ export async function openSqliteKV(options: SqliteKVOptions): Promise<SqliteKV> 
   try {
     const reserve = disk && new DiskReserve({ disk, path: `${path}-reserve`, sizeBytes: reserveBytes })
     const reserved = reserve === undefined || (await reserve.fill())
+    options.feed?.begin(table.read(options.feed.positionKey))
     const engine = new BatchEngine({
       table,
+      feed: options.feed,
       reserve,
       reserved,
       clock,

@@ -13,6 +13,7 @@
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError } from '../base/errors.ts'
+import type { Change } from './changes.ts'
 import { KnownGaps } from './known-gaps.ts'
 import { RowCache } from './row-cache.ts'
 import { keyText } from './sorted-map.ts'
@@ -133,9 +134,13 @@ export class SqliteTable {
     }
   }
 
-  /** Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned. */
-  commit(batch: WriteSet): CommitFailure | undefined {
+  /**
+   * Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned.
+   * @param onDurable given what the batch left of each key
+   */
+  commit(batch: WriteSet, onDurable?: (changes: Iterable<Change>) => void): CommitFailure | undefined {
     const written: [text: string, value: Uint8Array | undefined][] = []
+    const changes: Change[] = []
     try {
       this.#begin.run()
       for (const [text, write] of batch.writes()) {
@@ -144,8 +149,10 @@ export class SqliteTable {
         if (value === undefined) this.#delete.run(write.key)
         else this.#put.run(write.key, value, checksumOf(write.key, value))
         written.push([text, value])
+        if (onDurable !== undefined) changes.push([write.key, value])
       }
       this.#commit.run()
+      onDurable?.(changes)
       for (const [text, value] of written) {
         this.#rows.written(text, value)
         if (value !== undefined) this.#gaps.written(text)

@@ -43,6 +43,8 @@ export interface ChunkOrdersOptions {
   readonly leaderEpoch: Rising
   /** `ClusterKeys.receipt`. */
   readonly receiptKey: Buffer
+  /** Resolves when what permits a delete is safe elsewhere too. @see Backups.permitDelete */
+  readonly permitDelete?: () => Promise<void>
   /** Chunks were deleted for a reason that is to be told. */
   readonly onDeleted?: (
     server: ServerId,
@@ -82,6 +84,7 @@ export class ChunkOrders {
   async deleteChunks(server: ServerId, { group, chunks, because }: DeleteOrder): Promise<void> {
     const { registry, leaderEpoch } = this.#options
     const request = { leaderEpoch, group: group.id, epoch: group.epoch, chunks }
+    await this.#options.permitDelete?.()
     const { value } = await this.#peer(server).call(deleteChunks, request)
     registry.noteReport(server, value.space, value.digest)
     if (because !== undefined) this.#options.onDeleted?.(server, { group, because, deleted: value.deleted })
@@ -89,6 +92,7 @@ export class ChunkOrders {
 
   /** An order for one server's HTTP, to be carried there by somebody else. The caller knows that the chunk may go. */
   async deleteByHttp(chunk: ChunkId): Promise<{ readonly token: Buffer; readonly lifeMs: number }> {
+    await this.#options.permitDelete?.()
     return this.#options.tokens.deleteOrder(chunk, this.#options.leaderEpoch)
   }
 

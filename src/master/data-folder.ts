@@ -9,7 +9,8 @@
  * Invariant: a folder that holds metadata and no identity is not made into a new cluster: it is refused.
  * @module
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { assert } from '../base/assert.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ClusterId } from '../base/ids.ts'
 import { maxGeneration } from '../base/rising.ts'
@@ -33,13 +34,20 @@ export interface MasterFolder {
 
 const format = 1
 const identityMaxBytes = 4096
-const names = { lock: 'lock', secret: 'secret', identity: 'identity.json', metadata: 'metadata.db' } as const
+const names = {
+  lock: 'lock',
+  secret: 'secret',
+  identity: 'identity.json',
+  metadata: 'metadata.db',
+  restoring: 'restoring',
+} as const
 
 /**
  * Opens the folder at `path`, or makes it with a new cluster in it, and locks it for this process.
  *
  * @param options.raiseGeneration what was written under this generation and is not in the metadata is given up: all numbers
  *   from now on outrank those of before
+ * @param options.create whether a new cluster may be made: not where there was one, and its folder is gone
  * @param options.holder how whoever is refused meanwhile gets to know this process: `pid 1234`
  * @throws {AshlarError} `in-use` — another master runs on it; the message names the holder. `bad-store` — not a master's
  *   folder, or damaged; `version-unsupported` — of a newer format; `read-only`, `no-space`, `disk-failed`
@@ -47,8 +55,13 @@ const names = { lock: 'lock', secret: 'secret', identity: 'identity.json', metad
 export async function createOrOpenMasterFolder(
   env: Env,
   path: string,
-  { holder, raiseGeneration = false }: { readonly holder: string; readonly raiseGeneration?: boolean },
+  {
+    holder,
+    raiseGeneration = false,
+    create: mayCreate = true,
+  }: { readonly holder: string; readonly raiseGeneration?: boolean; readonly create?: boolean },
 ): Promise<MasterFolder> {
+  if (!mayCreate) await requireIdentity(env, path)
   await env.disk.makeDirectory(path)
   const lock = await env.disk.lock(join(path, names.lock), holder)
   try {
@@ -63,6 +76,21 @@ export async function createOrOpenMasterFolder(
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+/** Before anything is made in what may be a bare mount point. */
+async function requireIdentity(env: Env, path: string): Promise<void> {
+  try {
+    await env.disk.info(join(path, names.identity))
+  } catch (cause) {
+    if (!isAshlarError(cause, 'not-found', 'not-a-directory')) throw cause
+    throw badStore(
+      path,
+      'it is missing. If it is on a disk of its own, see that it is mounted. If it is gone for good, rebuild it from the chunk ' +
+        `servers: ashlar restore --from-servers ${dirname(path)} --data ${path}`,
+      cause,
+    )
   }
 }
 
@@ -82,6 +110,55 @@ async function create(env: Env, path: string, found: readonly string[]): Promise
     Buffer.from(env.random.bytes(clusterSecretBytes).toString('base64')),
   )
   await writeIdentity(env, path, { clusterId, generation: 0 })
+}
+
+/**
+ * Makes a folder for metadata that is rebuilt from backups. `load` puts it at the path it is given; only when it is done the folder
+ * gets its identity and becomes a master's. What a crash leaves before that is no master's folder, and is cleared by the next try.
+ * @throws {AshlarError} `already-exists` — something else is in the folder; `in-use`
+ */
+export async function createRestoredFolder(
+  env: Env,
+  path: string,
+  restored: {
+    readonly clusterId: ClusterId
+    readonly generation: number
+    readonly secret: Buffer
+    /** Small files by name, beside the metadata. */
+    readonly files: readonly { readonly name: string; readonly bytes: Uint8Array }[]
+    readonly load: (metadataPath: string) => Promise<void>
+  },
+): Promise<void> {
+  const { clusterId, generation, secret, files, load } = restored
+  assert(generation > 0 && generation <= maxGeneration, 'a restore raises the generation')
+  await env.disk.makeDirectory(path)
+  const lock = await env.disk.lock(join(path, names.lock), 'a restore')
+  try {
+    await clearForRestore(env, path)
+    await env.disk.writeSmall(join(path, names.restoring), Buffer.from('A restore was begun here.\n'))
+    await load(join(path, names.metadata))
+    for (const { name, bytes } of files) {
+      assert(/^[a-z0-9][a-z0-9.-]{0,63}$/.test(name), 'not the name of a small file')
+      await env.disk.writeSmall(join(path, name), bytes)
+    }
+    await env.disk.writeSmall(join(path, names.secret), Buffer.from(secret.toString('base64')))
+    await writeIdentity(env, path, { clusterId, generation })
+    await env.disk.remove(join(path, names.restoring))
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Takes an empty folder, or one in which a restore was cut off. */
+async function clearForRestore(env: Env, path: string): Promise<void> {
+  const found = (await env.disk.list(path)).filter((name) => !name.startsWith(names.lock) && name !== 'lost+found')
+  if (found.length > 0 && (!found.includes(names.restoring) || found.includes(names.identity))) {
+    throw new AshlarError(
+      'already-exists',
+      `Cannot restore into ${path}: it holds "${found[0]}". Name a new, empty folder`,
+    )
+  }
+  for (const name of found) await env.disk.remove(join(path, name))
 }
 
 async function raise(env: Env, path: string): Promise<void> {

@@ -16,7 +16,7 @@ import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
 import { createNamespace } from '../namespace/namespace.ts'
 import type { Credentials } from '../wire/credentials.ts'
-import { deriveKeys } from '../wire/keys.ts'
+import { deriveBackupKey, deriveKeys } from '../wire/keys.ts'
 import { listenForPeers } from '../wire/listen.ts'
 import { meteredService, type RequestObserver } from '../wire/metered-service.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
@@ -24,6 +24,9 @@ import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { createService } from '../wire/service.ts'
 import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
+import { answerBackups } from './backup-handlers.ts'
+import { BackupShelves } from './backup-shelves.ts'
+import { type BackupPlan, Backups } from './backups.ts'
 import { ChunkOrders } from './chunk-orders.ts'
 import { answerCluster } from './cluster-handlers.ts'
 import { checkClusterRecord } from './cluster-record.ts'
@@ -52,6 +55,7 @@ import { Reconcile } from './reconcile.ts'
 import { type KnownState, recordedLeader, tellDeleted } from './recorded-leader.ts'
 import { Refusals } from './refusals.ts'
 import { Repair } from './repair.ts'
+import { tellRestored } from './restored-note.ts'
 import { answerScrubs } from './scrub-handlers.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
@@ -81,6 +85,8 @@ export interface MasterOptions {
   readonly version?: string
   /** Measures the folder of the metadata, for the byte ledger. Absent: it is in memory. */
   readonly measureFolder?: FolderMeter
+  /** Keeps backups of the metadata, and its change log, on chunk servers. Absent: none are kept. */
+  readonly backups?: BackupPlan | undefined
   /** Told of each answer. */
   readonly onRequest?: RequestObserver
 }
@@ -140,7 +146,10 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     heartbeatIntervalMs: () => heartbeatIntervalMs(settings.values),
     deadAfterMs: () => settings.values.deadAfterMs,
     clusterTime,
-    onChange: () => workers.wake('watch', 'gc', 'repair', 'reconcile', 'members'),
+    onChange: () => {
+      workers.wake('watch', 'gc', 'repair', 'reconcile', 'members')
+      backups?.wake()
+    },
     onFatal,
   })
   const chooser = new GroupChooser({ env, map, registry, namespace })
@@ -152,6 +161,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     tokens,
     leaderEpoch: leader.epoch,
     receiptKey: keys.receipt,
+    permitDelete: async () => backups?.permitDelete(),
     onDeleted: tellDeleted(events),
   })
   const lostFuture = await LostFuture.load({ namespace, leader, generation, log: env.log })
@@ -181,6 +191,13 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     onFatal,
   })
 
+  const backups: Backups | undefined =
+    options.backups &&
+    new Backups({
+      ...options.backups,
+      ...{ env, kv, events, clusterId, generation, onFatal, leaderEpoch: leader.epoch, key: deriveBackupKey(secret) },
+      shelves: new BackupShelves({ map, registry, leaderEpoch: leader.epoch }),
+    })
   const noting = eventWorker({ env, kv, events, registry, changes, onFatal })
   const work = { map, registry, sizes, orders, changes, paused }
   const nodes = () => clusterNodes(work, counterOf(clusterTime()))
@@ -197,6 +214,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
       lostFuture,
       clusterTime,
       work,
+      backups: () => backups?.status(),
       uptimeMs: () => Math.floor(env.clock.monotonicMs() - startedMs),
       version: options.version ?? 'unknown',
     })
@@ -222,6 +240,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
   answerDuties(context, { changes, paused, orders })
   answerExplain(context, { changes, sizes, refusals })
+  answerBackups(context, backups)
   answerDeleteOrders(context, { orders, mayDelete: () => !lostFuture.isFound && !changes.isHolding() })
   answerScrubs(context, orders)
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })
@@ -235,11 +254,13 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   })
   workers.start()
   noting.start()
+  backups?.start()
   events.tell({
     kind: 'master-started',
     what: `a master leads, epoch ${counterOf(leader.epoch)}`,
     reason: 'it was started',
   })
+  await tellRestored({ namespace, leader, events })
   env.log.info('master started', { address: listener.address, cluster: clusterId, leaderEpoch: leader.epoch })
 
   return {
@@ -248,6 +269,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     status,
     nodes,
     async close() {
+      // While the chunk servers are still connected: what was committed goes into the log.
+      await backups?.stop()
       // Orders under way end with their connections, so that the workers need not wait for answers.
       await Promise.all([workers.stop(), noting.stop(), listener.close()])
       await events.flush().catch((error: unknown) => env.log.warn('the last events were not written down', { error }))

@@ -4,6 +4,7 @@ import type { Rising } from '../base/rising.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
+import type { BackupStatus } from '../wire/types/backup-status.ts'
 import type { NodeStatus } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
 import type { LostFuture } from './lost-future.ts'
@@ -23,6 +24,8 @@ export interface StatusOptions {
   readonly lostFuture: Pick<LostFuture, 'sentence'>
   readonly clusterTime: () => Rising
   readonly work: WorkOptions
+  /** Undefined: none are kept. */
+  readonly backups?: () => BackupStatus | undefined
   readonly uptimeMs: () => number
   readonly version: string
 }
@@ -68,6 +71,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
       ({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0,
     ).length,
     holdOffMs: options.work.changes.massLoss()?.leftMs,
+    backup: options.backups?.(),
     oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
     scrubWithinMs: settings.values.scrubWithinMs,
   }

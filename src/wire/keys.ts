@@ -31,3 +31,12 @@ export function deriveKeys(secret: Buffer): ClusterKeys {
     identity: derive('identity'),
   }
 }
+
+/**
+ * The key that seals backups of the metadata: of the master alone, and of whoever restores one. Chunk servers keep backups and
+ * could derive it, since they hold the secret; a disk of theirs without the join file tells nothing.
+ * @param secret the cluster secret
+ */
+export function deriveBackupKey(secret: Buffer): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, 'ashlar', 'ashlar 1 backup', 32))
+}

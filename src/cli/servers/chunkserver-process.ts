@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { ServerId } from '../../base/ids.ts'
 import { parseSize } from '../../base/sizes.ts'
+import { backupFolderOf } from '../../chunkserver/backup-shelf.ts'
 import { type ChunkServer, startChunkServer } from '../../chunkserver/chunk-server.ts'
 import type { Env } from '../../env/env.ts'
 import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
@@ -87,6 +88,7 @@ async function run(
       domain: raw.domain ?? hostname(),
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
+      backupFolder: backupFolderOf(raw.data),
       onRequest: metrics.onRequest,
       health,
     }),

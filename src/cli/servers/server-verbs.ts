@@ -33,6 +33,10 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this')
     .option('--placement <strategy>', `of a new cluster: ${strategyNames.join(', ')} (default: ${defaultStrategy})`)
     .option(
+      '--backup-every <duration>',
+      'how often the metadata is copied whole to chunk servers, beside its change log; off: neither (default: 1d)',
+    )
+    .option(
       '--accept-older-metadata',
       'go on with metadata that was put back from an older copy: what came later is given up',
     )
@@ -41,6 +45,7 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .addOption(internal('--host <host>').default('127.0.0.1'))
     .addOption(internal('--port <port>').default('0'))
     .addOption(internal('--cluster-file <path>'))
+    .addOption(internal('--existing'))
     .addOption(internal('--exact-http-port'))
     .addOption(internal('--any-port'))
     .addOption(internal('--supervised'))

@@ -23,6 +23,7 @@ export interface RawUpOptions {
   readonly trashKeep?: string
   readonly deadAfter?: string
   readonly placement?: string
+  readonly backupEvery?: string
   readonly restart: boolean
   readonly temp?: boolean
   readonly replaceChunkServer?: string
@@ -42,6 +43,8 @@ export interface AskedOptions {
   readonly trashKeepMs?: number
   readonly deadAfterMs?: number
   readonly placement?: StrategyName
+  /** 0: no backups. */
+  readonly backupEveryMs?: number
   /** Numbers of chunk servers, from 1, that start anew without what they held. For this start alone. */
   readonly replaced?: readonly number[]
 }
@@ -70,6 +73,8 @@ export interface UpPlan {
   readonly deadAfterMs: number
   /** Absent: the default one, or what `ashlar config placement` made of it. */
   readonly placement?: StrategyName
+  /** Between backups of the metadata; 0: none are kept. Absent: the default. */
+  readonly backupEveryMs?: number
   readonly servers: readonly ServerPlan[]
 }
 
@@ -77,6 +82,14 @@ const replicasOf: Readonly<Record<string, number>> = { 'replicated-1': 1, 'repli
 const mostLocalServers = 64
 
 export const defaultPorts = { master: 7600, http: 7601, s3: 7602, chunkServer: 7610 } as const
+
+/** @returns milliseconds; 0: `off` */
+export function parseBackupEvery(text: string): number {
+  if (text === 'off') return 0
+  const everyMs = parseDuration(text)
+  if (everyMs < 60_000) throw refused(`--backup-every ${text}`, 'it takes "off", or a duration from 1m on')
+  return everyMs
+}
 
 /** @throws {AshlarError} `invalid-argument` — names the option and what it takes */
 export function checkUpOptions(raw: RawUpOptions): AskedOptions {
@@ -102,6 +115,7 @@ export function checkUpOptions(raw: RawUpOptions): AskedOptions {
     trashKeepMs: raw.trashKeep === undefined ? undefined : parseDuration(raw.trashKeep),
     deadAfterMs: raw.deadAfter === undefined ? undefined : parseDuration(raw.deadAfter),
     placement: raw.placement === undefined ? undefined : strategyNamed(raw.placement),
+    backupEveryMs: raw.backupEvery === undefined ? undefined : parseBackupEvery(raw.backupEvery),
     replaced: raw.replaceChunkServer?.split(',').map(serverNumber),
   })
 }
@@ -141,7 +155,10 @@ export function planUp(asked: AskedOptions, before: UpPlan | undefined): UpPlan 
     chunkSizeBytes: asked.chunkSizeBytes ?? before?.chunkSizeBytes ?? limits.chunkSizeDefaultBytes,
     trashKeepMs: asked.trashKeepMs ?? before?.trashKeepMs ?? limits.trashKeepMs,
     deadAfterMs: asked.deadAfterMs ?? before?.deadAfterMs ?? limits.deadAfterMs,
-    ...defined({ placement: asked.placement ?? before?.placement }),
+    ...defined({
+      placement: asked.placement ?? before?.placement,
+      backupEveryMs: asked.backupEveryMs ?? before?.backupEveryMs,
+    }),
     servers,
   }
 }

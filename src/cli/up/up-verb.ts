@@ -27,6 +27,10 @@ export function registerUp({ program, host }: VerbRegistry): void {
     .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')
     .option('--dead-after <duration>', 'a silent chunk server counts as dead after this (default: 30s)')
     .option('--placement <strategy>', `of a new cluster: ${strategyNames.join(', ')} (default: ${defaultStrategy})`)
+    .option(
+      '--backup-every <duration>',
+      'how often the metadata is copied whole to chunk servers, beside its change log; off: neither (default: 1d; with --temp: off)',
+    )
     .option('--no-restart', 'report a server that dies, and do not start it again')
     .option(
       '--replace-chunk-server <n[,n…]>',
@@ -57,7 +61,7 @@ Examples:
           env: createNodeEnv({ log: logLevel() }),
           output: createOutput({ json: raw.json === true }),
           dataFolder,
-          asked: raw.temp ? { httpPort: 0, s3Port: 0, ...asked } : asked,
+          asked: raw.temp ? { httpPort: 0, s3Port: 0, backupEveryMs: 0, ...asked } : asked,
           restart: raw.restart,
           acceptOlderMetadata: raw.acceptOlderMetadata === true,
           confirm: (question) => confirm(host, { question, yes: raw.yes === true }),

@@ -152,7 +152,8 @@ class LocalCluster {
 
   #masterArgs(): string[] {
     const { dataFolder, asked } = this.#options
-    const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs, placement } = this.#plan
+    const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs, placement, backupEveryMs } =
+      this.#plan
     return [
       'master',
       '--supervised',
@@ -161,6 +162,9 @@ class LocalCluster {
       ...['--policy', policy, '--chunk-size', String(chunkSizeBytes)],
       ...['--trash-keep', `${trashKeepMs}ms`, '--dead-after', `${deadAfterMs}ms`],
       ...(placement === undefined ? [] : ['--placement', placement]),
+      ...(backupEveryMs === undefined ? [] : ['--backup-every', backupEveryMs === 0 ? 'off' : `${backupEveryMs}ms`]),
+      // Once there was a cluster here, a master without its folder is a loss, and no reason for another cluster.
+      ...(this.#plan.servers.some(({ serverId }) => serverId !== undefined) ? ['--existing'] : []),
       ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
       // Only the first time: a master that is started again must be found where it was.
       ...(this.#options.isTemporary && masterPort === 0 ? ['--any-port'] : []),

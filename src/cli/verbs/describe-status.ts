@@ -1,6 +1,7 @@
 /** `ashlar status` for people: the cluster in a few lines, its health in one sentence. @module */
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterStatus, WorkReport } from '../../client/index.ts'
+import { describeBackup } from './describe-backup.ts'
 
 export function describeStatus(status: ClusterStatus): readonly string[] {
   return [
@@ -10,6 +11,7 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
     `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
     `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
     `health     ${healthOf(status)}`,
+    ...(status.backup === undefined ? [] : [`backups    ${describeBackup(status.backup)}`]),
     ...(status.work ?? []).flatMap(describeWork),
     ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
     ...describeScrub(status),

@@ -1,5 +1,6 @@
 /** Verbs by which the cluster explains itself, in the order that `ashlar help` shows. @module */
 import type { VerbRegistry } from '../verb-registry.ts'
+import { registerBackupVerb } from './backup-verb.ts'
 import { registerChunkVerb } from './chunk-verb.ts'
 import { registerEventsVerb } from './events-verb.ts'
 import { registerExplainVerb } from './explain-verb.ts'
@@ -11,5 +12,6 @@ export function registerInsightVerbs(registry: VerbRegistry): void {
   registerScrubVerb(registry)
   registerEventsVerb(registry)
   registerExplainVerb(registry)
+  registerBackupVerb(registry)
   registerChunkVerb(registry)
 }

@@ -6,6 +6,7 @@ import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
 import { clusterMap, nodeStatus } from '../types/cluster-map.ts'
 import { scrubOrders, scrubReport } from '../types/scrub.ts'
+import { backupStatus } from '../types/backup-status.ts'
 import { workReport } from './duty-methods.ts'
 import { nothing } from './session-methods.ts'
 
@@ -57,6 +58,8 @@ export const clusterStatus = struct('cluster status', 1, {
   holdOffMs: optional(42, uint),
   /** Servers that do not answer, and whose replicas are not all on others yet. */
   serversMissed: optional(43, uint),
+  /** Copies of the metadata on chunk servers; absent: none are kept. */
+  backup: optional(50, backupStatus),
   /** No server holds anything that it read longer ago; absent until one has told. */
   oldestUnscrubbedSeconds: optional(44, uint),
   /** In which all bytes are to be read. */

@@ -37,6 +37,9 @@ export const eventKinds = {
   'duties-paused': 'an operator paused or resumed duties',
   'setting-changed': 'an operator changed a setting',
   'events-lost': 'more happened at once than could be written down',
+  'backup-made': 'all rows of the metadata are on chunk servers, each copy read back',
+  'backup-failed': 'that could not be done: a lost disk of the master would cost what was changed since the last one',
+  'metadata-restored': 'this master was rebuilt from chunk servers: what came after its newest change is lost',
 } as const
 export type EventKind = keyof typeof eventKinds
 

@@ -1,0 +1,294 @@
+/**
+ * Keeps copies of the metadata on the chunk servers: a base from time to time, and the change log all the while.
+ *
+ * A new base is made when this master starts (what an earlier one had committed and not sent is in no log), when the log has a
+ * gap, when a server that kept it is gone, when the log has grown longer than the base, every `everyMs`, and when it is asked for. Until it
+ * is complete, what was committed since the gap would be lost with the master's disk: {@link Backups.status} says so.
+ *
+ * Deletes of chunks wait for the log ({@link Backups.permitDelete}): metadata that comes from a backup must not name what is gone.
+ * They go on without it only where servers have no room for a backup, since deletes are what makes room.
+ * @module
+ */
+import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
+import type { ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { counterOf, type Rising } from '../base/rising.ts'
+import type { Env } from '../env/env.ts'
+import type { ChangeFeed } from '../kv/change-feed.ts'
+import type { TxnKV } from '../kv/txn-kv.ts'
+import type { BackupEntry } from '../wire/methods/backup-methods.ts'
+import { type PieceEntry, parsePieceName } from '../wire/types/backup.ts'
+import type { BackupStatus } from '../wire/types/backup-status.ts'
+import { BlockSeal } from './backup-blocks.ts'
+import { BackupCatalog, type Holding } from './backup-catalog.ts'
+import type { Attachment } from './backup-records.ts'
+import type { BackupShelves } from './backup-shelves.ts'
+import { BaseBackup, type FinishedBase } from './base-backup.ts'
+import type { EventLog } from './event-log.ts'
+import { LogShipper } from './log-shipper.ts'
+import { type StepResult, Worker } from './worker.ts'
+
+/** What the process around the master gives, where backups are wanted. */
+export interface BackupPlan {
+  /** Of the engine that holds the metadata. */
+  readonly feed: ChangeFeed
+  readonly everyMs: number
+  /** Files of the master's folder that a new master needs beside the metadata. */
+  readonly attachments: () => Promise<readonly Attachment[]>
+}
+
+export interface BackupsOptions extends BackupPlan {
+  readonly env: Env
+  readonly kv: TxnKV
+  /** See `deriveBackupKey`. */
+  readonly key: Buffer
+  readonly shelves: BackupShelves
+  readonly events: Pick<EventLog, 'tell'>
+  readonly clusterId: ClusterId
+  readonly generation: number
+  readonly leaderEpoch: Rising
+  readonly onFatal: (error: AshlarError) => void
+}
+
+/** At a start, how long servers that are known are waited for, and others that may come. */
+const gatherMs = 10_000
+const settleMs = 3_000
+/** A server that keeps the log and is away for longer is replaced. */
+const awayMs = 10_000
+/** Lag from which on the log counts as behind. */
+const behindMs = 5_000
+/** Copies that make a base and the log safe, where there are so many servers. */
+const enoughCopies = 2
+
+type Waiter = PromiseWithResolvers<BackupEntry>
+
+export class Backups {
+  readonly #options: BackupsOptions
+  readonly #seal: BlockSeal
+  readonly #shipper: LogShipper
+  readonly #bases: BaseBackup
+  readonly #worker: Worker
+  readonly #catalog: BackupCatalog
+  readonly #startedMs: number
+  #newest: { readonly base: FinishedBase; readonly completeMs: number } | undefined
+  /** Since when something is committed that no restore could bring back, whatever the log has. */
+  #exposedSinceMs: number | undefined
+  #problem: string | undefined
+  #hasNoRoom = false
+  #asked: Waiter[] = []
+
+  constructor(options: BackupsOptions) {
+    const { env, kv, feed, shelves, leaderEpoch, onFatal } = options
+    this.#options = options
+    this.#seal = new BlockSeal(options.key, env.random)
+    this.#shipper = new LogShipper({ env, feed, seal: this.#seal, shelves, leaderEpoch, onFatal })
+    const whenShipped = (position: Rising, signal: AbortSignal) => this.#shipper.whenShipped(position, signal)
+    this.#bases = new BaseBackup({ env, kv, feed, seal: this.#seal, shelves, whenShipped })
+    this.#catalog = new BackupCatalog({ shelves, seal: this.#seal, log: env.log })
+    this.#startedMs = env.clock.monotonicMs()
+    this.#exposedSinceMs = this.#startedMs
+    this.#worker = new Worker({
+      name: 'backup',
+      env,
+      intervalMs: 1_000,
+      step: (signal) => this.#step(signal),
+      onFatal,
+    })
+  }
+
+  start(): void {
+    this.#shipper.start()
+    this.#worker.start()
+  }
+
+  /** What was committed is sent, if the servers take it in time. */
+  async stop(): Promise<void> {
+    for (const waiter of this.#asked) waiter.reject(new AshlarError('closed', 'Cannot make a backup: the master ends'))
+    await this.#worker.stop()
+    if (this.#shipper.shipped !== undefined) {
+      // Nothing is lost by its failure that is not on this disk.
+      await this.#shipper.whenShipped(this.#options.feed.position).catch(() => undefined)
+    }
+    this.#shipper.stop()
+  }
+
+  /** Something may have become possible: a server registered. */
+  wake(): void {
+    this.#worker.wake()
+  }
+
+  /** Makes a base now. Resolves when it is complete. */
+  async make(): Promise<BackupEntry> {
+    const waiter = Promise.withResolvers<BackupEntry>()
+    this.#asked.push(waiter)
+    this.#worker.wake()
+    return await waiter.promise
+  }
+
+  /**
+   * Resolves when all that was committed is on enough chunk servers, so that a chunk may be deleted for it.
+   * @throws {AshlarError} `unavailable` — not yet
+   */
+  async permitDelete(): Promise<void> {
+    if (this.#hasNoRoom) return
+    if (this.#exposedSinceMs !== undefined) {
+      throw new AshlarError('unavailable', 'Cannot delete chunks yet: the metadata that permits it is in no backup')
+    }
+    await this.#shipper.whenShipped(this.#options.feed.position)
+  }
+
+  status(): BackupStatus {
+    const nowMs = this.#nowMs()
+    const exposedMs = this.#exposedSinceMs === undefined ? 0 : nowMs - this.#exposedSinceMs
+    const lagMs = Math.round(Math.max(exposedMs, this.#shipper.lagMs()))
+    const isBehind = this.#problem !== undefined || (this.#exposedSinceMs === undefined && lagMs > behindMs)
+    return {
+      state: isBehind ? 'behind' : this.#exposedSinceMs === undefined ? 'current' : 'making',
+      ageMs: this.#newest === undefined ? undefined : Math.round(nowMs - this.#newest.completeMs),
+      lagMs,
+      servers: this.#shipper.targets.size,
+      sizeBytes: (this.#newest?.base.manifest.lengthBytes ?? 0) + this.#shipper.lengthBytes,
+      problem: this.#problem ?? (isBehind ? 'the servers that keep the change log do not take it' : undefined),
+    }
+  }
+
+  /** All complete backups, newest first; and what a restore of the newest one reads. */
+  async list(): Promise<{ readonly backups: readonly BackupEntry[]; readonly pieces: readonly PieceEntry[] }> {
+    const holdings = await this.#catalog.holdings()
+    const backups = await this.#catalog.backups(holdings)
+    return { backups, pieces: neededPieces(holdings, backups[0]) }
+  }
+
+  /** Bytes of a piece, from the server that has the most of it. @throws {AshlarError} `not-found` */
+  async read(name: string, { offset, manifest }: { readonly offset: number; readonly manifest: boolean }) {
+    const { shelves } = this.#options
+    const sources = (await this.#catalog.holdings())
+      .flatMap(({ server, pieces }) =>
+        pieces.filter((piece) => piece.name === name).map((piece) => ({ server, piece })),
+      )
+      .filter(({ piece }) => !manifest || piece.manifestBytes !== undefined)
+      .sort((a, b) => b.piece.lengthBytes - a.piece.lengthBytes)
+    const [source] = sources
+    if (source === undefined) throw new AshlarError('not-found', 'Cannot read a backup: no server has that piece')
+    const bytes = await shelves.read(source.server, { name, offset, manifest })
+    const length = manifest ? (source.piece.manifestBytes ?? 0) : source.piece.lengthBytes
+    return { bytes, more: offset + bytes.length < length && bytes.length > 0 }
+  }
+
+  async #step(signal: AbortSignal): Promise<StepResult> {
+    if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
+    const reason = this.#reasonForBase()
+    if (reason === undefined) return 'idle'
+    const { shelves } = this.#options
+    const servers = shelves.choose(limits.backupServers, this.#shipper.targets)
+    if (servers.length === 0) {
+      this.#problem = this.#isGathering() ? undefined : 'no chunk server takes a backup'
+      this.#hasNoRoom = shelves.up().length > 0
+      return 'idle'
+    }
+    const asked = this.#asked.splice(0)
+    try {
+      const entry = await this.#makeBase(servers, { reason, signal })
+      for (const waiter of asked) waiter.resolve(entry)
+      return 'idle'
+    } catch (error) {
+      for (const waiter of asked) waiter.reject(error)
+      if (!signal.aborted) this.#failed(toAshlarError(error))
+      throw error
+    }
+  }
+
+  async #makeBase(
+    servers: readonly ServerId[],
+    { reason, signal }: { readonly reason: string; readonly signal: AbortSignal },
+  ): Promise<BackupEntry> {
+    const { leaderEpoch, clusterId, generation, events, attachments } = this.#options
+    const { start, isContinuous } = await this.#shipper.begin(servers, signal)
+    if (!isContinuous) this.#exposedSinceMs ??= this.#nowMs()
+    const needed = Math.min(enoughCopies, servers.length)
+    const about = { clusterId, generation }
+    const base = await this.#bases.make({
+      ...{ leaderEpoch, start, servers, needed, about, signal },
+      attachments: await attachments(),
+    })
+    if (this.#shipper.gap !== undefined)
+      throw new AshlarError('unavailable', `Cannot make a backup: ${this.#shipper.gap}`)
+    this.#newest = { base, completeMs: this.#nowMs() }
+    this.#exposedSinceMs = undefined
+    this.#problem = undefined
+    this.#hasNoRoom = false
+    const { rows, lengthBytes: sizeBytes, atMs } = base.manifest
+    const what = `the metadata was copied to ${base.servers.length} servers: ${rows} rows, ${sizeBytes} bytes`
+    events.tell({ kind: 'backup-made', what, reason })
+    await this.#catalog.removeOld(leaderEpoch, needed)
+    return { name: base.name, atMs, generation, position: start, rows, sizeBytes, servers: base.servers }
+  }
+
+  #failed(error: AshlarError): void {
+    const { events } = this.#options
+    const hasNoRoom = [error, error.cause].some((each) => isAshlarError(each, 'no-space', 'not-supported'))
+    if (this.#problem === undefined) {
+      events.tell({ kind: 'backup-failed', what: 'no backup of the metadata could be made', reason: error.message })
+    }
+    this.#problem = error.message
+    this.#hasNoRoom = hasNoRoom
+  }
+
+  #reasonForBase(): string | undefined {
+    const { everyMs, shelves } = this.#options
+    const shipper = this.#shipper
+    if (this.#newest === undefined && this.#isGathering()) return undefined
+    if (this.#asked.length > 0) return 'it was asked for'
+    if (this.#newest === undefined) return 'this master has made none yet'
+    if (shipper.gap !== undefined) return `the change log has a gap: ${shipper.gap}`
+    const { base, completeMs } = this.#newest
+    const wanted = Math.min(limits.backupServers, shelves.choose(limits.backupServers, shipper.targets).length)
+    const kept = shipper.targets.size - shipper.failingCount(awayMs) - this.#leavingCount()
+    if (kept < wanted) return `${kept} servers keep the change log where ${wanted} can`
+    if (shipper.lengthBytes > Math.max(limits.backupLogBytes, base.manifest.lengthBytes))
+      return 'the log has grown long'
+    if (this.#nowMs() - completeMs >= everyMs) return 'it was time'
+    return undefined
+  }
+
+  /** Servers of the segment that no new one would be made on, though they answer. */
+  #leavingCount(): number {
+    const { shelves } = this.#options
+    const able = new Set(shelves.choose(Number.POSITIVE_INFINITY, new Set()))
+    const up = new Set(shelves.up())
+    return [...this.#shipper.targets].filter((server) => up.has(server) && !able.has(server)).length
+  }
+
+  /** Shortly after a start, while servers that are known come back. */
+  #isGathering(): boolean {
+    const { shelves } = this.#options
+    const sinceStartMs = this.#nowMs() - this.#startedMs
+    const wanted = sinceStartMs < settleMs ? limits.backupServers : Math.min(limits.backupServers, shelves.knownCount())
+    return sinceStartMs < gatherMs && shelves.up().length < wanted
+  }
+
+  #nowMs(): number {
+    return this.#options.env.clock.monotonicMs()
+  }
+}
+
+/** The base, and the logs from its start on. */
+function neededPieces(holdings: readonly Holding[], newest: BackupEntry | undefined): readonly PieceEntry[] {
+  if (newest === undefined) return []
+  const longest = new Map<string, PieceEntry>()
+  for (const { pieces } of holdings) {
+    for (const piece of pieces) {
+      if ((longest.get(piece.name)?.lengthBytes ?? -1) < piece.lengthBytes) longest.set(piece.name, piece)
+    }
+  }
+  const logs = [...longest.values()]
+    .filter(({ name }) => parsePieceName(name)?.kind === 'log')
+    .sort((a, b) => startOf(a) - startOf(b))
+  const first = logs.findLastIndex((log) => counterOf(startOf(log)) <= counterOf(newest.position))
+  const base = [...longest.values()].filter(({ name }) => name === newest.name)
+  return [...base, ...logs.slice(Math.max(0, first))]
+}
+
+function startOf({ name }: PieceEntry): Rising {
+  return (parsePieceName(name)?.start ?? 0) as Rising
+}
