@@ -35,6 +35,11 @@ describe('writeFile() of a small file', () => {
     stop.abort()
     await assert.rejects(writing, failsWith('cancelled'))
     letGo()
+    assert.deepEqual(
+      cluster.servers.map((server) => server.count('putChunk')),
+      [2, 2, 2],
+      'no member was given up first',
+    )
     assert.equal(cluster.master.count('commitFile'), 1)
     assert.equal(cluster.master.files.has('/aborted'), false)
   })
