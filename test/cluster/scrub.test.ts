@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { ChunkReport } from '../../src/client/index.ts'
 import { seededRandom } from '../../src/env/seeded-random.ts'
 import { startCluster, type TestCluster } from '../../src/testing/index.ts'
 import { filesBelow, flipBit } from '../faults/rot.ts'
@@ -147,14 +148,14 @@ test('50 more while everything is read again and again: no wrong byte, and all a
 
 test('scrub() of a path finds what is wrong there at once, and the next one finds nothing', async () => {
   await cluster.client.duties.pause('scrub')
-  const { value: chunk } = await cluster.client.describeChunks('/large-0')[Symbol.asyncIterator]().next()
-  const [one, other] = (chunk?.replicas ?? []).map(({ serverId }) =>
+  const chunks: ChunkReport[] = []
+  for await (const report of cluster.client.describeChunks('/large-0')) chunks.push(report)
+  const chunk = chunks[0] as ChunkReport
+  const [one, other] = chunk.replicas.map(({ serverId }) =>
     cluster.chunkServers.findIndex(({ id }) => id === serverId),
   ) as [number, number]
   const fileOn = (server: number) =>
-    filesBelow(join(stores()[server] as string, 'chunks')).find((file) =>
-      file.endsWith(chunk?.chunkId ?? '-'),
-    ) as string
+    filesBelow(join(stores()[server] as string, 'chunks')).find((file) => file.endsWith(chunk.chunkId)) as string
   rmSync(fileOn(one))
   flipBit(fileOn(other), () => 0.5)
   const told: number[] = []
