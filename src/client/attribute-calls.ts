@@ -4,7 +4,7 @@ import { setAttributes, setXattrs } from '../wire/methods/file-methods.ts'
 import type { NewAttributes } from '../wire/types/attributes.ts'
 import type { ClientCore } from './client-core.ts'
 import type { NamespaceCalls } from './namespace-calls.ts'
-import type { CallOptions } from './options.ts'
+import type { CallOptions, VersionOptions } from './options.ts'
 import { checkPath } from './paths.ts'
 import { modeOf, timeOf, xattrOf } from './write-target.ts'
 
@@ -68,13 +68,20 @@ export class AttributeCalls {
     return [...xattrs.keys()]
   }
 
-  async setXattr(path: string, name: string, value: Uint8Array | string, { signal }: CallOptions = {}): Promise<void> {
-    const body = { path: checkPath(path), set: { xattrs: [xattrOf(path, name, value)] }, remove: [] }
+  async setXattr(
+    path: string,
+    name: string,
+    value: Uint8Array | string,
+    { objectVersion, signal }: VersionOptions = {},
+  ): Promise<void> {
+    const set = { xattrs: [xattrOf(path, name, value)] }
+    const body = { path: checkPath(path), set, remove: [], ...(objectVersion === undefined ? {} : { objectVersion }) }
     await this.#core.session.mutate(setXattrs, body, { signal })
   }
 
-  async removeXattr(path: string, name: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#core.session.mutate(setXattrs, { path: checkPath(path), set: {}, remove: [name] }, { signal })
+  async removeXattr(path: string, name: string, { objectVersion, signal }: VersionOptions = {}): Promise<void> {
+    const which = objectVersion === undefined ? {} : { objectVersion }
+    await this.#core.session.mutate(setXattrs, { path: checkPath(path), set: {}, remove: [name], ...which }, { signal })
   }
 
   async #set(path: string, set: NewAttributes, signal: AbortSignal | undefined): Promise<void> {

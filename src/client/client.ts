@@ -27,6 +27,7 @@ import { NamespaceCalls } from './namespace-calls.ts'
 import { ObjectCalls } from './object-calls.ts'
 import type * as options from './options.ts'
 import { TrashCalls } from './trash-calls.ts'
+import { VersionCalls, type Versions } from './version-calls.ts'
 
 type Encoded = BufferEncoding | (options.CallOptions & { readonly encoding?: BufferEncoding })
 
@@ -41,6 +42,7 @@ export class Client implements AshlarClient {
   readonly #cluster: ClusterCalls
   readonly duties: Duties
   readonly insight: Insight
+  readonly versions: Versions
   readonly backups: Backups
 
   constructor(core: ClientCore) {
@@ -54,6 +56,7 @@ export class Client implements AshlarClient {
     this.#cluster = new ClusterCalls(core)
     this.duties = new DutyCalls(core, this.#namespace)
     this.insight = new InsightCalls(core)
+    this.versions = new VersionCalls(core)
     this.backups = new BackupCalls(core)
   }
 
@@ -98,7 +101,7 @@ export class Client implements AshlarClient {
     return this.#files.writeStream(path, given)
   }
 
-  open(path: string, given?: options.CallOptions): Promise<FileHandle> {
+  open(path: string, given?: options.VersionOptions): Promise<FileHandle> {
     return this.#files.open(path, given)
   }
 
@@ -204,7 +207,7 @@ export class Client implements AshlarClient {
     return this.#attributes.getXattr(path, name, given)
   }
 
-  setXattr(path: string, name: string, value: Uint8Array | string, given?: options.CallOptions): Promise<void> {
+  setXattr(path: string, name: string, value: Uint8Array | string, given?: options.VersionOptions): Promise<void> {
     return this.#attributes.setXattr(path, name, value, given)
   }
 
@@ -212,7 +215,7 @@ export class Client implements AshlarClient {
     return this.#attributes.listXattrs(path, given)
   }
 
-  removeXattr(path: string, name: string, given?: options.CallOptions): Promise<void> {
+  removeXattr(path: string, name: string, given?: options.VersionOptions): Promise<void> {
     return this.#attributes.removeXattr(path, name, given)
   }
 

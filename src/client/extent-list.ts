@@ -31,6 +31,7 @@ export class ExtentList {
   readonly #path: string
   readonly #content: number
   readonly #count: number
+  readonly #which: { readonly objectVersion?: number | undefined }
   readonly #pages: Page[] = []
   /** Indexes of pages whose extents are in memory, the least recently loaded first; the first page stays. */
   readonly #loaded: number[] = []
@@ -39,6 +40,7 @@ export class ExtentList {
     link: MasterLink,
     open: {
       readonly path: string
+      readonly objectVersion?: number | undefined
       readonly content: number
       readonly extentCount: number
       readonly extents: readonly Extent[]
@@ -48,6 +50,7 @@ export class ExtentList {
     this.#path = open.path
     this.#content = open.content
     this.#count = open.extentCount
+    this.#which = open.objectVersion === undefined ? {} : { objectVersion: open.objectVersion }
     if (open.extents.length > 0) this.#pages.push(pageOf(open.extents, { from: 0, position: 0 }))
   }
 
@@ -109,7 +112,8 @@ export class ExtentList {
   }
 
   async #fetch(from: number, signal: AbortSignal | undefined): Promise<readonly Extent[]> {
-    const { value } = await this.#link.call(getExtents, { path: this.#path, content: this.#content, from }, { signal })
+    const request = { path: this.#path, content: this.#content, from, ...this.#which }
+    const { value } = await this.#link.call(getExtents, request, { signal })
     if (value.extents.length === 0) {
       throw new AshlarError(
         'metadata-corrupt',

@@ -18,7 +18,7 @@ import type { FileStats } from './file-stats.ts'
 import { nodeReadStream, nodeWriteStream, webReadStream, webWriteStream } from './file-streams.ts'
 import { FileWriter } from './file-writer.ts'
 import type { FileHandle } from './filesystem.ts'
-import type { AppendOptions, CallOptions, FileData, ReadRange, WriteOptions } from './options.ts'
+import type { AppendOptions, CallOptions, FileData, ReadRange, VersionOptions, WriteOptions } from './options.ts'
 import { checkPath } from './paths.ts'
 import { writeSmallFile } from './small-file.ts'
 import { targetOf } from './write-target.ts'
@@ -33,7 +33,7 @@ export class FileCalls {
   async readFile(path: string, { signal }: CallOptions = {}): Promise<Buffer> {
     checkPath(path)
     for (let isAgain = false; ; isAgain = true) {
-      const reader = await FileReader.open(this.#core, path, signal)
+      const reader = await FileReader.open(this.#core, path, { signal })
       const { size } = reader.stats
       if (size > constants.MAX_LENGTH) {
         throw new AshlarError(
@@ -68,8 +68,8 @@ export class FileCalls {
     return await fill(await this.#writer(path, sink, signal), data, options)
   }
 
-  async open(path: string, { signal }: CallOptions = {}): Promise<FileHandle> {
-    return new OpenFileHandle(await FileReader.open(this.#core, checkPath(path), signal))
+  async open(path: string, { objectVersion, signal }: VersionOptions = {}): Promise<FileHandle> {
+    return new OpenFileHandle(await FileReader.open(this.#core, checkPath(path), { objectVersion, signal }))
   }
 
   createReadStream(path: string, range: ReadRange = {}): Readable {
@@ -89,7 +89,7 @@ export class FileCalls {
   }
 
   async checksum(path: string, algorithm: 'crc32' | 'md5' | 'sha256', { signal }: CallOptions = {}): Promise<string> {
-    const reader = await FileReader.open(this.#core, checkPath(path), signal)
+    const reader = await FileReader.open(this.#core, checkPath(path), { signal })
     const { crc32: knownCrc, size } = reader.stats
     if (algorithm === 'crc32') {
       if (knownCrc !== undefined) return hexOf(knownCrc)
@@ -106,7 +106,7 @@ export class FileCalls {
     const signal = range.signal === undefined ? stop : AbortSignal.any([range.signal, stop])
     checkPath(path)
     for (let isAgain = false; ; isAgain = true) {
-      const reader = await FileReader.open(this.#core, path, signal)
+      const reader = await FileReader.open(this.#core, path, { signal })
       let isBegun = false
       try {
         for await (const piece of reader.pieces({ ...rangeOf(range, reader.stats.size), signal })) {

@@ -15,6 +15,7 @@ import { type ChunkReader, readWindowBytes } from './chunk-reader.ts'
 import { ExtentList } from './extent-list.ts'
 import { FileStats } from './file-stats.ts'
 import type { MasterLink } from './master-link.ts'
+import type { VersionOptions } from './options.ts'
 
 export interface ReadServices {
   readonly link: MasterLink
@@ -52,34 +53,47 @@ interface Piece {
 
 const mostPiecesAhead = 8
 
+type WhichVersion = Pick<VersionOptions, 'objectVersion'>
+
 export class FileReader {
   readonly path: string
   readonly stats: FileStats
   readonly #services: ReadServices
   readonly #content: number
+  readonly #which: WhichVersion
   #extents: ExtentList
 
   private constructor(
     services: ReadServices,
-    opened: { path: string; stats: FileStats; content: number; extents: ExtentList },
+    opened: { path: string; stats: FileStats; content: number; extents: ExtentList; which: WhichVersion },
   ) {
     this.#services = services
     this.path = opened.path
     this.stats = opened.stats
     this.#content = opened.content
     this.#extents = opened.extents
+    this.#which = opened.which
   }
 
   /** @throws {AshlarError} `not-found`, `is-a-directory`, `not-a-directory` */
-  static async open(services: ReadServices, path: string, signal?: AbortSignal): Promise<FileReader> {
-    const { value } = await services.link.call(openFile, { path }, { signal })
+  static async open(
+    services: ReadServices,
+    path: string,
+    { objectVersion, signal }: VersionOptions = {},
+  ): Promise<FileReader> {
+    const asked = objectVersion === undefined ? {} : { objectVersion }
+    const { value } = await services.link.call(openFile, { path, ...asked }, { signal })
     const { attributes, content, extentCount, extents, mapVersion } = value
+    // Where versions are kept, this one is there when it is not the current one any more.
+    const { objectVersion: name = objectVersion } = attributes
+    const which = name === undefined ? {} : { objectVersion: name }
     services.noticeMapVersion(mapVersion)
     return new FileReader(services, {
       path,
       stats: new FileStats(attributes),
       content,
-      extents: new ExtentList(services.link, { path, content, extentCount, extents }),
+      which,
+      extents: new ExtentList(services.link, { path, ...which, content, extentCount, extents }),
     })
   }
 
@@ -204,7 +218,7 @@ export class FileReader {
       ReturnType<typeof link.call<{ readonly path: string }, ReturnType<typeof openFile.response.decode>>>
     >
     try {
-      opened = await link.call(openFile, { path: this.path }, { signal })
+      opened = await link.call(openFile, { path: this.path, ...this.#which }, { signal })
     } catch (error) {
       // Not there any more: the chunks went with the file. What was opened cannot be read, and "not found" would lie about it.
       if (isAshlarError(error, 'not-found', 'is-a-directory', 'not-a-directory')) throw reason
@@ -216,7 +230,7 @@ export class FileReader {
         cause: reason,
       })
     }
-    this.#extents = new ExtentList(link, { path: this.path, content, extentCount, extents })
+    this.#extents = new ExtentList(link, { path: this.path, ...this.#which, content, extentCount, extents })
   }
 }
 

@@ -3,7 +3,7 @@
  * Values, not handles: they never change after they were made.
  * @module
  */
-import type { Attributes } from '../wire/types/attributes.ts'
+import type { Attributes, ObjectLock, Retention } from '../wire/types/attributes.ts'
 import { shownName } from './paths.ts'
 
 export class FileStats {
@@ -30,6 +30,17 @@ export class FileStats {
   readonly entries: number | undefined
   /** Of a write that was answered just now: it replaced a file. */
   readonly replaced: boolean
+  /** The name of this version, where its bucket gives names; undefined: the null version. */
+  readonly objectVersion: number | undefined
+  /** It stands for a removal. */
+  readonly isDeleteMarker: boolean
+  readonly retention: Retention | undefined
+  /** Undefined: it was never set. */
+  readonly legalHold: boolean | undefined
+  /** Of a directory: whether what is replaced in it is kept as a version. Undefined: it goes to trash. */
+  readonly versioning: 'enabled' | 'suspended' | undefined
+  /** Of a directory: versions in it can be locked. */
+  readonly objectLock: ObjectLock | undefined
   /** Only where they were asked for. */
   readonly xattrs: ReadonlyMap<string, Buffer>
 
@@ -48,6 +59,12 @@ export class FileStats {
     this.underReplicated = attributes.underReplicated ?? false
     this.entries = attributes.entries
     this.replaced = attributes.replaced ?? false
+    this.objectVersion = attributes.objectVersion
+    this.isDeleteMarker = attributes.isDeleteMarker ?? false
+    this.retention = attributes.retention
+    this.legalHold = attributes.legalHold
+    this.versioning = attributes.versioning
+    this.objectLock = attributes.objectLock
     this.xattrs = attributes.xattrs === undefined ? noXattrs : xattrMap(attributes.xattrs)
   }
 

@@ -40,8 +40,10 @@ import type {
   StatOptions,
   TruncateOptions,
   UndeleteOptions,
+  VersionOptions,
   WriteOptions,
 } from './options.ts'
+import type { Versions } from './version-calls.ts'
 
 /**
  * Files and directories, as Node's own module has them.
@@ -84,7 +86,7 @@ export interface FileSystem {
    * Opens one version of a file for reads: what replaces it later does not disturb them, while its chunks last (the trash time).
    * Of a file of very many chunks some extents are asked for later: once it was replaced, those reads end with `changed`.
    */
-  open(path: string, options?: CallOptions): Promise<FileHandle>
+  open(path: string, options?: VersionOptions): Promise<FileHandle>
 
   /**
    * What the path holds. Nothing is cached.
@@ -160,10 +162,10 @@ export interface Store {
 
   /** @throws {AshlarError} `not-found` — no file there, or no such attribute */
   getXattr(path: string, name: string, options?: CallOptions): Promise<Buffer>
-  setXattr(path: string, name: string, value: Uint8Array | string, options?: CallOptions): Promise<void>
+  setXattr(path: string, name: string, value: Uint8Array | string, options?: VersionOptions): Promise<void>
   listXattrs(path: string, options?: CallOptions): Promise<string[]>
   /** An absent one is no error. */
-  removeXattr(path: string, name: string, options?: CallOptions): Promise<void>
+  removeXattr(path: string, name: string, options?: VersionOptions): Promise<void>
 
   /** The policy of what is written below a directory from now on. */
   setPolicy(path: string, policy: string, options?: CallOptions): Promise<void>
@@ -192,6 +194,9 @@ export interface Store {
    * @throws {AshlarError} `locked`; `session-ended` — the lock was lost before `work` ended; what `work` throws
    */
   withLock<T>(name: string, work: (lock: Lock) => Promise<T>, options?: LockOptions): Promise<T>
+
+  /** Versions of what was replaced or removed, where a bucket keeps them, and their locks. */
+  readonly versions: Versions
 
   /** The checksum of a file's bytes as lower-case hex. `crc32` is known without reading the file, mostly; the others read it. */
   checksum(path: string, algorithm: 'crc32' | 'md5' | 'sha256', options?: CallOptions): Promise<string>
@@ -264,6 +269,9 @@ export interface Summary {
   readonly files: number
   readonly directories: number
   readonly lengthBytes: number
+  /** Older versions and delete markers, beside the files. */
+  readonly versions: number
+  readonly versionBytes: number
 }
 
 export interface TrashEntry {

@@ -30,8 +30,14 @@ export class NamespaceCalls {
     this.#core = core
   }
 
-  async stat(path: string, { xattrs, signal }: options.StatOptions = {}): Promise<FileStats> {
-    const request = xattrs === true ? { path: checkPath(path), wantXattrs: true } : { path: checkPath(path) }
+  async stat(path: string, statOptions: options.StatOptions = {}): Promise<FileStats> {
+    const { xattrs, objectVersion, orMarker, signal } = statOptions
+    const request = {
+      path: checkPath(path),
+      ...(xattrs === true ? { wantXattrs: true } : {}),
+      ...(objectVersion === undefined ? {} : { objectVersion }),
+      ...(orMarker === true ? { orMarker } : {}),
+    }
     const { value } = await this.#core.link.call(stat, request, { signal })
     return new FileStats(value.attributes)
   }
@@ -117,7 +123,8 @@ export class NamespaceCalls {
     const body = { path: checkPath(path), recursive, precondition, ...(only === undefined ? {} : { only }) }
     try {
       const { value } = await this.#core.session.mutate(remove, body, { signal })
-      return value.trash
+      // 0: it stays, as an older version.
+      return value.trash === 0 ? undefined : value.trash
     } catch (error) {
       if (force && isAshlarError(error, 'not-found', 'not-a-directory')) return undefined
       throw error
@@ -125,13 +132,26 @@ export class NamespaceCalls {
   }
 
   async copyFile(from: string, to: string, copyOptions: options.CopyOptions = {}): Promise<FileStats> {
-    const { makeParents = false, ifSourceVersion, xattrs, signal } = copyOptions
+    const {
+      makeParents = false,
+      ifSourceVersion,
+      sourceObjectVersion,
+      xattrs,
+      retention,
+      legalHold,
+      signal,
+    } = copyOptions
     const precondition = preconditionOf(to, copyOptions)
     const source = preconditionOf(from, { ifVersion: ifSourceVersion }).ifVersion
-    const attributes = xattrs === undefined ? {} : { xattrs: xattrsOf(to, xattrs) }
+    const attributes = {
+      ...(xattrs === undefined ? {} : { xattrs: xattrsOf(to, xattrs) }),
+      ...(retention === undefined ? {} : { retention }),
+      ...(legalHold === undefined ? {} : { legalHold }),
+    }
     const body = {
       ...{ from: checkPath(from), to: checkPath(to), precondition, makeParents, attributes },
       ...(source === undefined ? {} : { sourceVersion: source }),
+      ...(sourceObjectVersion === undefined ? {} : { objectVersion: sourceObjectVersion }),
     }
     const answer = await this.#core.session.mutateUntilDone(copyFile, body, { signal })
     if (answer.attributes === undefined)
@@ -180,7 +200,7 @@ export class NamespaceCalls {
 
   async summarize(path: string, { signal }: options.CallOptions = {}): Promise<Summary> {
     checkPath(path)
-    let total: Summary = { files: 0, directories: 0, lengthBytes: 0 }
+    let total: Summary = { files: 0, directories: 0, lengthBytes: 0, versions: 0, versionBytes: 0 }
     let cursor: Buffer | undefined
     do {
       const { value } = await this.#core.link.call(summarize, cursor === undefined ? { path } : { path, cursor }, {
@@ -190,6 +210,8 @@ export class NamespaceCalls {
         files: total.files + value.files,
         directories: total.directories + value.directories,
         lengthBytes: total.lengthBytes + value.lengthBytes,
+        versions: total.versions + (value.versions ?? 0),
+        versionBytes: total.versionBytes + (value.versionBytes ?? 0),
       }
       cursor = value.cursor
     } while (cursor !== undefined)

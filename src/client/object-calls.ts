@@ -46,7 +46,7 @@ export class ObjectCalls {
 }
 
 /** No key has more bytes than a path. */
-function checkText(bucket: string, text: string): string {
+export function checkText(bucket: string, text: string): string {
   if (!text.isWellFormed() || Buffer.byteLength(text) > limits.pathBytes) {
     throw new AshlarError(
       'invalid-argument',

@@ -1,6 +1,7 @@
 /** What callers may choose, per call and per client. Unknown keys are the type checker's business; values are checked at the door. @module */
 import type { ReadableStream } from 'node:stream/web'
 import type { Env } from '../env/env.ts'
+import type { Retention } from '../wire/types/attributes.ts'
 import type { ClusterFile } from './cluster-file.ts'
 
 export interface ConnectOptions {
@@ -20,6 +21,19 @@ export interface ConnectOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+/** Which version of a file, where its bucket keeps versions: see `Versions`. */
+export interface VersionOptions extends CallOptions {
+  /** Not the current version, but this one (`FileStats.objectVersion`); 0: the null version. */
+  readonly objectVersion?: number | undefined
+}
+
+/** Of a new version, where its bucket has object lock. */
+export interface NewLock {
+  /** Default: what the bucket says. */
+  readonly retention?: Retention | undefined
+  readonly legalHold?: boolean | undefined
 }
 
 /** Bytes to store. A string is stored as UTF-8; the parts of an iterable or stream are bytes or strings. */
@@ -46,7 +60,7 @@ export interface WrittenBytes {
   readonly crc32: number
 }
 
-export interface WriteOptions extends CallOptions, Precondition {
+export interface WriteOptions extends CallOptions, Precondition, NewLock {
   /** Of a string. Default `utf8`. */
   readonly encoding?: BufferEncoding | undefined
   /** POSIX permission bits. Default 0o644. */
@@ -74,7 +88,9 @@ export interface ReadRange extends CallOptions {
   readonly end?: number | undefined
 }
 
-export interface StatOptions extends CallOptions {
+export interface StatOptions extends VersionOptions {
+  /** Where nothing has the path any more: the delete marker that says so (`FileStats.isDeleteMarker`). */
+  readonly orMarker?: boolean | undefined
   /** Fill `FileStats.xattrs`. */
   readonly xattrs?: boolean | undefined
 }
@@ -129,7 +145,9 @@ export interface RemoveOptions extends CallOptions {
   readonly ifVersion?: number | undefined
 }
 
-export interface CopyOptions extends CallOptions, Precondition {
+export interface CopyOptions extends CallOptions, Precondition, NewLock {
+  /** Not of the source's current version, but of this one. */
+  readonly sourceObjectVersion?: number | undefined
   readonly makeParents?: boolean | undefined
   /** Only if the source is at exactly this version; else `changed`. */
   readonly ifSourceVersion?: number | undefined

@@ -54,13 +54,15 @@ export function xattrOf(path: string, name: string, value: Uint8Array | string):
 }
 
 function attributesOf(path: string, options: WriteOptions): NewAttributes {
-  const { mode, modifiedMs, owner, ownerGroup, xattrs } = options
+  const { mode, modifiedMs, owner, ownerGroup, xattrs, retention, legalHold } = options
   if (
     mode === undefined &&
     modifiedMs === undefined &&
     owner === undefined &&
     ownerGroup === undefined &&
-    xattrs === undefined
+    xattrs === undefined &&
+    retention === undefined &&
+    legalHold === undefined
   ) {
     return nothingChosen
   }
@@ -69,6 +71,8 @@ function attributesOf(path: string, options: WriteOptions): NewAttributes {
     ...(modifiedMs === undefined ? {} : { modifiedMs: timeOf(path, modifiedMs) }),
     ...(owner === undefined ? {} : { owner }),
     ...(ownerGroup === undefined ? {} : { ownerGroup }),
+    ...(retention === undefined ? {} : { retention }),
+    ...(legalHold === undefined ? {} : { legalHold }),
     ...(xattrs === undefined || typeof xattrs === 'function' ? {} : { xattrs: xattrsOf(path, xattrs) }),
   }
 }
