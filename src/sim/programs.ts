@@ -3,7 +3,7 @@
  * lives left behind; ended without a word.
  * @module
  */
-import type { ClusterId, ServerId } from '../base/ids.ts'
+import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 import { type ChunkServer, startChunkServer } from '../chunkserver/chunk-server.ts'
 import { type AshlarClient, connect } from '../client/index.ts'
 import type { Env } from '../env/env.ts'
@@ -81,6 +81,8 @@ export class ServerProgram implements Program {
   readonly #segmentBytes: number
   readonly #secrets: ClusterSecrets
   readonly #indexes: SimIndexes
+  /** Replicas that it put into quarantine, in all its lives. */
+  readonly setAside = new Set<ChunkId>()
   #isMade = false
   serverId: ServerId | undefined
   store: OpenedStore | undefined
@@ -109,6 +111,7 @@ export class ServerProgram implements Program {
     })
     this.#isMade = true
     this.serverId = store.identity.server
+    store.onQuarantine((chunk) => this.setAside.add(chunk))
     const server = await startChunkServer({
       env,
       store,

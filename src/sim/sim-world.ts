@@ -132,6 +132,7 @@ export class SimWorld implements World {
         store: server.program.store,
         serverId: server.program.serverId,
         domain: server.program.domain,
+        setAside: server.program.setAside,
         diskUsedBytes: server.host.disk.usedBytes,
       })),
     }

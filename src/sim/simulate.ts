@@ -17,7 +17,6 @@ import type { Violation } from './oracles/violation.ts'
 import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
 import type { Fault, Script } from './script.ts'
-import { isRot } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
 import type { LogLine, StoryLine, World } from './world.ts'
 
@@ -86,8 +85,7 @@ class Run {
     this.#world = world
     this.#story = story
     this.#history = new History(() => world.clock.monotonicMs())
-    const rotten = script.faults.flatMap((fault) => (isRot(fault) && 'host' in fault ? [fault.host] : []))
-    this.#proof = new Proof(() => world.facts(), new Set(rotten))
+    this.#proof = new Proof(() => world.facts(), script.faults)
   }
 
   /** A server that is back is looked at before others can mend what it lost. */

@@ -4,6 +4,7 @@
  * its controls are called in virtual time.
  * @module
  */
+import type { ChunkId } from '../base/ids.ts'
 import type { AshlarClient } from '../client/index.ts'
 import type { Clock } from '../env/clock.ts'
 import type { SeededRandom } from '../env/seeded-random.ts'
@@ -32,6 +33,8 @@ export interface WorldFacts {
     /** What it registered with; undefined before its first start. */
     readonly serverId: string | undefined
     readonly domain: string
+    /** What it ever put into quarantine. */
+    readonly setAside: ReadonlySet<ChunkId>
     /** Bytes in files on its disk, in whole pages. */
     readonly diskUsedBytes: number
   }[]

@@ -3,7 +3,8 @@
  * names, unless the metadata says that the member owes it. So a write that was acknowledged on receipts which did not
  * hold, or a delete of what is live, shows at the next look, long before the last copy is gone.
  *
- * Not asked of a disk that was told to lie or rot.
+ * Not asked of a disk that was told to lie or rot; nor, where reads were told to fail, for replicas that the server set aside
+ * for that.
  * @module
  */
 import { isAshlarError } from '../../base/errors.ts'
@@ -11,7 +12,8 @@ import { type ChunkId, groupOf } from '../../base/ids.ts'
 import { prefixEnd, type TxnKV } from '../../kv/txn-kv.ts'
 import { chunkOf, queuePrefix, repairOf } from '../../namespace/keys.ts'
 import { chunkRow, groupRow } from '../../namespace/rows.ts'
-import type { HostName } from '../script.ts'
+import type { Fault, HostName } from '../script.ts'
+import { isRot } from '../swarm-faults.ts'
 import type { WorldFacts } from '../world.ts'
 import type { Violation } from './violation.ts'
 
@@ -24,13 +26,17 @@ export class Proof {
   readonly violations: Violation[] = []
   readonly #facts: () => WorldFacts
   readonly #untrusted: ReadonlySet<HostName>
+  readonly #unreadable: ReadonlySet<HostName>
   /** Looks that could be finished. */
   looks = 0
 
-  /** @param untrusted hosts whose disk was told to break its promises */
-  constructor(facts: () => WorldFacts, untrusted: ReadonlySet<HostName>) {
+  /** @param faults of the script: which hosts have disks that break their promises, or fail to read */
+  constructor(facts: () => WorldFacts, faults: readonly Fault[]) {
     this.#facts = facts
-    this.#untrusted = untrusted
+    this.#untrusted = new Set(faults.flatMap((fault) => (isRot(fault) && 'host' in fault ? [fault.host] : [])))
+    this.#unreadable = new Set(
+      faults.flatMap((fault) => (fault.kind === 'disk-error' && fault.operations.includes('read') ? [fault.host] : [])),
+    )
   }
 
   /** Looks once. Never rejects; may never settle, when the master dies under it. */
@@ -40,11 +46,12 @@ export class Proof {
     try {
       const before = await provenIn(master.kv)
       const missing: { readonly name: HostName; readonly serverId: string; readonly chunk: ChunkId }[] = []
-      for (const { name, serverId, store, state } of servers) {
+      for (const { name, serverId, store, state, setAside } of servers) {
         if (store === undefined || serverId === undefined || state !== 'running' || this.#untrusted.has(name)) continue
         for (const item of before) {
           const [chunk, server] = item.split(' ') as [ChunkId, string]
-          if (server === serverId && (await store.info(chunk)) === undefined) missing.push({ name, serverId, chunk })
+          if (server !== serverId || (await store.info(chunk)) !== undefined) continue
+          if (!this.#unreadable.has(name) || !setAside.has(chunk)) missing.push({ name, serverId, chunk })
         }
       }
       this.looks++
