@@ -144,3 +144,27 @@ test('planRebalance() begins outside of twice the band, and goes on to within it
   assert.deepEqual(planRebalance(cluster.view(), {}).steps, [])
   assert.ok(planRebalance(cluster.view(), { isStarted: true }).steps.length > 0)
 })
+
+// A group of a large cluster weighs more than what each server has above the mean once an empty one joins.
+test('planRebalance() fills a new server of a large cluster where all others are alike', () => {
+  const cluster = clusterOf({ servers: 100 })
+  makeAlike(cluster)
+  assert.ok(Math.max(...deviations(cluster).map(Math.abs)) < 0.001)
+  const joined = cluster.addServer()
+  const { movedBytes } = balance(cluster)
+  const used = cluster.usedBy(joined)
+  assert.equal(movedBytes, used, 'nothing moved but to the new one')
+  for (const deviation of deviations(cluster)) assert.ok(Math.abs(deviation) <= 0.05, `${deviation} from the mean`)
+})
+
+/** Chooses the sizes of groups so that every server holds the same, as writes to the emptiest do. */
+function makeAlike(cluster: PlannedCluster): void {
+  const loads = new Map(deviations(cluster).map((deviation, index) => [serverId(index), 1 + deviation]))
+  for (let rounds = 0; rounds < 400; rounds++) {
+    for (const { id, members } of cluster.groups) {
+      const load = members.reduce((sum, { server }) => sum + (loads.get(server) ?? 1), 0) / members.length
+      cluster.setSize(id, Math.round((cluster.sizes.get(id) ?? 0) / load))
+    }
+    for (const [index, deviation] of deviations(cluster).entries()) loads.set(serverId(index), 1 + deviation)
+  }
+}

@@ -3,8 +3,8 @@
  * within a band around the mean.
  *
  * Load is what groups weigh, those under way counted as done: reports that lag behind must not make it move twice.
- * A move goes from above the mean to below it, and rather takes neither past it. Each lowers the sum of squared deviations,
- * so that moves end, and none is ever taken back (no ping-pong); and no byte moves that need not.
+ * A move goes from above the mean to below it, and rather takes neither past it, or by half the band at most. Each lowers the
+ * sum of squared deviations, so that moves end, and none is ever taken back (no ping-pong); and no byte moves that need not.
  * A deviation below a floor is left alone, and what lies within twice the band is not begun upon: balance is for capacity and
  * load, not for its own sake, and writes under way tip it a little all the time.
  * Where the placement strategy has a layout, members go where that wants them, and bytes are not looked at.
@@ -45,6 +45,12 @@ interface Move {
   readonly sizeBytes: number
 }
 
+interface MoveChoice {
+  readonly band: number
+  readonly isFree: (load: Load) => boolean
+  readonly planned: ReadonlySet<GroupId>
+}
+
 /** A chunk of the usual size: less is noise. */
 const floorBytes = 8 * 1024 * 1024
 const floorFraction = 0.01
@@ -52,7 +58,12 @@ const floorFraction = 0.01
 const slack = 2
 /** Partners looked at for a server outside of the band, best first: planning stays linear in the servers. */
 const partnersTried = 16
-/** A move that goes past the mean must leave this part of the worse deviation, or less. */
+/**
+ * Part of the band by which a move may take a server past the mean. In a large cluster that is in balance nobody has a group's
+ * weight too much, and a new server would get nothing.
+ */
+const pastMean = 0.5
+/** A move that goes further past the mean must leave this part of the worse deviation, or less. */
 const worthwhile = 0.9
 
 export function planRebalance(view: ClusterView, options: RebalanceOptions): MemberPlan {
@@ -65,7 +76,7 @@ export function planRebalance(view: ClusterView, options: RebalanceOptions): Mem
   if (!isStarted && balance.outside(slack * band).length === 0) return { steps, waiting: [] }
   for (const load of balance.outside(band)) {
     while (isFree(load) && balance.movesUnderWay < inAll && balance.isOutside(load, band)) {
-      const move = balance.bestMove(load, { isFree, planned })
+      const move = balance.bestMove(load, { band, isFree, planned })
       if (move === undefined) break
       steps.push(stepOf(view, move, balance.describe(move)))
       planned.add(move.group.id)
@@ -113,15 +124,13 @@ class Balance {
   }
 
   /** The largest move that takes neither server past the mean; else the one that evens the two out most. */
-  bestMove(
-    load: Load,
-    { isFree, planned }: { readonly isFree: (load: Load) => boolean; readonly planned: ReadonlySet<GroupId> },
-  ): Move | undefined {
+  bestMove(load: Load, { band, isFree, planned }: MoveChoice): Move | undefined {
     const isHeavy = load.excessBytes > 0
     const order = isHeavy ? this.#byLoad.toReversed() : this.#byLoad
     const partners = order
       .filter((other) => other !== load && isFree(other) && other.excessBytes > 0 !== isHeavy)
       .slice(0, partnersTried)
+    const slack = this.#mean * band * pastMean
     let best: Move | undefined
     let bestScore = 0
     for (const partner of partners) {
@@ -129,7 +138,7 @@ class Balance {
       for (const group of from.groups) {
         if (planned.has(group.id)) continue
         const { sizeBytes } = this.#view.sizeOf(group.id)
-        const score = scoreOf(sizeBytes, from, to)
+        const score = scoreOf(sizeBytes, { from, to, slack })
         if (score <= bestScore || !this.#mayJoin(group, { from, to, sizeBytes })) continue
         best = { group, from, to, sizeBytes }
         bestScore = score
@@ -180,10 +189,22 @@ class Balance {
   }
 }
 
-/** 0: not worth it. Moves that stay short of the mean on both sides score above 1, and larger ones higher. */
-function scoreOf(sizeBytes: number, from: Load, to: Load): number {
+/**
+ * 0: not worth it. Best are moves that stay short of the mean on both sides, larger ones rather; then those that pass it by no
+ * more than servers may deviate anyway; then those that leave less than the worse deviation.
+ * @param slack part of its capacity by which a server may be taken past the mean
+ */
+function scoreOf(
+  sizeBytes: number,
+  { from, to, slack }: Pick<Move, 'from' | 'to'> & { readonly slack: number },
+): number {
   const room = Math.min(from.excessBytes, -to.excessBytes)
-  if (sizeBytes <= room) return 1 + sizeBytes / Math.max(1, room)
+  if (sizeBytes <= room) return 2 + sizeBytes / Math.max(1, room)
+  const past = Math.max(
+    (sizeBytes - from.excessBytes) / from.server.capacityBytes,
+    (sizeBytes + to.excessBytes) / to.server.capacityBytes,
+  )
+  if (past <= slack) return 2 - past / slack
   const before = Math.max(Math.abs(relative(from)), Math.abs(relative(to)))
   const after = Math.max(
     Math.abs(from.excessBytes - sizeBytes) / from.server.capacityBytes,
