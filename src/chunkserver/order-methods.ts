@@ -64,9 +64,9 @@ export function serveOrders({
     async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken }, { signal }) => {
       await view.admitLeader(leaderEpoch)
       const grant = await access.grantEpoch({ chunk: facts.id, epoch })
-      await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
-      // A repair counts only after the new copy was read back (promise P4).
-      const info = await store.verify(facts.id)
+      const copied = await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
+      // A repair counts only after the new copy was read back (promise P4); one that is here already is read now.
+      const info = copied ?? (await store.verify(facts.id))
       if (!isSameChunk(info, facts)) {
         throw new AshlarError('corrupt', `Cannot vouch for the copy of chunk ${facts.id}: other bytes were read back`)
       }

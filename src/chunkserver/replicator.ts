@@ -11,7 +11,7 @@ import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
 import { Limiter, throwIfCancelled } from '../env/waiting.ts'
-import type { ChunkStore, ChunkWriter } from '../store/chunk-store.ts'
+import type { ChunkStore, ChunkWriter, ReplicaInfo } from '../store/chunk-store.ts'
 import { connectPeer } from '../wire/connect.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import { readChunk } from '../wire/methods/chunk-methods.ts'
@@ -41,16 +41,20 @@ export class Replicator {
     this.#credentials = options.credentials
   }
 
-  /** @throws {AshlarError} `corrupt` — the source's bytes are wrong; what the source or the store threw */
-  async copy(facts: ChunkFacts, source: ChunkSource, signal: AbortSignal): Promise<void> {
-    await this.#slots.run(async () => {
+  /**
+   * A copy is visible, and counts in digests, only after it was read back: whoever dies while it is made leaves a proven one or none.
+   * @returns undefined: it was here already, and nothing was read
+   * @throws {AshlarError} `corrupt` — the source's bytes are wrong, or those read back; what the source or the store threw
+   */
+  async copy(facts: ChunkFacts, source: ChunkSource, signal: AbortSignal): Promise<ReplicaInfo | undefined> {
+    return await this.#slots.run(async () => {
       const known = await this.#store.info(facts.id)
-      if (known !== undefined && known.length === facts.length && known.crc === facts.crc) return
+      if (known !== undefined && known.length === facts.length && known.crc === facts.crc) return undefined
       const peer = await this.#peerOf(source, signal)
       const writer = await this.#store.begin(facts.id, facts.length)
       try {
         await fill(writer, { facts, source, peer, signal })
-        await writer.commit({ expectedCrc: facts.crc })
+        return await writer.commit({ expectedCrc: facts.crc, readBack: true })
       } finally {
         await writer.abort()
       }

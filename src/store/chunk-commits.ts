@@ -13,17 +13,17 @@ import { type ChunkId, groupOf } from '../base/ids.ts'
 import type { File } from '../env/disk.ts'
 import type { ChunkFileWriter } from './chunk-file-writer.ts'
 import type { LiveChunk, RecordPlace } from './chunk-state.ts'
-import type { ReplicaInfo } from './chunk-store.ts'
+import type { CommitRequest, ReplicaInfo } from './chunk-store.ts'
+import { readBackFile, readBackRecord } from './read-back.ts'
 import { storedFacts } from './recovery.ts'
 import { deleteRecord, putRecord, recordBytes, type SegmentRecord } from './segment-format.ts'
 import type { Appended } from './segment-log.ts'
 import type { Reservation } from './space-ledger.ts'
 import type { StoreParts } from './store-parts.ts'
 
-export interface CommitOptions {
+export interface CommitOptions extends CommitRequest {
   /** Used when the chunk came; the caller releases it in any case. */
   readonly reservation: Reservation
-  readonly expectedCrc?: number | undefined
   /** The info of the replica that is there already. */
   readonly infoOf: (chunk: LiveChunk) => Promise<ReplicaInfo>
 }
@@ -48,6 +48,7 @@ export class ChunkCommits {
       const record = { ...draft, sequence: log.takeSequence() }
       const appended = await log.append(record, { payload: bytes })
       const { segment, offset } = appended
+      if (options.readBack === true) await this.#proveRecord(record, appended)
       options.reservation.use()
       this.#came({ ...storedFacts(record), location: { kind: 'segment', segment, offset } }, appended)
       return undefined
@@ -76,6 +77,7 @@ export class ChunkCommits {
         try {
           if (announced.status === 'rejected') throw announced.reason
           if (written.status === 'rejected') throw written.reason
+          if (options.readBack === true) await readBackFile(this.#parts, writer.path, { ...chunk, blockCrcs })
           await this.#name(id, writer.path, () => {
             isNamed = true
           })
@@ -130,6 +132,19 @@ export class ChunkCommits {
       if (there.blockCrcs.every((crc, index) => crc === info.blockCrcs[index])) return there
     }
     throw new AshlarError('chunk-conflict', `Cannot store chunk ${info.id}: it exists with other bytes`)
+  }
+
+  /** A record that is not what was written is taken back by a delete: a start-up must not find it right after all. */
+  async #proveRecord(record: SegmentRecord, appended: Appended): Promise<void> {
+    try {
+      await readBackRecord(this.#parts, appended, record)
+    } catch (error) {
+      const { log } = this.#parts
+      const takenBack = await log.append(deleteRecord(record.id, log.takeSequence()), { freesRoom: true })
+      appended.settle()
+      takenBack.settle()
+      throw error
+    }
   }
 
   /** Gives a written file its name, durably. */

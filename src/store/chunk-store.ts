@@ -34,6 +34,11 @@ export interface SpaceUse {
   readonly refusal?: 'capacity' | 'disk-full' | 'fenced' | undefined
 }
 
+export interface CommitRequest {
+  readonly expectedCrc?: number
+  readonly readBack?: boolean
+}
+
 /** One chunk being written. Use it from one place at a time; end it by `commit` or `abort`. */
 export interface ChunkWriter {
   /**
@@ -44,9 +49,10 @@ export interface ChunkWriter {
   append(bytes: Uint8Array): Promise<void>
   /**
    * Makes the chunk durable and visible. Exactly the declared length must have been appended.
+   * @param options.readBack first reads what was written from the medium: it is visible only once that proved right
    * @throws {AshlarError} `corrupt` — the bytes' crc is not `expectedCrc`, nothing was stored; `chunk-conflict` — the id exists with other bytes
    */
-  commit(options: { readonly expectedCrc?: number }): Promise<ReplicaInfo>
+  commit(options: CommitRequest): Promise<ReplicaInfo>
   /** Drops the bytes and gives the reservation back. Idempotent; does nothing after `commit`. */
   abort(): Promise<void>
 }

@@ -10,13 +10,13 @@ import type { Lease } from './buffer-pool.ts'
 import { type ChunkCommits, checkCrc } from './chunk-commits.ts'
 import type { ChunkFileWriter } from './chunk-file-writer.ts'
 import type { LiveChunk } from './chunk-state.ts'
-import type { ChunkWriter, ReplicaInfo } from './chunk-store.ts'
+import type { ChunkWriter, CommitRequest, ReplicaInfo } from './chunk-store.ts'
 import type { Reservation } from './space-ledger.ts'
 
 /** Where the bytes of a write go. */
 export interface WriteTarget {
   append(bytes: Uint8Array): Promise<void>
-  commit(expectedCrc: number | undefined): Promise<ReplicaInfo>
+  commit(request: CommitRequest): Promise<ReplicaInfo>
   abort(): Promise<void>
 }
 
@@ -48,7 +48,7 @@ export class DeclaredWrite implements ChunkWriter {
     await target.append(bytes)
   }
 
-  async commit({ expectedCrc }: { readonly expectedCrc?: number }): Promise<ReplicaInfo> {
+  async commit(request: CommitRequest): Promise<ReplicaInfo> {
     const { id, length, target, onEnd } = this.#options
     this.#checkOpen()
     if (this.#appendedBytes !== length) {
@@ -59,7 +59,7 @@ export class DeclaredWrite implements ChunkWriter {
     }
     this.#state = 'ended'
     try {
-      return await target.commit(expectedCrc)
+      return await target.commit(request)
     } finally {
       onEnd()
     }
@@ -95,7 +95,7 @@ export function fileTarget(
   const { commits, writer, reservation, infoOf } = parts
   return {
     append: (bytes) => writer.append(bytes),
-    commit: (expectedCrc) => commits.putFile(id, writer, { expectedCrc, reservation, infoOf }),
+    commit: (request) => commits.putFile(id, writer, { ...request, reservation, infoOf }),
     abort: () => writer.discard(),
   }
 }
@@ -118,9 +118,9 @@ export function recordTarget(
       lease.bytes.set(bytes, filledBytes)
       filledBytes += bytes.length
     },
-    async commit(expectedCrc) {
+    async commit(request) {
       try {
-        return await commits.putSmall(id, lease.bytes.subarray(0, length), { expectedCrc, reservation, infoOf })
+        return await commits.putSmall(id, lease.bytes.subarray(0, length), { ...request, reservation, infoOf })
       } finally {
         lease.release()
       }
@@ -142,7 +142,7 @@ export function compareTarget(
     async append(bytes) {
       sums.append(bytes)
     },
-    async commit(expectedCrc) {
+    async commit({ expectedCrc }) {
       const { crc, blockCrcs } = sums.finish()
       checkCrc(id, crc, expectedCrc)
       const chunk = await parts.current()

@@ -23,7 +23,6 @@ import type {
 } from './chunk-store.ts'
 import { compareTarget, DeclaredWrite, fileTarget, recordTarget } from './chunk-writers.ts'
 import type { Compactor } from './compactor.ts'
-import { DirectRanges } from './direct-ranges.ts'
 import { isGone, openChunkFile, openRecord, type ReplicaSource } from './replica-reader.ts'
 import type { SpaceGauge } from './space-gauge.ts'
 import { readFact, writeFact } from './store-facts.ts'
@@ -62,7 +61,7 @@ export class DiskStore implements ChunkStore {
       disk: parts.env.disk,
       pool: parts.pool,
       handles: parts.handles,
-      directRanges: new DirectRanges(parts.env.disk),
+      directRanges: parts.directRanges,
       footers: parts.footers,
       server: parts.identity.server,
       onDamage: (chunk, what) => this.#commits.quarantine(chunk, what),
@@ -119,8 +118,7 @@ export class DiskStore implements ChunkStore {
       await this.#duties.gauge.refresh(bytes.length)
       const reservation = this.#parts.ledger.reserve(bytes.length, () => this.space())
       try {
-        const { expectedCrc } = options
-        return await this.#commits.putSmall(id, bytes, { expectedCrc, reservation, infoOf: this.#infoOf })
+        return await this.#commits.putSmall(id, bytes, { ...options, reservation, infoOf: this.#infoOf })
       } catch (error) {
         throw this.#explained(error)
       } finally {

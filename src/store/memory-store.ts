@@ -116,7 +116,7 @@ class MemoryChunkStore implements MemoryStore {
           bytes.set(piece, filledBytes)
           filledBytes += piece.length
         },
-        commit: async (expectedCrc) => this.#store({ id, bytes, expectedCrc, reservation }),
+        commit: async ({ expectedCrc }) => this.#store({ id, bytes, expectedCrc, reservation }),
         abort: async () => undefined,
       },
     })

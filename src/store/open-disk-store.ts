@@ -15,6 +15,7 @@ import type { ChunkFooter } from './chunk-file-format.ts'
 import { ChunkIndex } from './chunk-index.ts'
 import type { ChunkStore } from './chunk-store.ts'
 import { Compactor } from './compactor.ts'
+import { DirectRanges } from './direct-ranges.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
 import { DiskStore } from './disk-store.ts'
 import { Fence } from './fence.ts'
@@ -198,7 +199,7 @@ async function openLocked(options: OpenDiskStoreOptions, { layout, identity, unl
     const handles = new FileHandles(disk, { maxIdle: limits.storeIdleFiles })
     const parts: StoreParts = {
       ...{ env: { clock, disk, log }, identity, layout, fence, syncs, pool, handles, table, index, keeper, ledger },
-      ...{ reserve, quarantine },
+      ...{ reserve, quarantine, directRanges: new DirectRanges(disk) },
       log: segmentLog,
       footers: new RecentMap<ChunkId, ChunkFooter>(limits.storeFooters),
       changes: new ChangeCounts(recovered.marks.chunks),

@@ -8,6 +8,7 @@ import type { BufferPool } from './buffer-pool.ts'
 import type { ChangeCounts } from './change-counts.ts'
 import type { ChunkFooter } from './chunk-file-format.ts'
 import type { ChunkIndex } from './chunk-index.ts'
+import type { DirectRanges } from './direct-ranges.ts'
 import type { DirectorySyncs } from './directory-syncs.ts'
 import type { Fence } from './fence.ts'
 import type { FileHandles } from './file-handles.ts'
@@ -30,6 +31,7 @@ export interface StoreParts {
   readonly syncs: DirectorySyncs
   readonly pool: BufferPool
   readonly handles: FileHandles
+  readonly directRanges: DirectRanges
   readonly footers: RecentMap<ChunkId, ChunkFooter>
   readonly table: SegmentTable
   readonly log: SegmentLog
