@@ -11,7 +11,7 @@
  * kept in the store, so a restart repeats a minute of it. One read at a time.
  * @module
  */
-import { type AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
 import type { Env } from '../env/env.ts'
 import { sleep } from '../env/waiting.ts'
@@ -29,6 +29,13 @@ import {
   type ScrubRange,
   scrubPlace,
 } from './scrub-ledger.ts'
+
+interface Unreadable {
+  readonly attempts: number
+  readonly againMs: number
+  /** How many good reads there had been at its first failure. */
+  readonly goodReads: number
+}
 
 export interface ScrubOptions {
   readonly env: Pick<Env, 'clock' | 'log'>
@@ -48,7 +55,10 @@ const longestPauseMs = 30_000
 const shortPauseMs = 500
 const failurePauseMs = 30_000
 const savedEveryMs = 30_000
-/** Chunks in a row that the disk cannot read before it is the disk that is bad, and not the chunks. */
+/** A read that fails says nothing of the bytes: it is tried again, and only what fails each time is bad. */
+const readAttempts = 3
+const readAgainAfterMs = 60_000
+/** Chunks that the disk cannot read before it is the disk that is bad, and not the chunks: then no more are read. */
 const mostUnreadable = 32
 
 export class Scrub {
@@ -66,7 +76,8 @@ export class Scrub {
   #oldestMs: number | undefined
   #scrubbedBytes = 0
   #badChunks = 0
-  #unreadable = 0
+  #goodReads = 0
+  readonly #unreadable = new Map<ChunkId, Unreadable>()
   /** Where the walk over the folders is; undefined: between two walks. */
   #sweptFolder: string | undefined
   #sweptMs = 0
@@ -138,6 +149,7 @@ export class Scrub {
     const orders = this.#orders
     if (nowMs === undefined || orders === undefined) return shortPauseMs
     if (store.space().refusal === 'fenced') return longestPauseMs
+    await this.#readAgain()
     const ledger = notAfter(this.#ledger ?? (await this.#load(nowMs)), nowMs)
     this.#ledger = ledger
     const range = oldestRange(ledger)
@@ -191,11 +203,13 @@ export class Scrub {
     this.#reading = reading
     try {
       await store.verify(id)
-      this.#unreadable = 0
+      this.#goodReads++
+      this.#unreadable.delete(id)
     } catch (error) {
-      if (isAshlarError(error, 'disk-failed')) await this.#setUnreadableAside(id, error)
+      if (isAshlarError(error, 'disk-failed')) await this.#noteUnreadable(id, error)
       // Deleted meanwhile, perhaps; one that is missing was set aside.
-      else if (!isAshlarError(error, 'corrupt', 'chunk-missing')) throw error
+      else if (isAshlarError(error, 'corrupt', 'chunk-missing')) this.#unreadable.delete(id)
+      else throw error
       if (!reading.isBad) return
       this.#badChunks++
       env.log.warn('scrubbing found a bad replica', { chunk: id, error: toAshlarError(error).message })
@@ -204,10 +218,28 @@ export class Scrub {
     }
   }
 
-  /** A place that the medium cannot read is the rot that scrubbing is for; a disk that reads nothing at all is not. */
-  async #setUnreadableAside(id: ChunkId, error: AshlarError): Promise<void> {
-    if (++this.#unreadable > mostUnreadable) throw error
-    await this.#options.store.quarantine(id, `the disk cannot read it: ${error.message}`)
+  /**
+   * A place that the medium cannot read is the rot that scrubbing is for; a disk that fails now and then, or reads nothing at all,
+   * is not: it may hold the last copy.
+   */
+  async #noteUnreadable(id: ChunkId, error: AshlarError): Promise<void> {
+    const { store, env } = this.#options
+    const { attempts, goodReads } = this.#unreadable.get(id) ?? { attempts: 0, goodReads: this.#goodReads }
+    if (attempts + 1 < readAttempts || goodReads === this.#goodReads) {
+      const againMs = env.clock.monotonicMs() + readAgainAfterMs
+      this.#unreadable.set(id, { attempts: attempts + 1, goodReads, againMs })
+      if (this.#unreadable.size > mostUnreadable) throw error
+      return
+    }
+    this.#unreadable.delete(id)
+    await store.quarantine(id, `the disk cannot read it: ${error.message}`)
+  }
+
+  async #readAgain(): Promise<void> {
+    const nowMs = this.#options.env.clock.monotonicMs()
+    for (const [id, { againMs }] of [...this.#unreadable]) if (againMs <= nowMs) await this.#read(id)
+    if (this.#unreadable.size <= mostUnreadable) return
+    throw new AshlarError('disk-failed', `Cannot scrub: the disk cannot read ${this.#unreadable.size} chunks`)
   }
 
   /** One folder of a walk that begins as often as everything is read. @returns whether there was one to look through */
