@@ -28,6 +28,35 @@ const serverBits = 2 ** 14
 const drawsPerMember = 16
 
 export function ringLayout(candidates: readonly GroupCandidate[]): GroupLayout {
+  const { points, membersFrom } = ringOf(candidates)
+  return (group, replicas) => membersFrom(firstAtLeast(points, mix(group) * serverBits), replicas)
+}
+
+/** A stretch of the ring: what lies there has the same members. */
+export interface RingArc {
+  /** Of the whole ring, 0 to 1. */
+  readonly fraction: number
+  readonly members: readonly ServerId[]
+}
+
+/** All of a ring: what comes of hashing chunks themselves onto it, and not groups. */
+export function* ringArcs(candidates: readonly GroupCandidate[], replicas: number): Generator<RingArc> {
+  const { points, membersFrom } = ringOf(candidates)
+  const whole = 2 ** 32 * serverBits
+  let before = (points.at(-1) ?? 0) - whole
+  for (const [index, point] of points.entries()) {
+    yield { fraction: (point - before) / whole, members: membersFrom(index, replicas) }
+    before = point
+  }
+}
+
+interface Ring {
+  readonly points: Float64Array
+  /** Of what lies before a point; what lies after the last one has the members of the first. */
+  readonly membersFrom: (index: number, replicas: number) => readonly ServerId[]
+}
+
+function ringOf(candidates: readonly GroupCandidate[]): Ring {
   const ring = new Servers(candidates)
   assert(ring.count <= serverBits, `${ring.count} servers on one ring`)
   // A point and whose it is in one number: sorting numbers is what makes 640,000 of them affordable.
@@ -39,14 +68,9 @@ export function ringLayout(candidates: readonly GroupCandidate[]): GroupLayout {
     }
   }
   points.sort()
-  return (group, replicas) => {
-    const start = firstAtLeast(points, mix(group) * serverBits)
-    return ring.choose(
-      replicas,
-      points.length,
-      (step) => (points[(start + step) % points.length] as number) % serverBits,
-    )
-  }
+  const membersFrom = (index: number, replicas: number) =>
+    ring.choose(replicas, points.length, (step) => (points[(index + step) % points.length] as number) % serverBits)
+  return { points, membersFrom }
 }
 
 export function hashLayout(candidates: readonly GroupCandidate[]): GroupLayout {

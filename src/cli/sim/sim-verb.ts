@@ -3,9 +3,10 @@ import { AshlarError } from '../../base/errors.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { examplesText } from '../verbs/verb.ts'
-import { addLayoutOptions, describesLayout, type RawLayoutOptions } from './layout-options.ts'
+import { addLayoutOptions, describesLayout } from './layout-options.ts'
+import { addPlacementOptions, type RawPlacementOptions } from './placement-options.ts'
 
-interface RawSimOptions extends RawLayoutOptions {
+interface RawSimOptions extends RawPlacementOptions {
   readonly seeds?: string
   readonly jobs?: string
   readonly script?: string
@@ -14,6 +15,7 @@ interface RawSimOptions extends RawLayoutOptions {
   readonly story?: boolean
   readonly export?: string
   readonly keep?: string
+  readonly rate?: boolean
   readonly json?: boolean
 }
 
@@ -36,8 +38,12 @@ export function registerSim({ program, host, exitWith }: VerbRegistry): void {
     .option('--story', 'tell what happened, in words')
     .option('--export <file>', 'write the history of single files as JSON lines, for tools/porcupine')
     .option('--keep <dir>', 'write the script of each failure, and when shrunk its test, into this folder')
+    .option(
+      '--rate',
+      'measure how many times faster than real time one core simulates a steady cluster (--seeds: runs)',
+    )
     .option('--json', 'one JSON object per seed on stdout, then one for all')
-  addLayoutOptions(command)
+  addPlacementOptions(addLayoutOptions(command))
     .addHelpText(
       'after',
       examplesText([
@@ -55,12 +61,19 @@ export function registerSim({ program, host, exitWith }: VerbRegistry): void {
         runLayoutMode(what, raw, createOutput({ json: raw.json === true }))
         return
       }
+      const seeds = numberOf('seeds', raw.seeds, { least: 1, most: seedEnd })
+      if (raw.rate === true) {
+        const { tellRate } = await import('./rate.ts')
+        const isClean = await tellRate(createOutput({ json: raw.json === true }), { runs: seeds, stop: host.stop })
+        if (!isClean) exitWith(1)
+        return
+      }
       const { runSim } = await import('./sim.ts')
       const isFine = await runSim({
         output: createOutput({ json: raw.json === true }),
         stop: host.stop,
         firstSeed: numberOf('seed', raw.seed, { least: 0, most: seedEnd - 1 }),
-        seeds: numberOf('seeds', raw.seeds, { least: 1, most: seedEnd }) ?? 1,
+        seeds: seeds ?? 1,
         jobs: numberOf('jobs', raw.jobs, { least: 1, most: 1024 }),
         scriptPath: raw.script,
         checkDeterminism: raw.checkDeterminism === true,

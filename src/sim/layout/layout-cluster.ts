@@ -147,6 +147,15 @@ export class LayoutCluster {
     Object.assign(this.#server(id), { state: 'dead', silentMs })
   }
 
+  /** As if nothing had been asked of it, and it had never died. */
+  revive(id: ServerId): void {
+    Object.assign(this.#server(id), { state: 'up', silentMs: 0 })
+  }
+
+  drain(id: ServerId): void {
+    Object.assign(this.#server(id), { state: 'draining' })
+  }
+
   begin({ group, ...step }: MemberStep): void {
     this.#groups[group - 1] = replaceMember(this.group(group), { group, ...step }, this.#nextEpoch())
   }
