@@ -83,7 +83,13 @@ test('copyFile(), cp(), concat(), truncate(), summarize()', async () => {
   await assert.rejects(client.cp('/t', '/t/sub/t', { recursive: true }), failsWith('invalid-argument'))
   await client.cp('/t', '/u', { recursive: true })
   assert.equal(await client.readFile('/u/sub/b', 'utf8'), 'bb')
-  assert.deepEqual(await client.summarize('/u'), { files: 2, directories: 2, lengthBytes: 5 })
+  assert.deepEqual(await client.summarize('/u'), {
+    files: 2,
+    directories: 2,
+    lengthBytes: 5,
+    versions: 0,
+    versionBytes: 0,
+  })
   await client.concat('/copy', ['/u/a', '/u/sub/b'])
   assert.equal(await client.readFile('/copy', 'utf8'), 'aaaaaabb')
   await client.truncate('/copy', 4)
