@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { ownLoopbackAddress } from '../own-loopback-address.ts'
 
 export const binary = join(import.meta.dirname, '..', '..', 'bin', 'ashlar')
 
@@ -87,9 +88,10 @@ export class ServerProcess implements AsyncDisposable {
     this.ready = ready
   }
 
-  /** `args` as of `up`, `master` or `chunkserver`; `--json` is added. */
+  /** `args` as of `up`, `master` or `chunkserver`; `--json` is added, and a host of which this process has every port. */
   static async start(args: readonly string[], options: RunOptions = {}): Promise<ServerProcess> {
-    const child = start([...args, '--json'], options)
+    const host = args[0] === 'up' ? ['--host', ownLoopbackAddress] : []
+    const child = start([...args, ...host, '--json'], options)
     let stdout = ''
     let stderr = ''
     let server: ServerProcess | undefined

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AshlarClient, connect, isAshlarError } from '../../src/client/index.ts'
+import { ownLoopbackAddress } from '../own-loopback-address.ts'
 import { bin, buildFailingDisk, needs, TemporaryFolder, withEnvironment } from './preloaded.ts'
 import { type ReadyLine, RealCluster } from './real-cluster.ts'
 
@@ -93,7 +94,8 @@ test('a disk that takes no log line stops nothing', {
   skip: !existsSync('/dev/full') && 'needs /dev/full',
 }, async () => {
   using folder = new TemporaryFolder()
-  const up = spawn('sh', ['-c', 'exec "$0" "$@" 2> /dev/full', bin, 'up', '--data', folder.at('data'), '--json'], {
+  const args = ['up', '--data', folder.at('data'), '--host', ownLoopbackAddress, '--json']
+  const up = spawn('sh', ['-c', 'exec "$0" "$@" 2> /dev/full', bin, ...args], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, ASHLAR_LOG: 'debug' },
   })

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ownLoopbackAddress } from '../own-loopback-address.ts'
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const readyWithinMs = 30_000
@@ -48,7 +49,8 @@ export class RealCluster {
   /** Resolves with the time it took, when reads and writes succeed. */
   async start(): Promise<number> {
     const startedMs = performance.now()
-    const up = spawn(join(repository, 'bin/ashlar'), ['up', '--data', this.folder, '--json', ...this.#args], {
+    const args = ['up', '--data', this.folder, '--host', ownLoopbackAddress, '--json', ...this.#args]
+    const up = spawn(join(repository, 'bin/ashlar'), args, {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#up = up
