@@ -4,7 +4,7 @@
  *
  *     { "clusterId": 32 hex digits, "address": "host:port", "secret": base64 of the 32-byte client key,
  *       "serverKey"?: base64 of the 32-byte public key of its servers, "http"?: url,
- *       "s3"?: { "accessKeyId", "secretAccessKey", "endpoint"?: url } }
+ *       "s3"?: { "accessKeyId", "secretAccessKey", "endpoint"?: url, "encryptionKeys"?: base64 of 32 bytes each } }
  * @module
  */
 import { join } from 'node:path'
@@ -34,6 +34,8 @@ export interface S3Access {
   readonly secretAccessKey: string
   /** The URL of an S3 door, once one has been started. */
   readonly endpoint?: string | undefined
+  /** For gateways: base64, the newest first. What they encrypt is encrypted under these. */
+  readonly encryptionKeys?: readonly string[] | undefined
 }
 
 const maxBytes = 64 * 1024
@@ -110,12 +112,25 @@ export function checkClusterFile(value: unknown, source: string): ClusterFile {
 }
 
 function checkS3Access(value: unknown, source: string): S3Access {
-  const { accessKeyId, secretAccessKey, endpoint } = (value ?? {}) as Record<string, unknown>
+  const { accessKeyId, secretAccessKey, endpoint, encryptionKeys } = (value ?? {}) as Record<string, unknown>
   const isUrl = endpoint === undefined || (typeof endpoint === 'string' && URL.canParse(endpoint))
   if (typeof accessKeyId !== 'string' || typeof secretAccessKey !== 'string' || !isUrl) {
     throw refused(source, '"s3" is not accessKeyId, secretAccessKey and perhaps the URL endpoint')
   }
-  return { accessKeyId, secretAccessKey, ...(endpoint === undefined ? {} : { endpoint: endpoint as string }) }
+  if (encryptionKeys !== undefined && !isKeyList(encryptionKeys)) {
+    throw refused(source, '"s3.encryptionKeys" is not a list of the base64 of 32 bytes')
+  }
+  return {
+    accessKeyId,
+    secretAccessKey,
+    ...(endpoint === undefined ? {} : { endpoint: endpoint as string }),
+    ...(encryptionKeys === undefined ? {} : { encryptionKeys }),
+  }
+}
+
+/** Each the base64 of 32 bytes. */
+export function isKeyList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((key) => typeof key === 'string' && keyOf(key) !== undefined)
 }
 
 /** The text to store, with a newline at its end. */

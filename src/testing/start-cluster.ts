@@ -282,6 +282,7 @@ class LocalTestCluster implements TestCluster {
       listenAddress: '127.0.0.1:0',
       accounts: new StoredAccounts({ env, client: this.client, root: { accessKeyId, secretAccessKey } }),
       region,
+      encryptionKeys: [env.random.bytes(32)],
     })
     const endpoint = `http://localhost:${door.address.slice(door.address.lastIndexOf(':') + 1)}`
     this.#s3 = { endpoint, accessKeyId, secretAccessKey, region, close: () => door.close() }

@@ -23,6 +23,7 @@ export interface RawS3Options {
   readonly region?: string
   readonly domain?: readonly string[]
   readonly trustedProxy?: readonly string[]
+  readonly kmsKey?: readonly string[]
   readonly json?: boolean
   /** For `ashlar up`. */
   readonly host: string
@@ -58,6 +59,8 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
       startS3Gateway({
         ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
         ...{ region: raw.region, domains: raw.domain, trustedProxies: raw.trustedProxy },
+        encryptionKeys: s3.encryptionKeys?.map((key) => Buffer.from(key, 'base64')),
+        kmsKeyIds: raw.kmsKey,
       }),
     )
     cleanup.defer(() => door.close())

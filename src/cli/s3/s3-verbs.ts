@@ -31,6 +31,10 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
     .option('--region <name>', 'serve: the region that buckets are in (default: us-east-1)')
     .option('--domain <host...>', 'serve: hosts that carry buckets in front of them, as in BUCKET.s3.example.com')
     .option('--trusted-proxy <range...>', 'serve: addresses of proxies whose X-Forwarded-For and -Proto are believed')
+    .option(
+      '--kms-key <name...>',
+      'serve: names of keys for aws:kms, derived from the key of the cluster (default: none)',
+    )
     .option('--endpoint <url>', 'explain-deny: the door that refused (default: the one of cluster.json)')
     .option('--json', 'results as JSON on stdout')
     .addOption(internal('--host <host>').default('127.0.0.1'))

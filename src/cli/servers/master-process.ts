@@ -5,7 +5,7 @@
  * since only then the addresses are known.
  * @module
  */
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { isAshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
@@ -20,10 +20,10 @@ import { type Master, startMaster } from '../../master/master.ts'
 import type { SettingValues } from '../../master/settings.ts'
 import { createMasterMetrics } from '../metrics/master-metrics.ts'
 import type { MetricSet } from '../metrics/metric-set.ts'
+import { readOrMakeEncryptionKeys } from '../s3/s3-encryption-keys.ts'
 import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
-import { backupPlan } from './backup-plan.ts'
 import type { ServerRun } from './chunkserver-process.ts'
 import { folderMeter } from './folder-meter.ts'
 import { formatJoinFile } from './join-file.ts'
@@ -41,7 +41,6 @@ export interface RawMasterOptions {
   readonly trashKeep?: string
   readonly deadAfter?: string
   readonly placement?: string
-  readonly backupEvery?: string
   readonly json?: boolean
   readonly acceptOlderMetadata?: boolean
   readonly yes?: boolean
@@ -49,7 +48,6 @@ export interface RawMasterOptions {
   readonly host: string
   readonly port: string
   readonly clusterFile?: string
-  readonly existing?: boolean
   readonly exactHttpPort?: boolean
   readonly anyPort?: boolean
   readonly supervised?: boolean
@@ -66,7 +64,6 @@ export async function runMaster(raw: RawMasterOptions, { env, output, stop, exit
     const folder = await createOrOpenMasterFolder(env, raw.data, {
       holder: `ashlar master, pid ${process.pid}`,
       raiseGeneration: raw.acceptOlderMetadata === true,
-      create: raw.existing !== true,
     })
     try {
       await serve(raw, { env, output, stop, parent, folder })
@@ -77,9 +74,7 @@ export async function runMaster(raw: RawMasterOptions, { env, output, stop, exit
 }
 
 async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder }: MasterRun): Promise<void> {
-  const backups = backupPlan(env, folder, raw.backupEvery)
   const kv = await openSqliteKV({
-    feed: backups?.feed,
     path: folder.metadataPath,
     clock: env.clock,
     log: env.log,
@@ -102,7 +97,6 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
       onFatal: (error) => endNow(env, error),
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
-      backups,
       onRequest: metrics.onRequest,
     }),
   )
@@ -116,7 +110,11 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     serverKey: master.clientCredentials.serverKey?.toString('base64'),
   }
   const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup, health: healthOf(metrics, kv) })
-  const s3 = { ...(await endpointBefore(raw, env)), ...(await readOrMakeRootKey(env, raw.data)) }
+  const s3 = {
+    ...(await endpointBefore(raw, env)),
+    ...(await readOrMakeRootKey(env, raw.data)),
+    encryptionKeys: await readOrMakeEncryptionKeys(env, raw.data),
+  }
   const clusterFile = { ...clientFile, http: `http://${httpAddress}`, s3 }
   await writeFiles(raw, { env, folder, clusterFile })
 
@@ -187,10 +185,7 @@ async function writeFiles(
 ): Promise<void> {
   const { clusterId, secret } = folder
   const joinFile = { clusterId, address: clusterFile.address, clusterSecret: secret.toString('base64') }
-  // Of a cluster by "ashlar up" also beside its cluster.json: a restore needs it when this folder is gone.
-  for (const place of new Set([raw.data, dirname(clusterFilePath(raw))])) {
-    await env.disk.writeSmall(join(place, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
-  }
+  await env.disk.writeSmall(join(raw.data, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
   await env.disk.writeSmall(clusterFilePath(raw), Buffer.from(formatClusterFile(clusterFile)))
 }
 

@@ -13,6 +13,7 @@ import type { AccountSource } from './auth/accounts.ts'
 import { s3RequestHandler } from './door/handle-request.ts'
 import { parseTrustedProxies } from './door/peer.ts'
 import { Refusals } from './door/refusals.ts'
+import { KeyRing } from './encryption/key-ring.ts'
 import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
 import type { BucketDefaults } from './store/bucket-settings.ts'
 import { Buckets } from './store/buckets.ts'
@@ -31,6 +32,10 @@ export interface S3GatewayOptions {
   readonly requireRegion?: boolean | undefined
   /** Hosts that carry buckets in front of them (`bucket.HOST`). Default: `localhost`. */
   readonly domains?: readonly string[] | undefined
+  /** 32 bytes each, the newest first: what the gateway encrypts for itself. Default: none, and only customers' own keys work. */
+  readonly encryptionKeys?: readonly Buffer[] | undefined
+  /** Names of keys for `aws:kms`, each derived from the first of `encryptionKeys`. Default: none, and it is not there. */
+  readonly kmsKeyIds?: readonly string[] | undefined
   /** All parts of an upload but the last have at least so many bytes. Default 5 MiB, as S3 has it. */
   readonly partMinBytes?: number | undefined
   /** What buckets have that were told nothing else. Default: {@link closedBuckets}. */
@@ -59,6 +64,11 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
       ...{ env, client, region, refusals },
       buckets: new Buckets(client),
       uploads: new Uploads(client),
+      encryption: {
+        ring: new KeyRing(options.encryptionKeys ?? []),
+        random: (length) => env.random.bytes(length),
+        kmsKeyIds: options.kmsKeyIds ?? [],
+      },
       bucketDefaults: options.bucketDefaults ?? closedBuckets,
       partMinBytes: options.partMinBytes ?? defaultPartMinBytes,
     },

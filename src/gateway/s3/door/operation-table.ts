@@ -1,6 +1,7 @@
 /** Every operation that is there. What is routed and not in this table is `NotImplemented`. @module */
 
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from '../operations/acl-operations.ts'
+import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from '../operations/bucket-encryption.ts'
 import {
   createBucket,
   deleteBucket,
@@ -52,12 +53,14 @@ export const bucketOperations: Table<BucketCall> = {
   ListObjectVersions: listObjectVersions,
   ...Object.fromEntries(probedOperations.map((name) => [name, answerProbe])),
   DeleteBucketCors: settings.deleteBucketCors,
+  DeleteBucketEncryption: deleteBucketEncryption,
   DeleteBucketOwnershipControls: settings.deleteBucketOwnershipControls,
   DeleteBucketPolicy: settings.deleteBucketPolicy,
   DeleteBucketTagging: settings.deleteBucketTagging,
   DeletePublicAccessBlock: settings.deletePublicAccessBlock,
   GetBucketAcl: getBucketAcl,
   GetBucketCors: settings.getBucketCors,
+  GetBucketEncryption: getBucketEncryption,
   GetBucketOwnershipControls: settings.getBucketOwnershipControls,
   GetBucketPolicy: settings.getBucketPolicy,
   GetBucketPolicyStatus: settings.getBucketPolicyStatus,
@@ -66,6 +69,7 @@ export const bucketOperations: Table<BucketCall> = {
   PostObject: postObject,
   PutBucketAcl: putBucketAcl,
   PutBucketCors: settings.putBucketCors,
+  PutBucketEncryption: putBucketEncryption,
   PutBucketOwnershipControls: settings.putBucketOwnershipControls,
   PutBucketPolicy: settings.putBucketPolicy,
   PutBucketTagging: settings.putBucketTagging,

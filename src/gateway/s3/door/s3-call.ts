@@ -4,6 +4,7 @@ import type { Env } from '../../../env/env.ts'
 import type { Account, Accounts } from '../auth/accounts.ts'
 import type { Authenticated } from '../auth/authenticate.ts'
 import type { BodyReader } from '../body/body-reader.ts'
+import type { EncryptionServices } from '../encryption/object-encryption.ts'
 import type { OperationName } from '../request/operations.ts'
 import type { S3Request } from '../request/s3-request.ts'
 import type { BucketDefaults } from '../store/bucket-settings.ts'
@@ -19,6 +20,8 @@ export interface S3Services {
   readonly accounts: Accounts
   readonly buckets: Buckets
   readonly uploads: Uploads
+  /** The cluster's keys, and the names that keys have here. */
+  readonly encryption: EncryptionServices & { readonly kmsKeyIds: readonly string[] }
   readonly refusals: Refusals
   /** Of buckets that were told nothing. */
   readonly bucketDefaults: BucketDefaults

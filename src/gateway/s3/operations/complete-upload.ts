@@ -6,6 +6,7 @@
 import { isAshlarError } from '../../../base/errors.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
+import { encryptionHeaders, type OpenEncryption } from '../encryption/object-encryption.ts'
 import {
   algorithmOfHeader,
   type ChecksumAlgorithm,
@@ -26,7 +27,9 @@ import { conditionFailure, writePrecondition } from '../store/write-precondition
 import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
+import { uploadEncryption } from './upload-operations.ts'
 
+const customerAlgorithmHeader = 'x-amz-server-side-encryption-customer-algorithm'
 /** 10,000 parts with number, tag and checksum. */
 const bodyBytes = 8 * 1024 * 1024
 const mostParts = 10_000
@@ -34,6 +37,8 @@ const mostParts = 10_000
 const partChecksumsBytes = 8 * 1024
 /** Parts of so many different sizes that their list does not fit are forgotten: the object reads as one part. */
 const mostRuns = 300
+/** Of an encrypted object they are needed to find its streams. */
+const mostEncryptedRuns = 700
 
 interface ListedPart {
   readonly number: number
@@ -55,6 +60,7 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
   const precondition = await writePrecondition(writeConditionsOf(request.headers.record()), () =>
     findObject(services.client, { bucket: bucket.name, key, signal }),
   )
+  const encryption = completedEncryption(call, upload)
   const expected = expectedChecksum(call, upload)
   try {
     const { record } = await completeUpload(services.client, upload, {
@@ -65,11 +71,11 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
       signal,
     })
     await services.uploads.remove(upload, { signal })
-    return answer(call, record)
+    return answer(call, record, encryption)
   } catch (error) {
     // Another complete of the same upload may have come first.
     const winner = isAshlarError(error, 'not-found', 'changed') ? await completedBefore(call, uploadId) : undefined
-    if (winner !== undefined) return answer(call, winner)
+    if (winner !== undefined) return answer(call, winner, encryption)
     if (isAshlarError(error, 'not-found')) throw noSuchUpload(uploadId)
     throw conditionFailure(error, precondition)
   }
@@ -83,7 +89,17 @@ async function completedBefore(
   return info?.record.uploadId === uploadId ? info.record : undefined
 }
 
-function answer({ request, bucket, key }: ObjectCall, { eTag, checksum }: ObjectRecord): S3Answer {
+/** The customer's key is asked for where there are checksums of what it hides: as S3 does. */
+function completedEncryption(call: ObjectCall, upload: Upload): OpenEncryption | undefined {
+  const isAsked = upload.checksum !== undefined || call.request.headers.has(customerAlgorithmHeader)
+  return isAsked || upload.encryption?.mode !== 'customer' ? uploadEncryption(call, upload) : undefined
+}
+
+function answer(
+  { request, bucket, key }: ObjectCall,
+  { eTag, checksum }: ObjectRecord,
+  encryption?: OpenEncryption | undefined,
+): S3Answer {
   return xmlAnswer(
     xmlDocument(
       'CompleteMultipartUploadResult',
@@ -94,6 +110,7 @@ function answer({ request, bucket, key }: ObjectCall, { eTag, checksum }: Object
       checksum === undefined ? undefined : leaf(checksumElement(checksum.algorithm), checksum.value),
       leaf('ChecksumType', checksum?.type),
     ),
+    encryptionHeaders(encryption),
   )
 }
 
@@ -191,15 +208,23 @@ function recordOf(
     throw new S3Error('BadDigest', `The ${checksum.algorithm} you specified did not match the calculated checksum.`)
   }
   const runs = runsOf(chosen.map(({ info }) => info.sizeBytes))
+  const encryption = upload.encryption && { ...upload.encryption, sizeBytes: sizeOf(chosen) }
+  if (encryption !== undefined && runs.length > mostEncryptedRuns) {
+    throw new S3Error(
+      'InvalidRequest',
+      `An encrypted object can have at most ${mostEncryptedRuns} runs of parts of one size: send parts of equal sizes.`,
+    )
+  }
   const partChecksums = chosen.flatMap(({ info }) => info.record.checksum?.value ?? [])
-  const isKept = checksum !== undefined && partChecksums.join().length <= partChecksumsBytes
+  const isKept = checksum !== undefined && runs.length <= mostRuns && partChecksums.join().length <= partChecksumsBytes
   return {
     eTag: multipartETag(chosen.map(({ info }) => info.record.eTag)),
     headers: upload.headers,
     metadata: upload.metadata,
     owner: upload.owner,
     uploadId: upload.uploadId,
-    ...(runs.length <= mostRuns ? { parts: runs } : {}),
+    ...(runs.length <= mostRuns || encryption !== undefined ? { parts: runs } : {}),
+    ...(encryption === undefined ? {} : { encryption }),
     ...(checksum === undefined ? {} : { checksum }),
     ...(isKept && partChecksums.length === chosen.length ? { partChecksums } : {}),
   }
@@ -213,6 +238,10 @@ function wholeChecksum({ checksum }: Upload, chosen: readonly StoredPart[]): Sto
   })
   if (parts.length !== chosen.length) return undefined
   return { ...checksum, value: combineChecksums(parts, checksum) }
+}
+
+function sizeOf(chosen: readonly StoredPart[]): number {
+  return chosen.reduce((sum, { info }) => sum + info.sizeBytes, 0)
 }
 
 function runsOf(sizes: readonly number[]): [number, number][] {

@@ -7,7 +7,7 @@ import { formatHttpDate } from '../rules/timestamps.ts'
 import type { ObjectRecord } from '../store/object-record.ts'
 import { findObject, noSuchKey } from '../store/objects.ts'
 import { element, leaf, type Xml, xmlDocument } from '../xml/write-xml.ts'
-import { partCount } from './read-object.ts'
+import { partCount, readEncryption } from './read-object.ts'
 import { requireNullVersion } from './versions.ts'
 
 const known = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize']
@@ -30,6 +30,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
   const info = await findObject(services.client, { bucket: bucket.name, key, signal })
   if (info === undefined) throw noSuchKey(key)
   const { record, stats, sizeBytes } = info
+  readEncryption(call, record)
   const wants = (name: string, xml: Xml | undefined) => (asked.includes(name) ? xml : undefined)
   return xmlAnswer(
     xmlDocument(

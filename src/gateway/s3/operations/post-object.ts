@@ -6,6 +6,7 @@ import { readPostForm } from '../body/post-form.ts'
 import { checkAccess } from '../door/access.ts'
 import type { S3Answer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
+import { encryptionHeaders, type OpenEncryption } from '../encryption/object-encryption.ts'
 import { RequestHeaders } from '../request/request-headers.ts'
 import type { S3Request } from '../request/s3-request.ts'
 import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
@@ -22,6 +23,7 @@ import { listedTags, settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders } from './object-headers.ts'
 import { putMaxBytes, storeObject } from './put-object.ts'
 import { newOwnership } from './requested-acl.ts'
+import { writtenEncryption } from './written-encryption.ts'
 
 /** Beside the file. */
 const formBytes = 8 * 1024 * 1024
@@ -58,6 +60,7 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
     bucket: settingsOf(call),
     writerId: caller.account?.id,
   })
+  const encryption = writtenEncryption(own)
   const body = fileReader(call, { form: form.file, asked, range })
   const path = objectPath(bucket.name, key)
   const { eTag } = await storeObject(own, {
@@ -66,10 +69,11 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
     tags,
     ownership,
     precondition: {},
+    encryption,
     body,
   })
   await form.whole
-  return answer(call, { fields, key, eTag })
+  return answer(call, { fields, key, eTag, encryption })
 }
 
 function keyOf(fields: FormFields, fileName: string): string {
@@ -153,10 +157,20 @@ async function* inRange(file: AsyncIterable<Uint8Array>, range: SizeRange | unde
 
 function answer(
   { request, bucket }: BucketCall,
-  { fields, key, eTag }: { readonly fields: FormFields; readonly key: string; readonly eTag: string },
+  {
+    fields,
+    key,
+    eTag,
+    encryption,
+  }: {
+    readonly fields: FormFields
+    readonly key: string
+    readonly eTag: string
+    readonly encryption: OpenEncryption | undefined
+  },
 ): S3Answer {
   const location = `http://${request.headers.get('host') ?? ''}/${bucket.name}/${urlEncodeName(key)}`
-  const headers = { etag: quoted(eTag), location }
+  const headers = { etag: quoted(eTag), location, ...encryptionHeaders(encryption) }
   const redirect = fields.get('success_action_redirect') ?? fields.get('redirect')
   if (redirect !== undefined && URL.canParse(redirect)) {
     const url = new URL(redirect)

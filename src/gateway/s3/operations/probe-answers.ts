@@ -16,10 +16,6 @@ const emptyDocuments: Partial<Record<OperationName, string>> = {
 }
 
 const absences: Partial<Record<OperationName, readonly [S3ErrorCode, string]>> = {
-  GetBucketEncryption: [
-    'ServerSideEncryptionConfigurationNotFoundError',
-    'The server side encryption configuration was not found',
-  ],
   GetBucketLifecycleConfiguration: ['NoSuchLifecycleConfiguration', 'The lifecycle configuration does not exist'],
   GetObjectLockConfiguration: [
     'ObjectLockConfigurationNotFoundError',

@@ -7,6 +7,8 @@
 import type { BodyReader } from '../body/body-reader.ts'
 import type { S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
+import { encryptionHeaders, eTagOf, type OpenEncryption } from '../encryption/object-encryption.ts'
+import { sealStream } from '../encryption/seal-stream.ts'
 import { writeConditionsOf } from '../rules/conditions.ts'
 import { objectPath } from '../store/object-path.ts'
 import type { HeaderFields } from '../store/object-record.ts'
@@ -18,6 +20,7 @@ import { quoted } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
 import { checksumHeaders, type WrittenHeaders, writtenHeaders, writtenTags } from './object-headers.ts'
 import { type NewOwnership, newOwnership } from './requested-acl.ts'
+import { writtenEncryption } from './written-encryption.ts'
 
 /** As S3's: more goes in parts. */
 export const putMaxBytes = 5 * 1024 ** 3
@@ -27,6 +30,7 @@ export async function putObject(call: ObjectCall): Promise<S3Answer> {
   const path = objectPath(bucket.name, key)
   const written = writtenHeaders(request)
   const tags = writtenTags(request)
+  const encryption = writtenEncryption(call)
   const ownership = newOwnership(request, {
     accounts: services.accounts,
     bucket: settingsOf(call),
@@ -41,9 +45,17 @@ export async function putObject(call: ObjectCall): Promise<S3Answer> {
     tags,
     ownership,
     precondition,
+    encryption,
     body: call.openBody(putMaxBytes),
   })
-  return { status: 200, headers: { etag: quoted(record.eTag), ...checksumHeaders(record.checksum) } }
+  return {
+    status: 200,
+    headers: {
+      etag: quoted(record.eTag),
+      ...checksumHeaders(record.checksum),
+      ...encryptionHeaders(encryption),
+    },
+  }
 }
 
 export interface NewObject {
@@ -52,25 +64,27 @@ export interface NewObject {
   readonly tags: HeaderFields
   readonly ownership: NewOwnership
   readonly precondition: WritePrecondition
+  readonly encryption: OpenEncryption | undefined
   readonly body: BodyReader
 }
 
 /** Stores the body under `path`, with all that S3 knows of it. */
 export async function storeObject(
   { services, signal }: Pick<ObjectCall, 'services' | 'signal'>,
-  { path, written, tags, ownership, precondition, body }: NewObject,
+  { path, written, tags, ownership, precondition, encryption, body }: NewObject,
 ): Promise<ObjectRecord> {
   const record = (): ObjectRecord => {
-    const { md5, checksum } = body.digests
+    const { md5, checksum, length: sizeBytes } = body.digests
     return {
-      eTag: md5,
+      eTag: eTagOf(md5, encryption),
       ...written,
       owner: ownership.owner,
       ...(checksum === undefined ? {} : { checksum: { ...checksum, type: 'FULL_OBJECT' } }),
+      ...(encryption === undefined ? {} : { encryption: { ...encryption.stored, sizeBytes } }),
     }
   }
   try {
-    await services.client.writeFile(path, body.pieces(), {
+    await services.client.writeFile(path, storedPieces(services, { body, encryption }), {
       ...precondition,
       makeParents: true,
       xattrs: (bytes) => objectXattrs(record(), bytes, { tags, acl: ownership.acl }),
@@ -80,4 +94,13 @@ export async function storeObject(
     throw conditionFailure(error, precondition)
   }
   return record()
+}
+
+/** The bytes as they are stored. */
+export function storedPieces(
+  { encryption: { random } }: ObjectCall['services'],
+  { body, encryption }: Pick<NewObject, 'body' | 'encryption'>,
+): AsyncIterable<Uint8Array> {
+  const pieces = body.pieces()
+  return encryption === undefined ? pieces : sealStream(pieces, { dataKey: encryption.dataKey, random })
 }

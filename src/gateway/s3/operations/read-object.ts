@@ -10,6 +10,9 @@ import { parseRange } from '../../../base/http-range.ts'
 import { missingKey } from '../door/access.ts'
 import type { ObjectBody, S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
+import { encryptionHeaders, type OpenEncryption, openEncryption } from '../encryption/object-encryption.ts'
+import { refuseRequestedOnRead } from '../encryption/requested-encryption.ts'
+import { openRange } from '../encryption/sealed-object.ts'
 import { checkRead, readConditionsOf } from '../rules/conditions.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
@@ -36,9 +39,9 @@ export async function getObject(call: ObjectCall): Promise<S3Answer> {
   if (open === undefined) throw missingKey(call, call)
   let isHandedOver = false
   try {
-    const answer = describe(call, open.info, (span) => {
+    const answer = describe(call, open.info, (span, encryption) => {
       isHandedOver = true
-      return bodyOf(open, span, signal)
+      return bodyOf(open, span, { encryption, signal })
     })
     return answer
   } finally {
@@ -67,8 +70,13 @@ function requireSigned({ request, caller }: ObjectCall): void {
   }
 }
 
-function describe({ request }: ObjectCall, info: ObjectInfo, bodyOfSpan: (span: Span) => ObjectBody): S3Answer {
-  const { record, stats } = info
+function describe(
+  { services, request }: ObjectCall,
+  info: ObjectInfo,
+  bodyOfSpan: (span: Span, encryption: OpenEncryption | undefined) => ObjectBody,
+): S3Answer {
+  const { record, stats, sizeBytes } = info
+  const encryption = readEncryption({ services, request }, record)
   const conditions = readConditionsOf(request.headers.record())
   if (checkRead(conditions, conditionTarget(info)) === 'not-modified') {
     return { status: 304, headers: { etag: quoted(record.eTag), 'last-modified': formatHttpDate(stats.modifiedMs) } }
@@ -79,11 +87,12 @@ function describe({ request }: ObjectCall, info: ObjectInfo, bodyOfSpan: (span: 
     status: isWhole ? 200 : 206,
     headers: {
       ...answeredHeaders(request, info),
-      ...(isWhole ? {} : { 'content-range': `bytes ${start}-${end - 1}/${stats.size}` }),
+      ...(isWhole ? {} : { 'content-range': `bytes ${start}-${end - 1}/${sizeBytes}` }),
       ...(part === undefined || record.parts === undefined ? {} : { 'x-amz-mp-parts-count': partCount(record) }),
       ...checksumsOf(request, info, span),
+      ...encryptionHeaders(encryption),
     },
-    body: bodyOfSpan(span),
+    body: bodyOfSpan(span, encryption),
   }
 }
 
@@ -101,22 +110,22 @@ function checksumsOf(
   return isWhole ? checksumHeaders(checksum) : {}
 }
 
-function spanOf(request: ObjectCall['request'], { record, stats }: ObjectInfo): Span {
+function spanOf(request: ObjectCall['request'], { record, sizeBytes }: ObjectInfo): Span {
   const partNumber = request.query.get('partNumber')
   const range = request.headers.get('range')
   if (partNumber !== undefined) {
     if (range !== undefined)
       throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter.')
-    return partSpan(partNumber, record, stats.size)
+    return partSpan(partNumber, record, sizeBytes)
   }
   try {
-    const wanted = parseRange(range, stats.size)
-    return wanted === undefined ? { start: 0, end: stats.size, isWhole: true } : { ...wanted, isWhole: false }
+    const wanted = parseRange(range, sizeBytes)
+    return wanted === undefined ? { start: 0, end: sizeBytes, isWhole: true } : { ...wanted, isWhole: false }
   } catch (error) {
     if (!isAshlarError(error, 'range-not-satisfiable')) throw error
     throw new S3Error('InvalidRange', 'The requested range is not satisfiable', {
       cause: error,
-      details: { RangeRequested: (range ?? '').slice(0, 128), ActualObjectSize: String(stats.size) },
+      details: { RangeRequested: (range ?? '').slice(0, 128), ActualObjectSize: String(sizeBytes) },
     })
   }
 }
@@ -148,8 +157,34 @@ export function partCount({ parts = [] }: ObjectRecord): number {
   return parts.reduce((sum, [, count]) => sum + count, 0)
 }
 
-function bodyOf({ handle }: OpenObject, { start, end }: Span, signal: AbortSignal): ObjectBody {
-  const close = () => handle.close()
+function bodyOf(
+  open: OpenObject,
+  { start, end }: Span,
+  { encryption, signal }: { readonly encryption: OpenEncryption | undefined; readonly signal: AbortSignal },
+): ObjectBody {
+  const close = () => open.handle.close()
   if (start >= end) return { sizeBytes: 0, pieces: undefined, close }
-  return { sizeBytes: end - start, pieces: handle.readStream({ start, end: end - 1, signal }), close }
+  return { sizeBytes: end - start, pieces: plainPieces(open, { start, end }, { encryption, signal }), close }
+}
+
+/** The bytes from `start` up to `end` as clients of S3 know them. */
+export function plainPieces(
+  { handle, info }: OpenObject,
+  { start, end }: { readonly start: number; readonly end: number },
+  { encryption, signal }: { readonly encryption: OpenEncryption | undefined; readonly signal: AbortSignal },
+): AsyncIterable<Uint8Array> {
+  const read = (range: { readonly start: number; readonly end: number }) =>
+    handle.readStream({ start: range.start, end: range.end - 1, signal })
+  if (encryption === undefined) return read({ start, end })
+  const { sizeBytes, record } = info
+  return openRange(read, { dataKey: encryption.dataKey, parts: record.parts ?? [[sizeBytes, 1]] }, { start, end })
+}
+
+/** @throws {S3Error} `InvalidArgument`, `InvalidRequest` — not the key that it was written under */
+export function readEncryption(
+  { services, request }: Pick<ObjectCall, 'services' | 'request'>,
+  { encryption }: ObjectRecord,
+): OpenEncryption | undefined {
+  refuseRequestedOnRead(request.headers)
+  return openEncryption(encryption, { headers: request.headers, ring: services.encryption.ring })
 }

@@ -1,6 +1,7 @@
 /** Multipart uploads: begun, told of, listed and given up. @module */
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall, ObjectCall } from '../door/s3-call.ts'
+import { encryptionHeaders, type OpenEncryption, openEncryption } from '../encryption/object-encryption.ts'
 import {
   checksumElement,
   multipartChecksumType,
@@ -16,6 +17,7 @@ import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts
 import { settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders, writtenTags } from './object-headers.ts'
 import { newOwnership } from './requested-acl.ts'
+import { writtenEncryption } from './written-encryption.ts'
 
 const uploadIdBytes = 16
 const pageParts = 1000
@@ -27,12 +29,14 @@ export async function createMultipartUpload(call: ObjectCall): Promise<S3Answer>
   const { services, request, bucket, key, caller, signal } = call
   objectPath(bucket.name, key)
   const checksum = checksumOf(call)
+  const encryption = writtenEncryption(call)
   const record: UploadRecord = {
     key,
     ...writtenHeaders(request),
     tags: writtenTags(request),
     ...newOwnership(request, { accounts: services.accounts, bucket: settingsOf(call), writerId: caller.account?.id }),
     ...(checksum === undefined ? {} : { checksum }),
+    ...(encryption === undefined ? {} : { encryption: encryption.stored }),
   }
   const uploadId = services.env.random.bytes(uploadIdBytes).toString('hex')
   await services.uploads.create(bucket.name, { uploadId, record, signal })
@@ -43,9 +47,12 @@ export async function createMultipartUpload(call: ObjectCall): Promise<S3Answer>
       leaf('Key', key),
       leaf('UploadId', uploadId),
     ),
-    checksum === undefined
-      ? {}
-      : { 'x-amz-checksum-algorithm': checksum.algorithm, 'x-amz-checksum-type': checksum.type },
+    {
+      ...encryptionHeaders(encryption),
+      ...(checksum === undefined
+        ? {}
+        : { 'x-amz-checksum-algorithm': checksum.algorithm, 'x-amz-checksum-type': checksum.type }),
+    },
   )
 }
 
@@ -67,6 +74,14 @@ function checksumOf({ request }: ObjectCall): UploadRecord['checksum'] {
 export async function openUpload({ services, request, bucket, key, signal }: ObjectCall): Promise<Upload> {
   const uploadId = request.query.get('uploadId') ?? ''
   return await services.uploads.open(bucket.name, { uploadId, key, signal })
+}
+
+/** @throws {S3Error} `InvalidRequest` — not the key that the upload was begun with */
+export function uploadEncryption(
+  { services, request }: Pick<ObjectCall, 'services' | 'request'>,
+  { encryption }: Upload,
+): OpenEncryption | undefined {
+  return openEncryption(encryption, { headers: request.headers, ring: services.encryption.ring })
 }
 
 export async function abortMultipartUpload(call: ObjectCall): Promise<S3Answer> {

@@ -3,6 +3,7 @@ import { isAshlarError } from '../../../base/errors.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
+import { encryptionHeaders, eTagOf, type OpenEncryption } from '../encryption/object-encryption.ts'
 import type { ChecksumAlgorithm } from '../rules/checksums/checksum-algorithm.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
@@ -12,29 +13,35 @@ import { openObject } from '../store/objects.ts'
 import { noSuchUpload, partPath, type Upload } from '../store/uploads.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
-import { type CopySource, findCopySource } from './copy-object.ts'
+import { type CopySource, findCopySource } from './found-source.ts'
 import { checksumHeaders } from './object-headers.ts'
-import { putMaxBytes } from './put-object.ts'
-import { openUpload } from './upload-operations.ts'
+import { putMaxBytes, storedPieces } from './put-object.ts'
+import { plainPieces } from './read-object.ts'
+import { openUpload, uploadEncryption } from './upload-operations.ts'
 
 const plainMd5 = /^[0-9a-f]{32}$/
 
 export async function uploadPart(call: ObjectCall): Promise<S3Answer> {
   const number = partNumberOf(call)
   const upload = await openUpload(call)
+  const encryption = uploadEncryption(call, upload)
   const body = call.openBody(putMaxBytes)
-  const { checksum } = await storePart(call, { upload, number, body })
-  return { status: 200, headers: { etag: quoted(body.digests.md5), ...checksumHeaders(checksum) } }
+  const { eTag, checksum } = await storePart(call, { upload, number, encryption, body })
+  return {
+    status: 200,
+    headers: { etag: quoted(eTag), ...checksumHeaders(checksum), ...encryptionHeaders(encryption) },
+  }
 }
 
 export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
   const { request, services, signal } = call
   const number = partNumberOf(call)
   const upload = await openUpload(call)
+  const encryption = uploadEncryption(call, upload)
   const source = await findCopySource(call)
   const range = rangeOf(request.headers.get('x-amz-copy-source-range'), source.info.sizeBytes)
   const whole = await sharePart(call, { upload, number, source, range })
-  if (whole !== undefined) return partCopyAnswer(whole, services.env.clock.wallMs())
+  if (whole !== undefined) return partCopyAnswer(call, { record: whole, encryption })
   // Bytes have to be read for their MD5; a store that knew it would share chunks here too.
   const open = await openObject(services.client, { ...source, signal })
   if (open === undefined || open.info.stats.version !== source.info.stats.version) {
@@ -42,7 +49,10 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
   }
   await using handle = open.handle
   const { start, end } = range ?? { start: 0, end: source.info.sizeBytes }
-  const pieces = start < end ? handle.readStream({ start, end: end - 1, signal }) : noPieces()
+  const pieces =
+    start < end
+      ? plainPieces({ ...open, handle }, { start, end }, { encryption: source.encryption, signal })
+      : noPieces()
   const body = new BodyReader(pieces, {
     env: services.env,
     payload: {
@@ -54,17 +64,22 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
     maxChunkBytes: putMaxBytes,
     maxBytes: putMaxBytes,
   })
-  const record = await storePart(call, { upload, number, body })
-  return partCopyAnswer(record, services.env.clock.wallMs())
+  const record = await storePart(call, { upload, number, encryption, body })
+  return partCopyAnswer(call, { record, encryption })
 }
 
 async function* noPieces(): AsyncGenerator<Uint8Array> {
   yield* []
 }
 
-function partCopyAnswer({ eTag }: ObjectRecord, wallMs: number): S3Answer {
+function partCopyAnswer(
+  { services }: ObjectCall,
+  { record, encryption }: { readonly record: ObjectRecord; readonly encryption: OpenEncryption | undefined },
+): S3Answer {
+  const modified = formatIsoTime(services.env.clock.wallMs())
   return xmlAnswer(
-    xmlDocument('CopyPartResult', leaf('LastModified', formatIsoTime(wallMs)), leaf('ETag', quoted(eTag))),
+    xmlDocument('CopyPartResult', leaf('LastModified', modified), leaf('ETag', quoted(record.eTag))),
+    encryptionHeaders(encryption),
   )
 }
 
@@ -85,8 +100,10 @@ async function sharePart(
 ): Promise<ObjectRecord | undefined> {
   const { record, stats } = source.info
   const isWhole = range === undefined || (range.start === 0 && range.end === stats.size)
-  if (!isWhole || !plainMd5.test(record.eTag) || upload.checksum !== undefined || stats.crc32 === undefined)
-    return undefined
+  // An encrypted part is one stream under its upload's key: bytes of another key, or of none, are written anew.
+  const isPlain = record.encryption === undefined && upload.encryption === undefined
+  const isKnown = plainMd5.test(record.eTag) && upload.checksum === undefined && stats.crc32 !== undefined
+  if (!isWhole || !isPlain || !isKnown || stats.crc32 === undefined) return undefined
   const part: ObjectRecord = { eTag: record.eTag, headers: {}, metadata: {} }
   const xattrs = { [recordAttribute]: formatRecord(part, { length: stats.size, crc32: stats.crc32 }) }
   try {
@@ -102,20 +119,31 @@ async function sharePart(
 
 async function storePart(
   { services, signal }: ObjectCall,
-  { upload, number, body }: { readonly upload: Upload; readonly number: number; readonly body: BodyReader },
+  {
+    upload,
+    number,
+    encryption,
+    body,
+  }: {
+    readonly upload: Upload
+    readonly number: number
+    readonly encryption: OpenEncryption | undefined
+    readonly body: BodyReader
+  },
 ): Promise<ObjectRecord> {
   const record = (): ObjectRecord => {
-    const { md5, checksum } = body.digests
+    const { md5, checksum, length: sizeBytes } = body.digests
     checkAlgorithm(upload, checksum?.algorithm)
     return {
-      eTag: md5,
+      eTag: eTagOf(md5, encryption),
       ...{ headers: {}, metadata: {} },
       ...(checksum === undefined ? {} : { checksum: { ...checksum, type: 'FULL_OBJECT' } }),
+      ...(encryption === undefined ? {} : { encryption: { ...encryption.stored, sizeBytes } }),
     }
   }
   try {
     // No `makeParents`: once a complete or an abort has begun, there is no directory for parts any more.
-    await services.client.writeFile(partPath(upload, number), body.pieces(), {
+    await services.client.writeFile(partPath(upload, number), storedPieces(services, { body, encryption }), {
       xattrs: (bytes) => ({ [recordAttribute]: formatRecord(record(), bytes) }),
       signal,
     })

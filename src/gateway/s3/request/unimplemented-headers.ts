@@ -1,12 +1,12 @@
 /**
- * Headers that promise something the door does not keep yet: encryption and locks. They are refused, never ignored: an object that
- * its owner believes encrypted or locked must be.
+ * Headers that promise something the door does not keep yet: locks. They are refused, never ignored: an object that its owner
+ * believes locked must be.
  * @module
  */
 import { S3Error } from '../rules/s3-error.ts'
 import type { RequestHeaders } from './request-headers.ts'
 
-const prefixes = ['x-amz-server-side-encryption', 'x-amz-copy-source-server-side-encryption', 'x-amz-object-lock-']
+const prefixes = ['x-amz-object-lock-']
 
 /** @throws {S3Error} `NotImplemented` */
 export function refuseUnimplementedHeaders(headers: RequestHeaders): void {

@@ -22,6 +22,7 @@ export interface BucketDefaults {
 export const documentNames = {
   acl: 'acl',
   cors: 'cors',
+  encryption: 'encryption',
   ownership: 'ownership',
   policy: 'policy',
   publicAccessBlock: 'public-access-block',

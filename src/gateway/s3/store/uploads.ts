@@ -16,6 +16,7 @@
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import type { AshlarClient, DirectoryEntry, FileStats } from '../../../client/index.ts'
+import type { StoredEncryption } from '../encryption/object-encryption.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 import { S3Error } from '../rules/s3-error.ts'
@@ -32,6 +33,8 @@ export interface UploadRecord {
   /** Of the object to be. */
   readonly acl?: Acl | undefined
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
+  /** Of every part: they share its data key. */
+  readonly encryption?: StoredEncryption | undefined
 }
 
 export interface Upload extends UploadRecord {
