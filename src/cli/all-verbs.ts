@@ -3,6 +3,7 @@ import { registerCompletion } from './completion/completion-verb.ts'
 import { registerRestore } from './restore/restore-verb.ts'
 import { registerAccountVerbs } from './s3/account-verbs.ts'
 import { registerS3 } from './s3/s3-verbs.ts'
+import { registerApplyConfig } from './s3/setup/apply-config-verb.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
 import { registerShell } from './shell/shell-verb.ts'
 import { registerSim } from './sim/sim-verb.ts'
@@ -19,6 +20,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registerRestore(registry)
   registerS3(registry)
   registerAccountVerbs(registry)
+  registerApplyConfig(registry)
   registerVerbs(registry)
   registerInsightVerbs(registry)
   registerSim(registry)
