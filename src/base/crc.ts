@@ -6,6 +6,7 @@
  * @module
  */
 import { crc32 as nativeCrc32, crc32c as nativeCrc32c } from '@node-rs/crc32'
+import { shifterOf } from './crc-shift.ts'
 
 /** CRC-32 of `bytes`, continuing from `initial` (the crc of what came before). */
 export function crc32(bytes: Uint8Array, initial = 0): number {
@@ -26,28 +27,11 @@ export const combineCrc32: Combine = combinerOf(0xedb88320)
 /** {@link Combine} of {@link crc32c}. */
 export const combineCrc32c: Combine = combinerOf(0x82f63b78)
 
-/** Lengths repeat (a block, a chunk, a part), so their shifts are kept; bounded, since others are rare. */
-const shiftsKept = 256
-
 /** @param polynomial of degree 32, in the reflected bit order of CRC-32 */
 function combinerOf(polynomial: number): Combine {
-  const squares = squaresOf(polynomial)
-  const shifts = new Map<number, number>()
-
-  /** x^(8·lengthBytes) modulo the polynomial. */
-  function shiftOf(lengthBytes: number): number {
-    const known = shifts.get(lengthBytes)
-    if (known !== undefined) return known
-    let shift = 0x80000000
-    let rest = lengthBytes
-    for (let k = 3; rest > 0; k++) {
-      if (rest % 2 === 1) shift = multiplyModulo(squares[k] as number, shift, polynomial)
-      rest = Math.floor(rest / 2)
-    }
-    if (shifts.size < shiftsKept) shifts.set(lengthBytes, shift)
-    return shift
-  }
-  return (crcA, crcB, lengthBBytes) => (multiplyModulo(shiftOf(lengthBBytes), crcA, polynomial) ^ crcB) >>> 0
+  const multiply = (a: number, b: number) => multiplyModulo(a, b, polynomial)
+  const shiftOf = shifterOf({ one: 0x80000000, x: 0x40000000, multiply })
+  return (crcA, crcB, lengthBBytes) => (multiply(shiftOf(lengthBBytes), crcA) ^ crcB) >>> 0
 }
 
 /** a·b modulo the polynomial, in the reflected bit order of CRC-32. */
@@ -59,14 +43,4 @@ function multiplyModulo(a: number, b: number, polynomial: number): number {
     factor = (factor & 1) !== 0 ? (factor >>> 1) ^ polynomial : factor >>> 1
   }
   return product >>> 0
-}
-
-/** x^(2^k) for k = 0…: the squares from which every shift is made. */
-function squaresOf(polynomial: number): readonly number[] {
-  const powers = [0x40000000]
-  while (powers.length < 64) {
-    const last = powers[powers.length - 1] as number
-    powers.push(multiplyModulo(last, last, polynomial))
-  }
-  return powers
 }

@@ -36,3 +36,27 @@ test('abortablePieces() passes all pieces of either kind of source on, and lets 
   await new Promise((resolve) => setImmediate(resolve))
   assert.ok(isCleaned)
 })
+
+// An error of `return` or `destroy` once took the place of the one for which the source was left.
+test('abortablePieces() keeps the error of whoever leaves, however badly the source takes it', async () => {
+  const refuse = (): never => {
+    throw new Error('the source will not be left')
+  }
+  let returns = 0
+  const source = {
+    destroy: refuse,
+    [Symbol.iterator]: () => ({
+      next: () => ({ done: false, value: 1 }),
+      return: () => {
+        returns++
+        return refuse()
+      },
+    }),
+  }
+  const own = new Error('own')
+  const leaving = async () => {
+    for await (const _ of abortablePieces(source, undefined, 'read')) throw own
+  }
+  await assert.rejects(leaving(), (error) => error === own)
+  assert.equal(returns, 1)
+})

@@ -33,12 +33,16 @@ export async function* abortablePieces(
       yield next.value
     }
   } finally {
-    if (!isAtEnd) leave(source, iterator)
+    // Not waited for: a silent source may never answer. How it ends after it was left is nobody's to hear.
+    if (!isAtEnd) leave(source, iterator).catch(() => undefined)
   }
 }
 
-/** Not waited for: a silent source may never answer. How it ends after it was left is nobody's to hear: the caller has its own error. */
-function leave(source: object, iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
-  if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
-  Promise.resolve(iterator.return?.()).catch(() => undefined)
+/** Rejects with what the source says of it, also where it throws: the caller has an error of its own. */
+async function leave(source: object, iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
+  try {
+    if ('destroy' in source && typeof source.destroy === 'function') source.destroy()
+  } finally {
+    await iterator.return?.()
+  }
 }

@@ -7,6 +7,7 @@
  * @see NVM Express NVM Command Set Specification 1.0, section 5.2.1.3.4
  * @module
  */
+import { shifterOf } from '../../../../base/crc-shift.ts'
 
 /** 64 bits as two unsigned halves; in a crc, bit 63 is the coefficient of x^0. */
 export interface Crc64 {
@@ -18,13 +19,19 @@ export interface Crc64 {
 const polynomial: Crc64 = { high: 0x9a6c9329, low: 0xac4bc9b5 }
 const slices = 16
 
+/** In this bit order: x^0, x^1 and x^8. */
+const one: Crc64 = { high: 0x80000000, low: 0 }
+const x: Crc64 = { high: 0x40000000, low: 0 }
+const xTo8: Crc64 = { high: 0x00800000, low: 0 }
+
+const shiftOf = shifterOf({ one, x, multiply })
+
 /** Entry `256·s + b`: what the byte `b` contributes when `s` more bytes follow it. */
 const { highs, lows } = (() => {
   const highs = new Uint32Array(slices * 256)
   const lows = new Uint32Array(slices * 256)
   for (let byte = 0; byte < 256; byte++) {
-    let crc: Crc64 = { high: 0, low: byte }
-    for (let bit = 0; bit < 8; bit++) crc = timesX(crc)
+    const crc = multiply(xTo8, { high: 0, low: byte })
     highs[byte] = crc.high
     lows[byte] = crc.low
   }
@@ -127,15 +134,6 @@ export function combineCrc64(crcA: Crc64, crcB: Crc64, lengthBBytes: number): Cr
   return { high: (shifted.high ^ crcB.high) >>> 0, low: (shifted.low ^ crcB.low) >>> 0 }
 }
 
-function timesX({ high, low }: Crc64): Crc64 {
-  const carry = low & 1
-  const shiftedLow = (low >>> 1) | (high << 31)
-  const shiftedHigh = high >>> 1
-  return carry === 0
-    ? { high: shiftedHigh >>> 0, low: shiftedLow >>> 0 }
-    : { high: (shiftedHigh ^ polynomial.high) >>> 0, low: (shiftedLow ^ polynomial.low) >>> 0 }
-}
-
 /** a·b modulo the polynomial. */
 function multiply(a: Crc64, b: Crc64): Crc64 {
   let high = 0
@@ -152,32 +150,4 @@ function multiply(a: Crc64, b: Crc64): Crc64 {
     factorHigh = (factorHigh >>> 1) ^ (polynomial.high & carry)
   }
   return { high: high >>> 0, low: low >>> 0 }
-}
-
-/** x^(2^k) for k = 0…: the squares from which every shift is made. */
-const squares: readonly Crc64[] = (() => {
-  const powers: Crc64[] = [{ high: 0x40000000, low: 0 }]
-  while (powers.length < 64) {
-    const last = powers[powers.length - 1] as Crc64
-    powers.push(multiply(last, last))
-  }
-  return powers
-})()
-
-/** Parts mostly have one length, so the shifts are kept; bounded, since others are rare. */
-const shifts = new Map<number, Crc64>()
-const shiftsKept = 256
-
-/** x^(8·lengthBytes) modulo the polynomial. */
-function shiftOf(lengthBytes: number): Crc64 {
-  const known = shifts.get(lengthBytes)
-  if (known !== undefined) return known
-  let shift: Crc64 = { high: 0x80000000, low: 0 }
-  let rest = lengthBytes
-  for (let k = 3; rest > 0; k++) {
-    if (rest % 2 === 1) shift = multiply(squares[k] as Crc64, shift)
-    rest = Math.floor(rest / 2)
-  }
-  if (shifts.size < shiftsKept) shifts.set(lengthBytes, shift)
-  return shift
 }
