@@ -22,8 +22,6 @@ export interface ClusterSecrets {
 }
 
 export const masterAddress = 'master:7600'
-/** So short that everything is read a few times while the faults last. */
-const scrubWithinMs = 20_000
 const version = 'simulated'
 
 export class MasterProgram implements Program {
@@ -41,7 +39,7 @@ export class MasterProgram implements Program {
   }
 
   async start(env: Env, fail: (error: unknown) => void): Promise<void> {
-    const { policy, chunkSizeBytes, trashKeepMs, deadAfterMs, syncDelayMs } = this.#cluster
+    const { policy, chunkSizeBytes, trashKeepMs, deadAfterMs, syncDelayMs, scrubWithinMs } = this.#cluster
     const { clock, random } = env
     this.kv = createMemoryKV({ clock, random, image: this.#image, faults: this.faults, syncDelayMs })
     this.master = await startMaster({
@@ -50,7 +48,10 @@ export class MasterProgram implements Program {
       ...this.#secrets,
       generation: 0,
       listenAddress: masterAddress,
-      settings: { defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs, scrubWithinMs },
+      settings: {
+        ...{ defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs },
+        ...(scrubWithinMs === undefined ? {} : { scrubWithinMs }),
+      },
       onFatal: fail,
       version,
     })

@@ -27,6 +27,8 @@ export interface SimCluster {
   readonly chunkSizeBytes: number
   readonly trashKeepMs: number
   readonly deadAfterMs: number
+  /** In which every replica is read once. Default: that of production, days. */
+  readonly scrubWithinMs?: number
   /** Rare things happen at the sites of `env.buggify`. */
   readonly buggify: boolean
   /** Typical time of a message on its way, and of a disk's sync: each single one is drawn around it. */
