@@ -40,6 +40,7 @@ export class ChangeFeed {
   #position: Rising
   /** Everything after this one is here. */
   #from: Rising
+  #opened: Rising
   #onAppended: () => void = () => undefined
 
   constructor(options: ChangeFeedOptions) {
@@ -47,6 +48,7 @@ export class ChangeFeed {
     this.positionKey = options.positionKey
     this.#position = rising(options.generation, 0)
     this.#from = this.#position
+    this.#opened = this.#position
   }
 
   /** By the engine, when it was opened. @param stored the row of `positionKey` */
@@ -54,6 +56,12 @@ export class ChangeFeed {
     assert(this.#batches.length === 0, 'a feed belongs to one engine')
     this.#position = stored === undefined ? rising(this.#options.generation, 0) : decodePosition(stored)
     this.#from = this.#position
+    this.#opened = this.#position
+  }
+
+  /** Where the rows stood when the engine was opened: of the generation that committed last. */
+  get opened(): Rising {
+    return this.#opened
   }
 
   /** Of the newest durable commit: that of an earlier generation until something is committed in this one. */

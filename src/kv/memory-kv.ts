@@ -18,6 +18,8 @@ import type { Random } from '../env/random.ts'
 import { sleep, throwIfCancelled } from '../env/waiting.ts'
 import { BodyDeadlines } from './body-deadlines.ts'
 import { BufferedTransaction } from './buffered-transaction.ts'
+import type { ChangeFeed } from './change-feed.ts'
+import { FeedTap } from './feed-tap.ts'
 import { GroupSync } from './group-sync.ts'
 import { MemoryAttempt } from './memory-attempt.ts'
 import { createMemoryImage, type MemoryImage } from './memory-image.ts'
@@ -48,6 +50,8 @@ export interface MemoryKVOptions {
   readonly syncDelayMs?: number
   /** A body that takes longer is given up with `timeout`. */
   readonly commitTimeoutMs?: number
+  /** Told of each commit once it is durable; the position row becomes part of each. */
+  readonly feed?: ChangeFeed | undefined
 }
 
 /** Counts since the engine was made. */
@@ -82,6 +86,7 @@ class MemoryEngine implements MemoryKV {
   readonly #synced: boolean
   readonly #groupSync: GroupSync | undefined
   readonly #deadlines: BodyDeadlines
+  readonly #tap: FeedTap | undefined
   readonly #attempts = new Set<MemoryAttempt>()
   #underWay = 0
   /** Called when no transaction is under way any more. */
@@ -99,6 +104,7 @@ class MemoryEngine implements MemoryKV {
     unsafeNoSync,
     commitTimeoutMs,
     syncDelayMs = 0,
+    feed,
   }: MemoryKVOptions) {
     if (image.held) throw new AshlarError('in-use', 'Cannot open the memory image: another engine holds it')
     image.held = true
@@ -108,6 +114,7 @@ class MemoryEngine implements MemoryKV {
     this.#random = random
     this.#groupSync = syncDelayMs > 0 ? new GroupSync(image, { clock, random, delayMs: syncDelayMs }) : undefined
     this.#synced = !unsafeNoSync && this.#groupSync === undefined
+    this.#tap = feed && new FeedTap(feed, image)
     this.#deadlines = new BodyDeadlines(clock, commitTimeoutMs ?? limits.metadataCommitTimeoutMs)
   }
 
@@ -222,8 +229,11 @@ class MemoryEngine implements MemoryKV {
   /** Applies, then answers in a later turn. */
   async #apply(attempt: MemoryAttempt, tx: BufferedTransaction): Promise<void> {
     this.#attempts.delete(attempt)
-    this.image.apply(tx.writes, { synced: this.#synced })
     for (const other of this.#attempts) other.overtake(tx.writes)
+    // After that: nobody's reads depend on the position.
+    this.#tap?.stamp(tx.writes)
+    this.image.apply(tx.writes, { synced: this.#synced })
+    this.#tap?.applied(tx.writes)
     this.#commits++
     if (this.#groupSync === undefined) await new Promise<void>((resolve) => this.#clock.soon(resolve))
     await this.#durable()
@@ -249,8 +259,8 @@ class MemoryEngine implements MemoryKV {
 
   /** Waits until all that was applied so far would survive a crash. */
   async #durable(): Promise<void> {
-    if (this.#groupSync === undefined || this.image.unsyncedCount === 0) return
-    await this.#groupSync.done()
+    if (this.#groupSync !== undefined && this.image.unsyncedCount > 0) await this.#groupSync.done()
+    if (!this.#isCrashed()) this.#tap?.publish()
   }
 
   async #delay(): Promise<void> {

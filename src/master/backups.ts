@@ -17,15 +17,18 @@ import type { Env } from '../env/env.ts'
 import type { ChangeFeed } from '../kv/change-feed.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { BackupEntry } from '../wire/methods/backup-methods.ts'
-import { type PieceEntry, parsePieceName } from '../wire/types/backup.ts'
+import { type PieceEntry, parsePieceName, pieceName } from '../wire/types/backup.ts'
 import type { BackupStatus } from '../wire/types/backup-status.ts'
 import { BlockSeal } from './backup-blocks.ts'
-import { BackupCatalog, type Holding } from './backup-catalog.ts'
+import { BackupCatalog, completeBases, type Holding } from './backup-catalog.ts'
 import type { Attachment } from './backup-records.ts'
 import type { BackupShelves } from './backup-shelves.ts'
+import { BackupSources } from './backup-source.ts'
 import { BaseBackup, type FinishedBase } from './base-backup.ts'
 import type { EventLog } from './event-log.ts'
 import { LogShipper } from './log-shipper.ts'
+import type { LostFuture } from './lost-future.ts'
+import { lastCommitOf } from './restore.ts'
 import { type StepResult, Worker } from './worker.ts'
 
 /** What the process around the master gives, where backups are wanted. */
@@ -47,6 +50,7 @@ export interface BackupsOptions extends BackupPlan {
   readonly clusterId: ClusterId
   readonly generation: number
   readonly leaderEpoch: Rising
+  readonly lostFuture: Pick<LostFuture, 'isFound' | 'foundCommit'>
   readonly onFatal: (error: AshlarError) => void
 }
 
@@ -75,6 +79,9 @@ export class Backups {
   #exposedSinceMs: number | undefined
   #problem: string | undefined
   #hasNoRoom = false
+  #isLogChecked = false
+  /** The log of earlier masters reaches where this one began: with this one's log nothing is missing. */
+  #isLogWhole = false
   #asked: Waiter[] = []
 
   constructor(options: BackupsOptions) {
@@ -103,7 +110,7 @@ export class Backups {
 
   /** What was committed is sent, if the servers take it in time. */
   async stop(): Promise<void> {
-    for (const waiter of this.#asked) waiter.reject(new AshlarError('closed', 'Cannot make a backup: the master ends'))
+    this.#rejectAsked(new AshlarError('closed', 'Cannot make a backup: the master ends'))
     await this.#worker.stop()
     if (this.#shipper.shipped !== undefined) {
       // Nothing is lost by its failure that is not on this disk.
@@ -176,6 +183,13 @@ export class Backups {
   }
 
   async #step(signal: AbortSignal): Promise<StepResult> {
+    if (this.#options.lostFuture.isFound) {
+      // The backups there are may hold what this metadata lacks: nothing is written over them.
+      this.#problem = 'the metadata is older than what chunk servers hold: see "restore needed"'
+      this.#exposedSinceMs ??= this.#nowMs()
+      this.#rejectAsked(new AshlarError('restore-needed', `Cannot make a backup: ${this.#problem}`))
+      return 'idle'
+    }
     if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
     const reason = this.#reasonForBase()
     if (reason === undefined) return 'idle'
@@ -185,6 +199,11 @@ export class Backups {
       this.#problem = this.#isGathering() ? undefined : 'no chunk server takes a backup'
       this.#hasNoRoom = shelves.up().length > 0
       return 'idle'
+    }
+    if (!this.#isLogChecked) {
+      await this.#checkLog()
+      this.#isLogChecked = true
+      return 'more'
     }
     const asked = this.#asked.splice(0)
     try {
@@ -205,6 +224,13 @@ export class Backups {
     const { leaderEpoch, clusterId, generation, events, attachments } = this.#options
     const { start, isContinuous } = await this.#shipper.begin(servers, signal)
     if (!isContinuous) this.#exposedSinceMs ??= this.#nowMs()
+    else if (this.#isLogWhole) this.#exposedSinceMs = undefined
+    this.#isLogWhole = true
+    const before = this.#newest?.base
+    if (before !== undefined && before.manifest.start === start) {
+      if (servers.every((server) => before.servers.includes(server))) return entryOf(before)
+      throw new AshlarError('unavailable', 'Cannot make a backup yet: the last one holds the same, and has its name')
+    }
     const needed = Math.min(enoughCopies, servers.length)
     const about = { clusterId, generation }
     const base = await this.#bases.make({
@@ -217,11 +243,39 @@ export class Backups {
     this.#exposedSinceMs = undefined
     this.#problem = undefined
     this.#hasNoRoom = false
-    const { rows, lengthBytes: sizeBytes, atMs } = base.manifest
+    const { rows, lengthBytes: sizeBytes } = base.manifest
     const what = `the metadata was copied to ${base.servers.length} servers: ${rows} rows, ${sizeBytes} bytes`
     events.tell({ kind: 'backup-made', what, reason })
     await this.#catalog.removeOld(leaderEpoch, needed)
-    return { name: base.name, atMs, generation, position: start, rows, sizeBytes, servers: base.servers }
+    return entryOf(base)
+  }
+
+  /** Before anything is written: how far the log of earlier masters goes, compared with what this one began with. */
+  async #checkLog(): Promise<void> {
+    const { env, feed, shelves, lostFuture } = this.#options
+    const holdings = await this.#catalog.holdings()
+    const sources = await BackupSources.open(
+      holdings.map(({ server, pieces }) => ({
+        label: server,
+        list: async () => pieces,
+        read: (name, range) => shelves.read(server, { name, ...range }),
+      })),
+      { seal: this.#seal, log: env.log },
+    )
+    const logs = sources.pieces().filter(({ kind }) => kind === 'log')
+    const newest = logs.sort((a, b) => a.start - b.start || a.leaderEpoch - b.leaderEpoch).at(-1)
+    if (newest === undefined) return
+    const last = (await lastCommitOf(sources, newest)) ?? newest.start
+    const holder = sources.holdersOf(pieceName(newest))[0] as ServerId
+    if (last > feed.opened) await lostFuture.foundCommit(last, holder)
+    if (last === feed.opened && completeBases(holdings).size > 0) {
+      this.#isLogWhole = true
+      this.#shipper.continueFrom(last)
+    }
+  }
+
+  #rejectAsked(error: AshlarError): void {
+    for (const waiter of this.#asked.splice(0)) waiter.reject(error)
   }
 
   #failed(error: AshlarError): void {
@@ -270,6 +324,11 @@ export class Backups {
   #nowMs(): number {
     return this.#options.env.clock.monotonicMs()
   }
+}
+
+function entryOf({ name, manifest, servers }: FinishedBase): BackupEntry {
+  const { atMs, generation, start: position, rows, lengthBytes: sizeBytes } = manifest
+  return { name, atMs, generation, position, rows, sizeBytes, servers }
 }
 
 /** The base, and the logs from its start on. */

@@ -76,6 +76,8 @@ export class LogShipper {
   #waitingSinceMs: number | undefined
   #gap: string | undefined
   #isStopped = false
+  /** The first segment goes on where an earlier master's log ends. */
+  #continues = false
   /** A segment ends: what comes now belongs to the next. */
   #isHeld = false
   #waiters: { readonly position: Rising; readonly resolve: () => void }[] = []
@@ -83,6 +85,13 @@ export class LogShipper {
   constructor(options: LogShipperOptions) {
     this.#options = options
     this.#taken = options.feed.position
+  }
+
+  /** The log on the servers ends at `position`, which the feed goes on from: the first segment will too. */
+  continueFrom(position: Rising): void {
+    if (this.#segment !== undefined || this.#options.feed.since(position) === undefined) return
+    this.#taken = position
+    this.#continues = true
   }
 
   start(): void {
@@ -168,7 +177,8 @@ export class LogShipper {
 
   /** @returns whether all that was taken is on enough servers */
   async #finishSegment(signal: AbortSignal): Promise<boolean> {
-    if (this.#segment === undefined || this.#gap !== undefined) return false
+    if (this.#segment === undefined) return this.#continues && this.#options.feed.since(this.#taken) !== undefined
+    if (this.#gap !== undefined) return false
     this.#take()
     this.#isHeld = true
     try {

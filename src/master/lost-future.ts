@@ -10,6 +10,7 @@
  */
 import { AshlarError } from '../base/errors.ts'
 import { type ChunkId, chunkIdParts, type ServerId } from '../base/ids.ts'
+import { counterOf, generationOf, type Rising } from '../base/rising.ts'
 import type { Log } from '../env/log.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
 import type { Method } from '../wire/method.ts'
@@ -18,6 +19,7 @@ import * as writes from '../wire/methods/write-methods.ts'
 import type { Service } from '../wire/service.ts'
 
 const recordName = 'lost-future'
+const commitPrefix = 'commit-'
 
 export interface LostFutureOptions {
   readonly namespace: Namespace
@@ -27,7 +29,7 @@ export interface LostFutureOptions {
   readonly log: Log
 }
 
-/** A chunk whose id this metadata never gave out. */
+/** A chunk whose id this metadata never gave out, or (by its number) a commit that it does not hold. */
 interface Proof {
   readonly chunk: string
   readonly server: string
@@ -84,16 +86,28 @@ export class LostFuture {
   get sentence(): string | undefined {
     if (this.#proof === undefined) return undefined
     const { chunk, server } = this.#proof
+    const [, commit] = chunk.split(commitPrefix)
+    const proof = commit === undefined ? `chunk ${chunk}` : `change ${commit} of the log`
     return (
-      `restore needed: the metadata is older than chunk ${chunk} on server ${server.slice(0, 8)}. Files can be read and not ` +
+      `restore needed: the metadata is older than ${proof} on server ${server.slice(0, 8)}. Files can be read and not ` +
       'changed. Put back a newer copy of the metadata; or give up what was written since by starting with --accept-older-metadata'
     )
   }
 
   /** @param proof a chunk whose id this metadata never gave out */
   async found(chunk: ChunkId, server: ServerId): Promise<void> {
+    if (chunkIdParts(chunk).generation >= this.#options.generation) await this.#keep(chunk, server)
+  }
+
+  /** The change log on a server goes on further than this metadata: it lacks also what left no chunk, as renames and deletes do. */
+  async foundCommit(position: Rising, server: ServerId): Promise<void> {
+    if (generationOf(position) < this.#options.generation) return
+    await this.#keep(`${commitPrefix}${counterOf(position)}`, server)
+  }
+
+  async #keep(chunk: string, server: ServerId): Promise<void> {
     const { generation, leader, log } = this.#options
-    if (this.#isKept || chunkIdParts(chunk).generation < generation) return
+    if (this.#isKept) return
     if (this.#proof === undefined) tell(log, { chunk, server })
     this.#proof = { chunk, server }
     await leader.putRecord(recordName, Buffer.from(`${chunk} ${server} ${generation}`))

@@ -161,6 +161,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     tokens,
     leaderEpoch: leader.epoch,
     receiptKey: keys.receipt,
+    bytesPerSecond: (server) => settings.values.repairBytesPerSecond || registry.halfOfDisk(server),
     permitDelete: async () => backups?.permitDelete(),
     onDeleted: tellDeleted(events),
   })
@@ -195,7 +196,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     options.backups &&
     new Backups({
       ...options.backups,
-      ...{ env, kv, events, clusterId, generation, onFatal, leaderEpoch: leader.epoch, key: deriveBackupKey(secret) },
+      ...{ env, kv, events, lostFuture, clusterId, generation, onFatal, leaderEpoch: leader.epoch },
+      key: deriveBackupKey(secret),
       shelves: new BackupShelves({ map, registry, leaderEpoch: leader.epoch }),
     })
   const noting = eventWorker({ env, kv, events, registry, changes, onFatal })

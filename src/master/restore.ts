@@ -88,6 +88,14 @@ export async function planRestore(sources: BackupSources, clusterId: ClusterId):
   throw new AshlarError('not-found', `Cannot restore from ${sources.labels.join(', ') || 'no server'}: ${found}`)
 }
 
+/** The last commit that is whole in a log; undefined: there is none. */
+export async function lastCommitOf(sources: BackupSources, log: PieceId): Promise<Rising | undefined> {
+  const reader = new CommitReader()
+  let last: Rising | undefined
+  for await (const text of sources.blocks(log)) for (const { position } of reader.read(text)) last = position
+  return last
+}
+
 /**
  * Loads what was planned into an empty engine. @returns rows of the base
  * @throws {AshlarError} `corrupt` — a block of the base is nowhere whole

@@ -8,6 +8,7 @@ import type { Env } from '../env/env.ts'
 import { createMemoryDisk, type MemoryDisk } from '../env/memory-disk.ts'
 import type { MemoryNetwork } from '../env/memory-network.ts'
 import { makeTemporaryFolder, removeTemporaryFolder } from '../env/places.ts'
+import type { ChangeFeed } from '../kv/change-feed.ts'
 import { createMemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import { openSqliteKV } from '../kv/sqlite-kv.ts'
@@ -26,7 +27,7 @@ export interface Machine {
   readonly name: string
   /** For the processes of one life; after {@link die} they reach nothing. */
   env(): Env
-  openMetadata(onFatal: (error: Error) => void): Promise<TxnKV>
+  openMetadata(onFatal: (error: Error) => void, feed?: ChangeFeed): Promise<TxnKV>
   openStore(options: StoreOptions): Promise<OpenedStore>
   /** Path under which {@link Machine.env} finds the store. */
   readonly storePath: string
@@ -65,8 +66,8 @@ class MemoryMachine implements Machine {
     return { ...this.#base, network: this.#network.at(this.name), disk: this.#disk.mount() }
   }
 
-  async openMetadata(): Promise<TxnKV> {
-    return this.#engine(this.#metadata)
+  async openMetadata(_: (error: Error) => void, feed?: ChangeFeed): Promise<TxnKV> {
+    return this.#engine(this.#metadata, feed)
   }
 
   async openStore(options: StoreOptions): Promise<OpenedStore> {
@@ -81,8 +82,8 @@ class MemoryMachine implements Machine {
     return true
   }
 
-  #engine(image: ReturnType<typeof createMemoryImage>): TxnKV {
-    const engine = createMemoryKV({ clock: this.#base.clock, random: this.#base.random, image })
+  #engine(image: ReturnType<typeof createMemoryImage>, feed?: ChangeFeed): TxnKV {
+    const engine = createMemoryKV({ clock: this.#base.clock, random: this.#base.random, image, feed })
     this.#engines.push(engine)
     return engine
   }
@@ -116,10 +117,10 @@ class DiskMachine implements Machine {
     return this.#env
   }
 
-  async openMetadata(onFatal: (error: Error) => void): Promise<TxnKV> {
+  async openMetadata(onFatal: (error: Error) => void, feed?: ChangeFeed): Promise<TxnKV> {
     const { clock, log, disk } = this.#env
     await disk.makeDirectory(this.#folder)
-    return await openSqliteKV({ path: join(this.#folder, 'metadata.db'), clock, log, disk, onFatal })
+    return await openSqliteKV({ path: join(this.#folder, 'metadata.db'), clock, log, disk, onFatal, feed })
   }
 
   async openStore(options: StoreOptions): Promise<OpenedStore> {

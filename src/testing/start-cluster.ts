@@ -5,6 +5,8 @@
  */
 import { AshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { backupFolderOf } from '../chunkserver/backup-shelf.ts'
 import { startChunkServer } from '../chunkserver/chunk-server.ts'
 import type { AshlarClient, ClusterFile } from '../client/index.ts'
 import { connect as connectClient } from '../client/index.ts'
@@ -15,8 +17,11 @@ import { seededRandom } from '../env/seeded-random.ts'
 import { startHttpGateway } from '../gateway/http/http-gateway.ts'
 import { StoredAccounts } from '../gateway/s3/auth/stored-accounts.ts'
 import { startS3Gateway } from '../gateway/s3/s3-gateway.ts'
+import { ChangeFeed } from '../kv/change-feed.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
+import type { BackupPlan } from '../master/backups.ts'
 import { type Master, startMaster } from '../master/master.ts'
+import { positionKey } from '../namespace/keys.ts'
 import { deriveKeys } from '../wire/keys.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { flipStoredByte } from './flip-byte.ts'
@@ -192,9 +197,12 @@ class LocalTestCluster implements TestCluster {
     const { chunkServers = 3, chunkSizeBytes, trashKeepMs, deadAfterMs } = this.#options
     const policy = this.#options.policy ?? (`replicated-${Math.min(3, chunkServers)}` as const)
     const onFatal = (error: Error) => this.#env.log.error('the master ended', { error })
-    this.#kv = await this.#masterMachine.openMetadata(onFatal)
+    const env = this.#masterMachine.env()
+    const backups = this.#options.backups === true ? backupPlan(env) : undefined
+    this.#kv = await this.#masterMachine.openMetadata(onFatal, backups?.feed)
     this.#master = await startMaster({
-      env: this.#masterMachine.env(),
+      env,
+      backups,
       kv: this.#kv,
       secret: this.#secret,
       clusterId: this.#clusterId,
@@ -236,6 +244,7 @@ class LocalTestCluster implements TestCluster {
           httpListenAddress: `${machine.name}:0`,
           domain: machine.name,
           version,
+          backupFolder: backupFolderOf(machine.storePath),
         })
       },
       die: async (server: Awaited<ReturnType<typeof startChunkServer>>) => {
@@ -298,4 +307,10 @@ class LocalTestCluster implements TestCluster {
     })
     this.#http = { url: `http://${door.address}`, token: secret, close: () => door.close() }
   }
+}
+
+function backupPlan({ clock }: Env): BackupPlan {
+  const maxBytes = limits.backupFeedBytes
+  const feed = new ChangeFeed({ positionKey, generation: 0, maxBytes, wallMs: () => clock.wallMs() })
+  return { feed, everyMs: limits.backupEveryMs, attachments: async () => [] }
 }

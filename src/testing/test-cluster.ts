@@ -19,6 +19,8 @@ export interface TestClusterOptions {
    * `disk`: real files and SQLite in a temporary folder, deleted at the end.
    */
   readonly storage?: 'memory' | 'disk'
+  /** Keep backups of the metadata, and its change log, on the chunk servers, as `ashlar up` does. Default false. */
+  readonly backups?: boolean
   /** Open the HTTP door on a free port of 127.0.0.1. Default false. */
   readonly http?: boolean
   /** Open the S3 door on a free port of 127.0.0.1. Default false. */
