@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BackgroundRig } from '../../test/sim/background-rig.ts'
+import { seededRandom } from '../env/seeded-random.ts'
+import { Scheduler } from './scheduler.ts'
+import { SimClock } from './sim-clock.ts'
+import { SimProcess } from './sim-process.ts'
 
 const newMachine = () => {
   const rig = new BackgroundRig()
@@ -68,4 +72,25 @@ test('timers of a dead process never fire; those of a paused one fire in order w
   process.end()
   await runFor(100)
   assert.deepEqual(fired, ['first', 'second'])
+})
+
+// Found by simulation (seed 31155): a deadline was missed by a rounding error, and looked for again for ever.
+test('after() has reached its moment when it fires, at every rate and however late it is', async () => {
+  const scheduler = new Scheduler(seededRandom(1))
+  const random = seededRandom(2)
+  let early = 0
+  for (let machine = 0; machine < 100; machine++) {
+    const rate = machine % 2 === 0 ? 1 + (random.fraction() - 0.5) * 4e-4 : 10
+    const machineClock = new SimClock(scheduler, { rate, uptimeMs: random.below(1_000_000), wallOffsetMs: 0 })
+    const clock = machineClock.of(new SimProcess(scheduler, { index: machine, host: 'machine', random }))
+    for (let timer = 0; timer < 50; timer++) {
+      const dueMs = clock.monotonicMs() + 30_000 * random.fraction()
+      clock.after(dueMs - clock.monotonicMs(), () => {
+        if (clock.monotonicMs() < dueMs) early++
+      })
+    }
+    await scheduler.run(scheduler.nowMs + 1_000)
+  }
+  await scheduler.run(scheduler.nowMs + 60_000)
+  assert.equal(early, 0)
 })

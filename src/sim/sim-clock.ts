@@ -77,6 +77,12 @@ export class SimClock {
     }
   }
 
+  /** By an error of rounding: else who waits for a moment would be woken before it, and set a timer too short to be one, for ever. */
+  #advanceTo(localMs: number): void {
+    this.#localMs = localMs
+    this.#sinceMs = this.#scheduler.nowMs
+  }
+
   #after(owner: SimProcess, delayMs: number, callback: () => void): Timer {
     const dueMs = this.monotonicMs() + delayMs
     let event: SimEvent
@@ -85,8 +91,12 @@ export class SimClock {
     }
     const onTime = () => {
       const restMs = dueMs - this.monotonicMs()
-      if (restMs > roundingMs) arm(restMs)
-      else callback()
+      if (restMs > roundingMs) {
+        arm(restMs)
+        return
+      }
+      if (restMs > 0) this.#advanceTo(dueMs)
+      callback()
     }
     arm(delayMs)
     return {
