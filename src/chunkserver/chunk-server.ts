@@ -50,6 +50,8 @@ export interface ChunkServerOptions {
   readonly measureFolder?: FolderMeter
   /** Where backups of the metadata are kept, absolute. Absent: nowhere. */
   readonly backupFolder?: string
+  /** What the disk does in a second; undefined until it is known. Absent: it never is. */
+  readonly diskBytesPerSecond?: () => number | undefined
   /** Told of each answer to a frame. */
   readonly onRequest?: RequestObserver
   /** Answers `/metrics`, `/healthz` and `/readyz`. */
@@ -77,9 +79,10 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const service = meteredService(createService(), env.clock, options.onRequest)
   const { masterAddress, domain, version } = options
   const clusterTimeMs = () => (view.mapVersion === undefined ? undefined : counterOf(view.clusterTimeMs()))
+  const { diskBytesPerSecond } = options
   const scrub = new Scrub({ env, store, clusterTimeMs })
   const link = new MasterLink({
-    ...{ env, store, view, credentials, service, scrub },
+    ...{ env, store, view, credentials, service, scrub, diskBytesPerSecond },
     ...{ serverId, masterAddress, domain, version },
   })
   const fetchMap = () => link.fetchMap()

@@ -39,6 +39,7 @@ export interface MasterLinkOptions {
   readonly credentials: Credentials
   readonly service: Service
   readonly scrub: Scrub
+  readonly diskBytesPerSecond: (() => number | undefined) | undefined
   readonly serverId: ServerId
   readonly masterAddress: string
   readonly domain: string
@@ -169,6 +170,7 @@ export class MasterLink {
           digests,
           quarantined,
           scrub: scrub.report(),
+          diskBytesPerSecond: this.#options.diskBytesPerSecond?.(),
         },
         { timeoutMs: limits.handshakeTimeoutMs },
       )

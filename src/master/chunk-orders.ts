@@ -45,6 +45,8 @@ export interface ChunkOrdersOptions {
   readonly receiptKey: Buffer
   /** Resolves when what permits a delete is safe elsewhere too. @see Backups.permitDelete */
   readonly permitDelete?: () => Promise<void>
+  /** What the duties may read and write on a server in a second; absent: as much as goes. */
+  readonly bytesPerSecond?: (server: ServerId) => number | undefined
   /** Chunks were deleted for a reason that is to be told. */
   readonly onDeleted?: (
     server: ServerId,
@@ -57,12 +59,14 @@ const copyTimeoutMs = 120_000
 
 export class ChunkOrders {
   readonly #options: ChunkOrdersOptions
-  readonly #slots = new CopySlots()
+  readonly #slots: CopySlots
   readonly #bytes: RateMeter
   readonly #chunks: RateMeter
 
   constructor(options: ChunkOrdersOptions) {
     this.#options = options
+    const { bytesPerSecond } = options
+    this.#slots = new CopySlots(bytesPerSecond && { clock: options.env.clock, bytesPerSecond })
     this.#bytes = new RateMeter(options.env.clock)
     this.#chunks = new RateMeter(options.env.clock)
   }

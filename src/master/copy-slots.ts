@@ -3,14 +3,17 @@
  * and the more urgent duty goes first whatever waits longer.
  *
  * A large chunk weighs as much as several small ones. The source is chosen when its turn comes: the one with the least to do.
- * Duties that can wait get half of a server's room, so that a repair always finds some.
+ * Duties that can wait get half of a server's room, so that a repair always finds some. Bytes are bounded too (copy-rates.ts): a
+ * copy costs its source one reading, and its target a writing and the reading that proves it.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import type { Clock, Timer } from '../env/clock.ts'
 import { cancelled } from '../env/waiting.ts'
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
+import { CopyRates, type CopyRatesOptions } from './copy-rates.ts'
 
 export interface CopyRequest {
   readonly target: ServerId
@@ -38,6 +41,16 @@ export class CopySlots {
   readonly #receiving = new Map<ServerId, number>()
   /** By urgency, each in order of arrival. */
   readonly #waiting: Waiting[][] = [[], [], []]
+  readonly #rates: CopyRates | undefined
+  readonly #clock: Clock | undefined
+  /** Of the next look at those that only wait for bytes. */
+  #timer: Timer | undefined
+
+  /** @param options absent: bytes are not bounded */
+  constructor(options?: CopyRatesOptions) {
+    this.#clock = options?.clock
+    this.#rates = options && new CopyRates(options)
+  }
 
   /** Runs `work` with a source when there is room. @throws {AshlarError} `busy` — too many wait; `cancelled`; what `work` throws */
   async run<T>(request: CopyRequest, work: (source: ServerId) => Promise<T>): Promise<T> {
@@ -58,19 +71,36 @@ export class CopySlots {
     if (source === undefined) return undefined
     add(this.#sending, source, weight)
     add(this.#receiving, request.target, weight)
+    this.#rates?.take(source, request.sizeBytes)
+    this.#rates?.take(request.target, 2 * request.sizeBytes)
     return source
   }
 
   #sourceFor({ target, sources, duty }: CopyRequest, weight: number): ServerId | undefined {
     const room = duty === 'repair' ? roomOfServer : roomOfServer / 2
     const isFree = (used: ReadonlyMap<ServerId, number>, server: ServerId) => (used.get(server) ?? 0) + weight <= room
-    if (!isFree(this.#receiving, target)) return undefined
+    if (!isFree(this.#receiving, target) || this.#mustWait(target)) return undefined
     let best: ServerId | undefined
     for (const source of sources) {
-      if (!isFree(this.#sending, source)) continue
+      if (!isFree(this.#sending, source) || this.#mustWait(source)) continue
       if (best === undefined || (this.#sending.get(source) ?? 0) < (this.#sending.get(best) ?? 0)) best = source
     }
     return best
+  }
+
+  /** Whether the server has read and written as much as it may for now; then those who wait are looked at again in time. */
+  #mustWait(server: ServerId): boolean {
+    const waitMs = this.#rates?.waitMs(server) ?? 0
+    if (waitMs === 0) return false
+    this.#timer ??= this.#clock?.after(
+      waitMs,
+      () => {
+        this.#timer = undefined
+        this.#startWaiting()
+      },
+      { background: true },
+    )
+    return true
   }
 
   #wait(request: CopyRequest, weight: number): Promise<ServerId> {

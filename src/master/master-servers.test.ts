@@ -164,6 +164,7 @@ test('changeSetting persists over a restart, and a new chunk size shows in the m
     'hold-off': '5m',
     'scrub-within': '7d',
     'scrub-rate': '67108864',
+    'repair-rate': 'half',
     placement: 'spread',
   })
 })

@@ -25,6 +25,8 @@ export class ServerRecord {
   space: SpaceReport = emptySpace
   /** Bytes of chunks committed since the last report: placement counts them as used already. */
   writtenBytes = 0
+  /** What its disk does, as it measured or was told. */
+  diskBytesPerSecond: number | undefined
   /** Of this incarnation. */
   scrub: ScrubReport | undefined
   peer: Peer | undefined

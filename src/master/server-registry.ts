@@ -101,6 +101,7 @@ export class ServerRegistry {
       record.sequence = request.sequence
       record.report(request.space, request.digests)
       record.scrub = request.scrub
+      record.diskBytesPerSecond = request.diskBytesPerSecond
     }
     return record
   }
@@ -145,6 +146,12 @@ export class ServerRegistry {
   peerOf(id: ServerId): Peer | undefined {
     const record = this.#records.get(id)
     return record?.watch.health === 'up' && record.peer?.isClosed === false ? record.peer : undefined
+  }
+
+  /** In bytes a second; undefined until the server has told. */
+  halfOfDisk(id: ServerId): number | undefined {
+    const rate = this.#records.get(id)?.diskBytesPerSecond
+    return rate === undefined ? undefined : Math.max(1, Math.floor(rate / 2))
   }
 
   loads(): ReadonlyMap<ServerId, ServerView> {
@@ -261,6 +268,7 @@ export class ServerRegistry {
         silentMs,
         synced: this.#isSynced(id),
         ...scrubStatusOf(record),
+        ...(record?.diskBytesPerSecond === undefined ? {} : { diskBytesPerSecond: record.diskBytesPerSecond }),
       }
     })
   }

@@ -24,6 +24,7 @@ test('Settings.list() gives rows that read back as the same values', () => {
     holdOffMs: 5,
     scrubWithinMs: 7_000,
     scrubBytesPerSecond: 1_000_000,
+    repairBytesPerSecond: 2_000_000,
     placement: 'hash' as const,
   }
   const rows = new Map(new Settings(new Map(), values).list().map(({ name, value }) => [name, value]))

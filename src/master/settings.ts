@@ -25,6 +25,8 @@ export interface SettingValues {
   readonly scrubWithinMs: number
   /** What each of them may read for that. */
   readonly scrubBytesPerSecond: number
+  /** What repair, drain and rebalance may read and write on each of them; 0: half of what its disk does. */
+  readonly repairBytesPerSecond: number
   /** How members of groups, and groups for new chunks, are chosen. */
   readonly placement: StrategyName
 }
@@ -40,8 +42,12 @@ const defaults: SettingValues = {
   holdOffMs: limits.holdOffMs,
   scrubWithinMs: limits.scrubWithinMs,
   scrubBytesPerSecond: limits.scrubBytesPerSecond,
+  repairBytesPerSecond: 0,
   placement: defaultStrategy,
 }
+
+/** The text of the default `repair-rate`. */
+const halfOfDisk = 'half'
 
 interface Setting {
   /** @throws {AshlarError} `invalid-argument` */
@@ -89,6 +95,14 @@ const table: Readonly<Record<string, Setting>> = {
       scrubBytesPerSecond: within('scrub-rate', parseSize(text), { least: 1, most: limits.rateBytesPerSecond }),
     }),
     format: ({ scrubBytesPerSecond }) => String(scrubBytesPerSecond),
+  },
+  'repair-rate': {
+    parse: (text) => {
+      if (text === halfOfDisk) return { repairBytesPerSecond: 0 }
+      const range = { least: 1, most: limits.rateBytesPerSecond }
+      return { repairBytesPerSecond: within('repair-rate', parseSize(text), range) }
+    },
+    format: ({ repairBytesPerSecond }) => (repairBytesPerSecond === 0 ? halfOfDisk : String(repairBytesPerSecond)),
   },
   placement: {
     parse: (text) => {
@@ -168,7 +182,7 @@ function within(
   { least, most }: { readonly least: number; readonly most: number },
 ): number {
   if (value >= least && value <= most) return value
-  const show = ['chunk-size', 'scrub-rate'].includes(name) ? formatSize : formatDuration
+  const show = ['chunk-size', 'scrub-rate', 'repair-rate'].includes(name) ? formatSize : formatDuration
   throw unusable(name, show(value), `it is from ${show(least)} to ${show(most)}`)
 }
 

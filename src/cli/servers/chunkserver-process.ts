@@ -12,6 +12,7 @@ import { createChunkServerMetrics } from '../metrics/chunkserver-metrics.ts'
 import type { Output } from '../output.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
+import { DiskRate } from './disk-rate.ts'
 import { folderMeter } from './folder-meter.ts'
 import { type JoinFile, readJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
@@ -26,6 +27,7 @@ export interface RawChunkServerOptions {
   readonly listen?: string
   readonly advertise?: string
   readonly httpPort?: string
+  readonly diskRate?: string
   readonly domain?: string
   readonly json?: boolean
   /** For `ashlar up`. */
@@ -67,6 +69,7 @@ async function run(
   const store = await openStore(raw, { env, join })
   const masterAddress = await Promise.race([parent?.masterAddress, ended])
   if (stop.aborted || parent?.gone.aborted) return await store.close()
+  const diskRate = new DiskRate({ env, store, data: raw.data, shareOf: Number(raw.shareOf), declared: raw.diskRate })
   let running: ChunkServer | undefined
   const metrics = createChunkServerMetrics({ space: () => store.space(), scrub: () => running?.scrubReport() })
   let isRegistered = false
@@ -89,6 +92,7 @@ async function run(
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
       backupFolder: backupFolderOf(raw.data),
+      diskBytesPerSecond: () => diskRate.bytesPerSecond,
       onRequest: metrics.onRequest,
       health,
     }),
@@ -98,6 +102,7 @@ async function run(
   })
 
   running = server
+  diskRate.start()
   const { serverId, address, httpAddress } = server
   parent?.report({ event: 'listening', address, httpAddress, serverId })
   try {
@@ -122,7 +127,13 @@ async function run(
       `Chunk server ${serverId.slice(0, 8)} is ready on ${address}, ${store.space().capacityBytes} bytes. Ctrl-C stops it.`,
     )
   }
-  await serveUntil(ended, { env, close: () => server.close() })
+  await serveUntil(ended, {
+    env,
+    close: async () => {
+      await diskRate.stop()
+      await server.close()
+    },
+  })
 }
 
 /**

@@ -74,6 +74,7 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .option('--listen <host:port>', 'address of frames (default: 127.0.0.1:7610, or the next free port)')
     .option('--advertise <host>', 'host by which others reach this server (default: the one listened on)')
     .option('--http-port <port>', 'port of plain HTTP (default: the one after that of frames)')
+    .option('--disk-rate <size>', 'bytes that the disk does in a second: repair keeps to half (default: measured)')
     .option('--domain <host/rack>', 'failure domain: replicas of a chunk never share one (default: the host name)')
     .option('--json', 'one line on stdout when it is ready')
     .addOption(internal('--host <host>').default('127.0.0.1'))

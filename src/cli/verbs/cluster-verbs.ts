@@ -137,11 +137,11 @@ function byDomain(one: NodeStatus, other: NodeStatus): number {
 function nodeObject(node: NodeStatus): object {
   const { id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks } = node
   const { httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs } = node
-  const { oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed } = node
+  const { oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond } = node
   return {
     ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
     ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs },
-    ...{ oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed },
+    ...{ oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond },
   }
 }
 

@@ -4,9 +4,9 @@ import type { ChunkId, GroupId, ServerId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
+import { backupStatus } from '../types/backup-status.ts'
 import { clusterMap, nodeStatus } from '../types/cluster-map.ts'
 import { scrubOrders, scrubReport } from '../types/scrub.ts'
-import { backupStatus } from '../types/backup-status.ts'
 import { workReport } from './duty-methods.ts'
 import { nothing } from './session-methods.ts'
 
@@ -155,6 +155,8 @@ export const heartbeat = method({
     digests: field(5, list(groupDigest, 65_536)),
     quarantined: field(6, list(hex<ChunkId>(16), 1024)),
     scrub: optional(7, scrubReport),
+    /** What its disk writes or reads in a second, measured or declared; absent: not known. */
+    diskBytesPerSecond: optional(8, uint),
   }),
   response: struct('heartbeat response', 1, {
     leaderEpoch: field(1, id<Rising>()),

@@ -102,5 +102,7 @@ export const nodeStatus = struct('node status', 1, {
   /** Since its start. */
   scrubbedBytes: optional(20, uint),
   badChunksScrubbed: optional(21, uint),
+  /** What its disk writes or reads, measured or declared. */
+  diskBytesPerSecond: optional(22, uint),
 })
 export type NodeStatus = Infer<typeof nodeStatus>
