@@ -221,8 +221,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'kv/memory-kv.ts',
-        find: '    if (this.#groupSync === undefined || this.image.unsyncedCount === 0) return\n',
-        replace: '    if (this.image.unsyncedCount >= 0) return\n',
+        find: '    if (this.#groupSync !== undefined && this.image.unsyncedCount > 0) await this.#groupSync.done()\n',
+        replace: '',
       },
     ],
   },
@@ -250,8 +250,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'namespace/list.ts',
-        find: 'request.after), Buffer.from([0])])',
-        replace: 'request.after), Buffer.from([request.after.length > 0 ? 0xff : 0])])',
+        find: '    const after = Buffer.concat([entryKey(directory.inode, request.after), Buffer.from([0])])',
+        replace:
+          '    const from = request.after === "" ? entryKey(directory.inode, "") : entryPrefix(directory.inode, request.after)\n    const after = Buffer.concat([from, Buffer.from([request.after === "" ? 0 : 0xff])])',
       },
     ],
   },
