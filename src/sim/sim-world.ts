@@ -104,7 +104,7 @@ export class SimWorld implements World {
     this.#scheduler.trace.text(JSON.stringify(fault))
     const end = beginFault(fault, this.#ground)
     const host = 'host' in fault ? fault.host : 'from' in fault ? fault.from : 'master'
-    this.#tell(host, `${fault.kind} begins`)
+    this.#tell(host, `${fault.kind} begins`, fault)
     if (!('durationMs' in fault)) return
     const effect = () => {
       if (!this.#effects.delete(effect)) return
@@ -202,8 +202,9 @@ export class SimWorld implements World {
     })
   }
 
-  #tell(host: HostName, what: string): void {
-    this.#options.onStory?.({ atMs: this.clock.monotonicMs(), host, what })
+  #tell(host: HostName, what: string, fault?: Fault): void {
+    const line = { atMs: this.clock.monotonicMs(), host, what }
+    this.#options.onStory?.(fault === undefined ? line : { ...line, fault })
   }
 }
 

@@ -267,7 +267,9 @@ class Run {
 
   #counts(): Outcome['calls'] {
     const counts = { ok: 0, refused: 0, unknown: 0, void: 0 }
-    for (const { outcome } of this.#history.calls) counts[outcome.kind]++
+    for (const { outcome } of this.#history.calls) {
+      if (outcome.kind !== 'void' || outcome.code !== 'no-answer') counts[outcome.kind]++
+    }
     return counts
   }
 }

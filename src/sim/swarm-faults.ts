@@ -83,13 +83,15 @@ const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
     host: draw.random.fraction() < 0.3 ? 'all' : draw.random.fraction() < 0.3 ? draw.master : anyServer(draw),
   }),
   pause: (draw) => ({ kind: 'pause', ...lasting(draw), host: anyHost(draw) }),
-  partition: (draw) => ({
-    kind: 'partition',
-    ...lasting(draw),
-    from: anyHost(draw),
-    to: draw.random.fraction() < 0.4 ? 'others' : anyHost(draw),
-    oneWay: draw.random.fraction() < 0.4,
-  }),
+  partition: (draw) => {
+    const from = anyHost(draw)
+    const to = draw.random.fraction() < 0.4 ? 'others' : anyHost(draw)
+    // From itself nothing is cut off.
+    return {
+      ...{ kind: 'partition', ...lasting(draw), from, to: to === from ? 'others' : to },
+      oneWay: draw.random.fraction() < 0.4,
+    }
+  },
   'slow-link': (draw) => ({
     kind: 'slow-link',
     ...lasting(draw),

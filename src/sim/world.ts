@@ -87,4 +87,6 @@ export interface StoryLine {
   readonly atMs: number
   readonly host: HostName
   readonly what: string
+  /** The one that begins. */
+  readonly fault?: Fault
 }
