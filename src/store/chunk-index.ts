@@ -141,14 +141,13 @@ export class ChunkIndex {
     return graves
   }
 
-  /** Strikes a segment that is gone from the graves of `ids`, and from the list of segments. */
+  /** Strikes a segment that is gone from the graves of `ids`, and from the list of segments. The pages may call an id known that has no row now: a look more. */
   async forgetSegment(segment: number, ids: readonly ChunkId[]): Promise<void> {
     await this.#lock.run('index', async () => {
       const events = ids.map((id) => ({ kind: 'segment-gone', id, segment }) as const)
       const hasRow = (id: ChunkId) => this.#pages.has(id) !== false
       const batch = { events, gone: [segment], sequence: this.#sequence(), hasRow }
-      const { segments, states } = await applyToIndex(this.#kv, batch, { freesRoom: true })
-      for (const [id, { live, grave }] of states) this.#pages.note(id, live !== undefined || grave !== undefined)
+      const { segments } = await applyToIndex(this.#kv, batch, { freesRoom: true })
       for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
     })
   }

@@ -2,7 +2,8 @@
  * Compaction: copies what is still needed of a segment into a new one and removes the old.
  *
  * Observe (the segment table) → plan (`planCompaction`) → apply → verify, one segment at a time:
- *  1. live puts and needed deletes are copied, each verified, into a temporary file; it is synced and named;
+ *  1. live puts and needed deletes are copied, each verified, into a temporary file; it is synced and named (a delete that
+ *     stands only against puts of this very segment goes with them);
  *  2. the copy is read back, and each record in it is moved in the index, which is checkpointed;
  *  3. when nobody reads the old segment, it is renamed to `.retired`, its stale puts are struck from the graves that
  *     name it, and it is unlinked.
@@ -15,6 +16,8 @@ import type { ChunkId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { File } from '../env/disk.ts'
 import type { ChunkCommits } from './chunk-commits.ts'
+import type { ChunkIndex } from './chunk-index.ts'
+import { deleteRecordBytes, type Grave } from './chunk-state.ts'
 import { planCompaction } from './compaction-plan.ts'
 import { storedFacts } from './recovery.ts'
 import {
@@ -87,10 +90,11 @@ export class Compactor {
 
   async #compact(old: Segment): Promise<void> {
     const { index, table } = this.#parts
-    const copy = await this.#copy(old)
+    const needs = new NeededRecords(old.number, index)
+    const copy = await this.#copy(old, needs)
     if (copy !== undefined) await this.#move(copy)
     await index.checkpoint({ freesRoom: true })
-    if (old.liveBytes !== 0) {
+    if (old.liveBytes !== needs.leftBytes) {
       // Something live was not found by the scan: the bytes stay, reads and scrubs will find the damage.
       old.stuckAtLiveBytes = old.liveBytes
       this.#parts.env.log.error('segment cannot be compacted whole', { segment: old.number, liveBytes: old.liveBytes })
@@ -102,7 +106,7 @@ export class Compactor {
   }
 
   /** Copies what is needed. @returns undefined: nothing was */
-  async #copy(old: Segment): Promise<Segment | undefined> {
+  async #copy(old: Segment, needs: NeededRecords): Promise<Segment | undefined> {
     const { env, layout, table, identity, syncs } = this.#parts
     const number = table.takeNumber()
     const temporary = `${layout.temporary}/segment-${number}`
@@ -112,7 +116,7 @@ export class Compactor {
       const output = new SegmentOutput(target, segmentSeed({ server: identity.server, number }))
       try {
         await output.write(encodeSegmentHeader({ number, kind: 'compacted', server: identity.server }))
-        await this.#copyRecords(old, source, output)
+        await this.#copyRecords(old, { source, output, needs })
         await output.flush()
         if (output.endBytes > segmentHeaderBytes) await target.sync()
       } catch (error) {
@@ -140,14 +144,17 @@ export class Compactor {
     }
   }
 
-  async #copyRecords(old: Segment, source: File, output: SegmentOutput): Promise<void> {
+  async #copyRecords(
+    old: Segment,
+    { source, ...copy }: { readonly source: File; readonly output: SegmentOutput; readonly needs: NeededRecords },
+  ): Promise<void> {
     const { identity, index, quarantine } = this.#parts
     const seed = segmentSeed({ server: identity.server, number: old.number })
     const batch = new RecordBatch()
     for await (const item of scanSegment(source, { seed, from: segmentHeaderBytes, endBytes: old.endBytes })) {
       this.#checkOpen()
       if (item.kind === 'record') {
-        if (!batch.hasRoom(item)) await this.#copyNeeded(old, batch, output)
+        if (!batch.hasRoom(item)) await copyNeeded(batch, copy)
         batch.add(item)
         continue
       }
@@ -158,33 +165,7 @@ export class Compactor {
         await this.#commits.quarantine(chunk, 'its record is damaged')
       }
     }
-    await this.#copyNeeded(old, batch, output)
-  }
-
-  async #copyNeeded(old: Segment, batch: RecordBatch, output: SegmentOutput): Promise<void> {
-    const isNeeded = await this.#areNeeded(old.number, batch.items)
-    for (const [position, { record, bytes }] of batch.items.entries()) {
-      if (isNeeded[position]) await output.copy(record, bytes.subarray(recordHeadBytes(record)))
-    }
-    batch.clear()
-  }
-
-  async #areNeeded(segment: number, items: readonly RecordItem[]): Promise<boolean[]> {
-    const { index } = this.#parts
-    const idsOf = (kind: SegmentRecord['kind']) =>
-      items.filter(({ record }) => record.kind === kind).map(({ record }) => record.id)
-    const live = await index.getMany(idsOf('put'))
-    const graves = await index.graves(idsOf('delete'))
-    return items.map(({ record, offset }) => {
-      // Chunk files are found by their footers once the index knows the segment to its end.
-      if (record.kind === 'file') return false
-      if (record.kind === 'delete') {
-        const grave = graves.get(record.id)
-        return grave?.sequence === record.sequence && grave.segment === segment
-      }
-      const chunk = live.get(record.id)
-      return chunk !== undefined && isAt(chunk.location, { segment, offset })
-    })
+    await copyNeeded(batch, copy)
   }
 
   /** Reads the copy back and moves each of its records in the index. */
@@ -269,6 +250,55 @@ export class Compactor {
 
   #checkOpen(): void {
     if (this.#isClosed) throw new AshlarError('closed', 'Cannot compact: the store is closing')
+  }
+}
+
+async function copyNeeded(
+  batch: RecordBatch,
+  { output, needs }: { readonly output: SegmentOutput; readonly needs: NeededRecords },
+): Promise<void> {
+  const areNeeded = await needs.among(batch.items)
+  for (const [position, { record, bytes }] of batch.items.entries()) {
+    if (areNeeded[position]) await output.copy(record, bytes.subarray(recordHeadBytes(record)))
+  }
+  batch.clear()
+}
+
+/** Which records of one segment must outlive it. */
+class NeededRecords {
+  readonly #segment: number
+  readonly #index: ChunkIndex
+  /** What the index counts as live and nobody needs: deletes that go together with all that they stand against. */
+  #leftBytes = 0
+
+  constructor(segment: number, index: ChunkIndex) {
+    this.#segment = segment
+    this.#index = index
+  }
+
+  get leftBytes(): number {
+    return this.#leftBytes
+  }
+
+  async among(items: readonly RecordItem[]): Promise<boolean[]> {
+    const idsOf = (kind: SegmentRecord['kind']) =>
+      items.filter(({ record }) => record.kind === kind).map(({ record }) => record.id)
+    const live = await this.#index.getMany(idsOf('put'))
+    const graves = await this.#index.graves(idsOf('delete'))
+    return items.map(({ record, offset }) => {
+      // Chunk files are found by their footers once the index knows the segment to its end.
+      if (record.kind === 'file') return false
+      if (record.kind === 'delete') return this.#isDeleteNeeded(record, graves.get(record.id))
+      const chunk = live.get(record.id)
+      return chunk !== undefined && isAt(chunk.location, { segment: this.#segment, offset })
+    })
+  }
+
+  #isDeleteNeeded({ sequence }: SegmentRecord, grave: Grave | undefined): boolean {
+    if (grave?.sequence !== sequence || grave.segment !== this.#segment) return false
+    if (grave.holders.some((holder) => holder !== this.#segment)) return true
+    this.#leftBytes += deleteRecordBytes
+    return false
   }
 }
 

@@ -50,6 +50,7 @@ export interface IndexBatch {
 }
 
 export interface BatchResult {
+  /** Of the ids of the events; without what is live, if all of them were `segment-gone`. */
   readonly states: ReadonlyMap<ChunkId, ChunkState>
   readonly digests: readonly PageDelta[]
   readonly segments: ReadonlyMap<number, SegmentRow>
@@ -69,8 +70,11 @@ export function applyToIndex(
 
 async function apply(tx: Transaction, batch: IndexBatch): Promise<BatchResult> {
   const { events, scanned, gone = [], sequence, keepsGraves, hasRow = () => true } = batch
-  const ids = new Set(events.map(idOfEvent))
-  const before = await readStates(tx, [...ids].filter(hasRow))
+  const ids = [...new Set(events.map(idOfEvent))].filter(hasRow)
+  // That a segment is gone concerns graves alone, and there are as many of these events as there were records in it.
+  const before = events.every(({ kind }) => kind === 'segment-gone')
+    ? await readGraves(tx, ids)
+    : await readStates(tx, ids)
   const states = new Map(before)
   const sums = new Sums()
   const step = keepsGraves === true ? keepingGraves : nextState
@@ -107,6 +111,12 @@ async function readStates(tx: Transaction, ids: readonly ChunkId[]): Promise<Map
       return [id, { live: live && decodeLive(id, live), grave: grave && decodeGrave(grave) }]
     }),
   )
+}
+
+/** As {@link readStates}, without what is live. */
+async function readGraves(tx: Transaction, ids: readonly ChunkId[]): Promise<Map<ChunkId, ChunkState>> {
+  const rows = await tx.getMany(ids.map(graveKey))
+  return new Map(ids.map((id, index) => [id, { grave: rows[index] && decodeGrave(rows[index]) }]))
 }
 
 function writeStates(
