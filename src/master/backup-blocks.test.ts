@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { crc32 } from '../base/crc.ts'
 import { rising } from '../base/rising.ts'
@@ -59,4 +60,15 @@ test('blockSizeOf() refuses a length past the limit before anything is taken for
   long.writeUInt32BE(0xffff_ffff, 28)
   assert.throws(() => blockSizeOf(long), { code: 'corrupt' })
   assert.equal(blockSizeOf(head.subarray(0, 20)), undefined)
+})
+
+test('the block of docs/formats/backup.md is what seal() makes and open() reads', () => {
+  const page = readFileSync(new URL('../../docs/formats/backup.md', import.meta.url), 'utf8')
+  const golden = Buffer.from((/```\n([0-9a-f\n]+)```/.exec(page)?.[1] ?? '').replaceAll('\n', ''), 'hex')
+  const counting = (count: number) => Buffer.from(Array.from({ length: count }, (_, at) => at + 1))
+  const key = Buffer.from(Array.from({ length: 32 }, (_, at) => at))
+  const described = new BlockSeal(key, { ...seededRandom(1), bytes: counting })
+  const at = { kind: 'log', leaderEpoch: rising(0, 1), start: rising(0, 5), index: 0 } as const
+  assert.deepEqual(described.seal(at, Buffer.from('text')), golden)
+  assert.equal(described.open(golden)?.text.toString(), 'text')
 })

@@ -1,5 +1,6 @@
 /** The metrics of a master: what `ashlar status` and `ashlar nodes` say, in the words of Prometheus. @module */
 import type { Master } from '../../master/master.ts'
+import type { BackupStatus } from '../../wire/types/backup-status.ts'
 import type { NodeStatus, ServerState } from '../../wire/types/cluster-map.ts'
 import { type MetricSet, metricSet, type SetGauge } from './metric-set.ts'
 import { masterMetrics } from './metric-table.ts'
@@ -38,6 +39,7 @@ export function createMasterMetrics(master: () => Master | undefined): MetricSet
     set('ashlar_metadata_read_only', Number(status.readOnly === true))
     set('ashlar_safe_mode', Number(status.safeMode))
     set('ashlar_hold_off', Number(status.holdOffMs !== undefined))
+    setBackup(set, status.backup)
     set('ashlar_restore_needed', Number(status.restoreNeeded !== undefined))
     for (const { duty, state, ...work } of status.work ?? []) {
       set('ashlar_duty_groups', work.groupsUnderWay, { duty, progress: 'under_way' })
@@ -52,6 +54,17 @@ export function createMasterMetrics(master: () => Master | undefined): MetricSet
     }
     for (const node of nodes) setServer(set, node)
   })
+}
+
+const backupStates: readonly BackupStatus['state'][] = ['off', 'making', 'current', 'behind']
+
+function setBackup(set: Set, backup: BackupStatus | undefined): void {
+  for (const state of backupStates) set('ashlar_backup_state', Number(state === (backup?.state ?? 'off')), { state })
+  if (backup === undefined) return
+  if (backup.ageMs !== undefined) set('ashlar_backup_age_seconds', backup.ageMs / 1000)
+  set('ashlar_backup_log_lag_seconds', backup.lagMs / 1000)
+  set('ashlar_backup_servers', backup.servers)
+  set('ashlar_backup_bytes', backup.sizeBytes)
 }
 
 function setServer(set: Set, { id: server, domain, ...node }: NodeStatus): void {

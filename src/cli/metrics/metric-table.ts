@@ -45,6 +45,14 @@ export const masterMetrics = {
   ashlar_metadata_read_only: { type: 'gauge', help: '1: the disk of the metadata is full, only deletes are taken.' },
   ashlar_safe_mode: { type: 'gauge', help: '1: no deletes until the chunk servers were compared with the metadata.' },
   ashlar_hold_off: { type: 'gauge', help: '1: many servers fell silent together, repairs that can wait do.' },
+  ashlar_backup_age_seconds: { type: 'gauge', help: 'Since the last backup of the metadata was complete.' },
+  ashlar_backup_log_lag_seconds: {
+    type: 'gauge',
+    help: "Age of the oldest change that is on the master's disk alone: what its loss would cost.",
+  },
+  ashlar_backup_servers: { type: 'gauge', help: 'Chunk servers that get the change log.' },
+  ashlar_backup_bytes: { type: 'gauge', help: 'The last backup and the log after it, once and not per copy.' },
+  ashlar_backup_state: { type: 'gauge', help: '1: off, making, current or behind.', labels: ['state'] },
   ashlar_restore_needed: { type: 'gauge', help: '1: the metadata is older than the chunks, files can only be read.' },
   ashlar_duty_groups: {
     type: 'gauge',
