@@ -152,16 +152,17 @@ export class SqliteTable {
         if (onDurable !== undefined) changes.push([write.key, value])
       }
       this.#commit.run()
-      onDurable?.(changes)
-      for (const [text, value] of written) {
-        this.#rows.written(text, value)
-        if (value !== undefined) this.#gaps.written(text)
-      }
-      this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
-      return undefined
     } catch (error) {
       return this.#rollBack(error)
     }
+    // From here on it is durable: whatever fails now is no reason to say that it was rolled back.
+    for (const [text, value] of written) {
+      this.#rows.written(text, value)
+      if (value !== undefined) this.#gaps.written(text)
+    }
+    this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
+    onDurable?.(changes)
+    return undefined
   }
 
   /** {@link checkpoint}, when the log has grown long. */
