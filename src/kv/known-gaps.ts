@@ -44,6 +44,11 @@ export class KnownGaps {
     }
   }
 
+  /** What was learned may be wrong: it was read among rows that were not committed. */
+  forget(): void {
+    this.#gaps.length = 0
+  }
+
   #find(key: string): number {
     for (let at = 0; at < this.#gaps.length; at++) {
       const { before, behind } = this.#gaps[at] as Gap

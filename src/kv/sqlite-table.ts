@@ -255,6 +255,7 @@ export class SqliteTable {
   }
 
   #rollBack(error: unknown): CommitFailure {
+    this.#gaps.forget()
     const failure = sqliteFailureOf(error)
     let clean = failure !== 'io' && (failure !== 'other' || error instanceof AshlarError)
     let cause = error
