@@ -8,13 +8,15 @@
 import { toAshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { Rising } from '../base/rising.ts'
+import { counterOf, type Rising } from '../base/rising.ts'
 import type { Log } from '../env/log.ts'
 import type { BackupEntry } from '../wire/methods/backup-methods.ts'
-import { type PieceEntry, type PieceId, parsePieceName } from '../wire/types/backup.ts'
+import { type PieceEntry, type PieceId, parsePieceName, pieceName } from '../wire/types/backup.ts'
 import type { BlockSeal } from './backup-blocks.ts'
 import { type Manifest, manifest } from './backup-records.ts'
 import type { BackupShelves } from './backup-shelves.ts'
+import { BackupSources } from './backup-source.ts'
+import { lastCommitOf } from './restore.ts'
 
 export interface Holding {
   readonly server: ServerId
@@ -22,7 +24,7 @@ export interface Holding {
 }
 
 export class BackupCatalog {
-  readonly #shelves: BackupShelves
+  readonly #shelves: Pick<BackupShelves, 'up' | 'list' | 'read' | 'remove'>
   readonly #seal: BlockSeal
   readonly #log: Log
   readonly #manifests = new Map<string, Manifest>()
@@ -31,7 +33,11 @@ export class BackupCatalog {
     shelves,
     seal,
     log,
-  }: { readonly shelves: BackupShelves; readonly seal: BlockSeal; readonly log: Log }) {
+  }: {
+    readonly shelves: Pick<BackupShelves, 'up' | 'list' | 'read' | 'remove'>
+    readonly seal: BlockSeal
+    readonly log: Log
+  }) {
     this.#shelves = shelves
     this.#seal = seal
     this.#log = log
@@ -136,4 +142,49 @@ export function removable(
     if (next !== undefined && next.start <= oldest.start) names.add(name)
   }
   return names
+}
+
+/** The last commit in the newest log of all, and a server that has it; undefined: there is no log. */
+export async function endOfLog(
+  holdings: readonly Holding[],
+  {
+    shelves,
+    seal,
+    log,
+  }: { readonly shelves: Pick<BackupShelves, 'read'>; readonly seal: BlockSeal; readonly log: Log },
+): Promise<{ readonly position: Rising; readonly server: ServerId } | undefined> {
+  const sources = await BackupSources.open(
+    holdings.map(({ server, pieces }) => ({
+      label: server,
+      list: async () => pieces,
+      read: (name, range) => shelves.read(server, { name, ...range }),
+    })),
+    { seal, log },
+  )
+  const logs = sources.pieces().filter(({ kind }) => kind === 'log')
+  const newest = logs.sort((a, b) => a.start - b.start || a.leaderEpoch - b.leaderEpoch).at(-1)
+  if (newest === undefined) return undefined
+  const position = (await lastCommitOf(sources, newest)) ?? newest.start
+  return { position, server: sources.holdersOf(pieceName(newest))[0] as ServerId }
+}
+
+/** The newest base, and the logs from its start on: what a restore reads. */
+export function neededPieces(holdings: readonly Holding[], newest: BackupEntry | undefined): readonly PieceEntry[] {
+  if (newest === undefined) return []
+  const longest = new Map<string, PieceEntry>()
+  for (const { pieces } of holdings) {
+    for (const piece of pieces) {
+      if ((longest.get(piece.name)?.lengthBytes ?? -1) < piece.lengthBytes) longest.set(piece.name, piece)
+    }
+  }
+  const logs = [...longest.values()]
+    .filter(({ name }) => parsePieceName(name)?.kind === 'log')
+    .sort((a, b) => startOf(a) - startOf(b))
+  const first = logs.findLastIndex((log) => counterOf(startOf(log)) <= counterOf(newest.position))
+  const base = [...longest.values()].filter(({ name }) => name === newest.name)
+  return [...base, ...logs.slice(Math.max(0, first))]
+}
+
+function startOf({ name }: PieceEntry): Rising {
+  return (parsePieceName(name)?.start ?? 0) as Rising
 }

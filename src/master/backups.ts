@@ -12,23 +12,21 @@
 import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { counterOf, type Rising } from '../base/rising.ts'
+import type { Rising } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
 import type { ChangeFeed } from '../kv/change-feed.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { BackupEntry } from '../wire/methods/backup-methods.ts'
-import { type PieceEntry, parsePieceName, pieceName } from '../wire/types/backup.ts'
+import type { PieceEntry } from '../wire/types/backup.ts'
 import type { BackupStatus } from '../wire/types/backup-status.ts'
 import { BlockSeal } from './backup-blocks.ts'
-import { BackupCatalog, completeBases, type Holding } from './backup-catalog.ts'
+import { BackupCatalog, completeBases, endOfLog, neededPieces } from './backup-catalog.ts'
 import type { Attachment } from './backup-records.ts'
 import type { BackupShelves } from './backup-shelves.ts'
-import { BackupSources } from './backup-source.ts'
 import { BaseBackup, type FinishedBase } from './base-backup.ts'
 import type { EventLog } from './event-log.ts'
 import { LogShipper } from './log-shipper.ts'
 import type { LostFuture } from './lost-future.ts'
-import { lastCommitOf } from './restore.ts'
 import { type StepResult, Worker } from './worker.ts'
 
 /** What the process around the master gives, where backups are wanted. */
@@ -40,12 +38,18 @@ export interface BackupPlan {
   readonly attachments: () => Promise<readonly Attachment[]>
 }
 
+/** What is asked of {@link BackupShelves}. */
+export type Shelves = Pick<
+  BackupShelves,
+  'up' | 'knownCount' | 'choose' | 'list' | 'append' | 'finish' | 'read' | 'remove'
+>
+
 export interface BackupsOptions extends BackupPlan {
   readonly env: Env
   readonly kv: TxnKV
   /** See `deriveBackupKey`. */
   readonly key: Buffer
-  readonly shelves: BackupShelves
+  readonly shelves: Shelves
   readonly events: Pick<EventLog, 'tell'>
   readonly clusterId: ClusterId
   readonly generation: number
@@ -250,27 +254,16 @@ export class Backups {
     return entryOf(base)
   }
 
-  /** Before anything is written: how far the log of earlier masters goes, compared with what this one began with. */
+  /** Before anything is written: an older copy of the metadata must not write over what goes further. */
   async #checkLog(): Promise<void> {
     const { env, feed, shelves, lostFuture } = this.#options
     const holdings = await this.#catalog.holdings()
-    const sources = await BackupSources.open(
-      holdings.map(({ server, pieces }) => ({
-        label: server,
-        list: async () => pieces,
-        read: (name, range) => shelves.read(server, { name, ...range }),
-      })),
-      { seal: this.#seal, log: env.log },
-    )
-    const logs = sources.pieces().filter(({ kind }) => kind === 'log')
-    const newest = logs.sort((a, b) => a.start - b.start || a.leaderEpoch - b.leaderEpoch).at(-1)
-    if (newest === undefined) return
-    const last = (await lastCommitOf(sources, newest)) ?? newest.start
-    const holder = sources.holdersOf(pieceName(newest))[0] as ServerId
-    if (last > feed.opened) await lostFuture.foundCommit(last, holder)
-    if (last === feed.opened && completeBases(holdings).size > 0) {
+    const end = await endOfLog(holdings, { shelves, seal: this.#seal, log: env.log })
+    if (end === undefined) return
+    if (end.position > feed.opened) await lostFuture.foundCommit(end.position, end.server)
+    if (end.position === feed.opened && completeBases(holdings).size > 0) {
       this.#isLogWhole = true
-      this.#shipper.continueFrom(last)
+      this.#shipper.continueFrom(end.position)
     }
   }
 
@@ -329,25 +322,4 @@ export class Backups {
 function entryOf({ name, manifest, servers }: FinishedBase): BackupEntry {
   const { atMs, generation, start: position, rows, lengthBytes: sizeBytes } = manifest
   return { name, atMs, generation, position, rows, sizeBytes, servers }
-}
-
-/** The base, and the logs from its start on. */
-function neededPieces(holdings: readonly Holding[], newest: BackupEntry | undefined): readonly PieceEntry[] {
-  if (newest === undefined) return []
-  const longest = new Map<string, PieceEntry>()
-  for (const { pieces } of holdings) {
-    for (const piece of pieces) {
-      if ((longest.get(piece.name)?.lengthBytes ?? -1) < piece.lengthBytes) longest.set(piece.name, piece)
-    }
-  }
-  const logs = [...longest.values()]
-    .filter(({ name }) => parsePieceName(name)?.kind === 'log')
-    .sort((a, b) => startOf(a) - startOf(b))
-  const first = logs.findLastIndex((log) => counterOf(startOf(log)) <= counterOf(newest.position))
-  const base = [...longest.values()].filter(({ name }) => name === newest.name)
-  return [...base, ...logs.slice(Math.max(0, first))]
-}
-
-function startOf({ name }: PieceEntry): Rising {
-  return (parsePieceName(name)?.start ?? 0) as Rising
 }

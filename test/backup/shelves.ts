@@ -8,8 +8,8 @@ import { limits } from '../../src/base/limits.ts'
 import { BackupShelf } from '../../src/chunkserver/backup-shelf.ts'
 import type { Clock } from '../../src/env/clock.ts'
 import { createMemoryDisk, type MemoryDisk } from '../../src/env/memory-disk.ts'
-import type { BackupShelves } from '../../src/master/backup-shelves.ts'
 import type { BackupSource } from '../../src/master/backup-source.ts'
+import type { Shelves } from '../../src/master/backups.ts'
 
 export class ShelfServer {
   readonly id: ServerId
@@ -55,8 +55,6 @@ export class ShelfServer {
   }
 }
 
-type Shelves = Pick<BackupShelves, 'append' | 'finish' | 'list' | 'read' | 'remove' | 'up'>
-
 export function shelvesOf(servers: readonly ShelfServer[]): Shelves {
   const reach = async (id: ServerId): Promise<BackupShelf> => {
     const server = servers.find((each) => each.id === id)
@@ -66,6 +64,13 @@ export function shelvesOf(servers: readonly ShelfServer[]): Shelves {
   }
   return {
     up: () => servers.filter(({ isAway }) => !isAway).map(({ id }) => id),
+    knownCount: () => servers.length,
+    choose: (count, preferred) =>
+      servers
+        .filter(({ isAway, refusal }) => !isAway && refusal !== 'disk-full')
+        .map(({ id }) => id)
+        .sort((a, b) => Number(preferred.has(b)) - Number(preferred.has(a)))
+        .slice(0, count),
     append: async (id, { name, offset, bytes }) => {
       await (await reach(id)).append(name, bytes, { offset })
     },

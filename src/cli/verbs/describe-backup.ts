@@ -5,7 +5,7 @@ import type { BackupStatus } from '../../client/index.ts'
 /** In one sentence: what a lost disk of the master would cost now. */
 export function describeBackup({ state, ageMs, lagMs, servers, problem }: BackupStatus): string {
   if (state === 'off') return 'none are kept'
-  const age = ageMs === undefined ? 'none complete yet' : `the last ${formatDuration(ageMs)} ago`
+  const age = ageMs === undefined ? 'none by this master yet' : `the last ${formatDuration(ageMs)} ago`
   if (state === 'current')
     return `${age}, and the log of changes on ${servers} servers, ${formatDuration(lagMs)} behind`
   const exposed = `changes of the last ${formatDuration(lagMs)} are on the master's disk alone`
