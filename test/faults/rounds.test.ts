@@ -8,12 +8,12 @@ import { type TestContext, test } from 'node:test'
 import { bytesOf, type Content, History, matches } from './history.ts'
 import type { Mode } from './injections.ts'
 import { whyNotLong } from './preloaded.ts'
-import { runRounds, whyNotHere } from './rounds.ts'
+import { type RoundsOptions, runRounds, whyNotHere } from './rounds.ts'
 
 const seed = 20_261
 
 /** Where everything ends at once, the disks are compared before anything starts again. */
-function rounds(mode: Mode, count = 3, options: { readonly restEvery?: number } = {}) {
+function rounds(mode: Mode, count = 3, options: Pick<RoundsOptions, 'restEvery' | 'door'> = {}) {
   return async (t: TestContext) => {
     const say = (line: string) => t.diagnostic(line)
     const result = await runRounds({ mode, rounds: count, seed, copyCheckChance: 1, ...options, say })
@@ -29,6 +29,16 @@ test(
   'two rounds of SIGKILL for every process under a mixed load lose no acknowledged byte',
   skip('kill'),
   rounds('kill', 2),
+)
+test(
+  'a round of SIGKILL for every process loses no object that the S3 door acknowledged',
+  skip('kill'),
+  rounds('kill', 1, { restEvery: 0, door: 's3' }),
+)
+test(
+  'a power cut of every disk loses no object that the S3 door acknowledged',
+  long('power'),
+  rounds('power', 2, { door: 's3' }),
 )
 test(
   'a power cut of every disk under a mixed load loses no acknowledged byte',

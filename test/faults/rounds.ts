@@ -6,19 +6,23 @@
  *
  *     npm run test:faults -- --mode kill --rounds 200
  *     npm run test:faults -- --mode power --rounds 200 --seed 7
+ *     npm run test:faults -- --mode power --door s3          (load and check go through an S3 gateway, which is killed too)
  *     npm run test:faults -- --mode all --rounds 10          (what the machine can do; what it cannot is said)
  * @module
  */
 import { parseArgs } from 'node:util'
 import { connect } from '../../src/client/index.ts'
 import { Arena, whyNoArena } from './arena.ts'
+import { GatewayProcess } from './gateway-process.ts'
 import { History } from './history.ts'
 import { type Injection, injections, type Mode, modes } from './injections.ts'
 import { MixedLoad } from './mixed-load.ts'
+import { listObjects, loadBucket, readObject, S3Load } from './s3-load.ts'
 import {
   checkCopies,
   checkDisks,
   checkFiles,
+  type Door,
   type Tell,
   type Violation,
   waitForRest,
@@ -30,6 +34,8 @@ export interface RoundsOptions {
   readonly mode: Mode
   /** Of every choice that is not the machine's. */
   readonly seed: number
+  /** Through which the load goes, and what it left is read. Default: `sdk`. */
+  readonly door?: 'sdk' | 's3'
   /** The load runs at most this long before the fault. */
   readonly maxLoadMs?: number
   /** Compare the disks at rest after every so many rounds and after the last one. Default 25; 0: never. */
@@ -81,6 +87,7 @@ class Rounds {
   readonly #injection: Injection
   readonly #history = new History()
   readonly #random: () => number
+  readonly #gateway: GatewayProcess | undefined
   readonly #violations: Violation[] = []
   readonly #sums = {
     ...{ faults: 0, operations: 0, filesRead: 0 },
@@ -94,12 +101,22 @@ class Rounds {
     this.#options = options
     this.#injection = injections[options.mode]
     this.#random = seededFraction(options.seed)
+    if (options.door === 's3') this.#gateway = new GatewayProcess(arena.cluster.clusterPath)
   }
 
   async run(): Promise<RoundsResult> {
+    try {
+      return await this.#run()
+    } finally {
+      await this.#gateway?.end('SIGKILL')
+    }
+  }
+
+  async #run(): Promise<RoundsResult> {
     const { rounds, mode, seed, restEvery = 25 } = this.#options
     const startedMs = performance.now()
     await this.#start()
+    await this.#gateway?.client.send('PUT', `/${loadBucket}`)
     while (this.#round < rounds && this.#options.signal?.aborted !== true) {
       this.#round++
       try {
@@ -123,18 +140,26 @@ class Rounds {
     const { maxLoadMs = 1_500, maxFileBytes = 5_000_000, copyCheckChance = 0.5 } = this.#options
     const [random, history] = [this.#random, this.#history]
     const client = await connect({ cluster: cluster.clusterPath, timeoutMs: 1_500 })
-    const load = new MixedLoad({ client, history, random, maxFileBytes })
+    const load =
+      this.#gateway === undefined
+        ? new MixedLoad({ client, history, random, maxFileBytes })
+        : new S3Load({ client: this.#gateway.client, history, random })
     load.start()
     await new Promise((resolve) => setTimeout(resolve, 300 + random() * (maxLoadMs - 300)))
     const acknowledged = () => history.acknowledgements
-    const { faultMs, faults, story } = await this.#injection.strike({ arena: this.#arena, random, acknowledged })
+    const losesGateway = this.#gateway !== undefined && random() < 0.5
+    const [{ faultMs, faults, story: what }] = await Promise.all([
+      this.#injection.strike({ arena: this.#arena, random, acknowledged }),
+      losesGateway ? this.#gateway?.end('SIGKILL') : undefined,
+    ])
+    const story = losesGateway ? `${what}, and the gateway is killed` : what
     // Operations under way find the cluster again, or end: when the disks are looked at first.
     if (this.#injection.endsAll && random() < copyCheckChance) await Promise.all([load.stop(), this.#checkCopies()])
     await Promise.all([load.stop(), this.#start()])
     await client.close()
     for (const surprise of load.surprises) this.#tell('strange failure', String(surprise))
     await waitUntilRedundant(cluster, this.#tell)
-    this.#sums.filesRead += await checkFiles(cluster, { history, faultMs, tell: this.#tell })
+    this.#sums.filesRead += await checkFiles(cluster, { history, faultMs, tell: this.#tell, door: this.#door() })
     this.#sums.operations += load.operations
     this.#sums.faults += faults
     this.#say(
@@ -150,6 +175,7 @@ class Rounds {
 
   async #rest(): Promise<void> {
     const { cluster } = this.#arena
+    await this.#gateway?.end('SIGTERM')
     await waitForRest(cluster)
     await cluster.stop()
     const { books, leakedBytes } = await checkDisks(cluster, this.#tell)
@@ -161,6 +187,13 @@ class Rounds {
 
   async #start(): Promise<void> {
     this.#slowestStartMs = Math.max(this.#slowestStartMs, await this.#arena.cluster.start())
+    await this.#gateway?.start()
+  }
+
+  #door(): Door | undefined {
+    if (this.#gateway === undefined) return undefined
+    const { client } = this.#gateway
+    return { read: (path) => readObject(client, path), list: () => listObjects(client) }
   }
 
   readonly #tell: Tell = (kind, text) => {
@@ -186,6 +219,7 @@ async function main(): Promise<void> {
     options: {
       rounds: { type: 'string', default: '20' },
       mode: { type: 'string', default: 'kill' },
+      door: { type: 'string', default: 'sdk' },
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     },
   })
@@ -205,6 +239,7 @@ async function main(): Promise<void> {
     const result = await runRounds({
       rounds: Number(values.rounds),
       mode,
+      door: values.door === 's3' ? 's3' : 'sdk',
       seed: Number(values.seed),
       signal: stop.signal,
       say,

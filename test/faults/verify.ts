@@ -37,35 +37,56 @@ export interface FileCheck {
   /** Acknowledgements stamped later prove nothing. */
   readonly faultMs: number
   readonly tell: Tell
+  /** Through which they are read; default: the SDK. */
+  readonly door?: Door | undefined
+}
+
+/** Another way to see what is there. */
+export interface Door {
+  /** Undefined: there is nothing. */
+  readonly read: (path: string) => Promise<Buffer | undefined>
+  readonly list: () => Promise<readonly string[]>
 }
 
 /** @returns how many files were read */
 export async function checkFiles(cluster: HandCluster, check: FileCheck): Promise<number> {
-  const { history, tell } = check
+  const { history, tell, door } = check
   await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 30_000 })
   const paths = history.paths()
   const left = paths.values()
   await Promise.all(
     Array.from({ length: readsAtOnce }, async () => {
-      for (const path of left) await checkFile(client, path, check)
+      for (const path of left) await checkFile(path, door?.read ?? ((one) => readFile(client, one)), check)
     }),
   )
   const known = new Set(paths)
-  for (const { path, stats } of await client.readdir('/', { recursive: true, withFileTypes: true })) {
-    if (stats.isFile() && !known.has(path)) tell('invented', `${path} is visible, and nobody wrote it`)
+  for (const path of await (door?.list() ?? listFiles(client))) {
+    if (!known.has(path)) tell('invented', `${path} is visible, and nobody wrote it`)
   }
   return known.size
 }
 
-async function checkFile(client: AshlarClient, path: string, { history, faultMs, tell }: FileCheck): Promise<void> {
+async function readFile(client: AshlarClient, path: string): Promise<Buffer | undefined> {
+  try {
+    return await client.readFile(path)
+  } catch (error) {
+    if (isAshlarError(error, 'not-found')) return undefined
+    throw error
+  }
+}
+
+async function listFiles(client: AshlarClient): Promise<string[]> {
+  const entries = await client.readdir('/', { recursive: true, withFileTypes: true })
+  return entries.filter(({ stats }) => stats.isFile()).map(({ path }) => path)
+}
+
+async function checkFile(path: string, read: Door['read'], { history, faultMs, tell }: FileCheck): Promise<void> {
   let found: Buffer | undefined
   try {
-    found = await client.readFile(path)
+    found = await read(path)
   } catch (error) {
-    if (!isAshlarError(error, 'not-found')) {
-      tell('unreadable', `${path}: ${String(error)}`)
-      return
-    }
+    tell('unreadable', `${path}: ${String(error)}`)
+    return
   }
   const allowed = history.allowed(path, faultMs)
   if (allowed.some((candidate) => matches(found, candidate))) {

@@ -21,6 +21,8 @@ export interface S3RequestOptions {
   /** `x-amz-content-sha256`. Default: the hash of the body. */
   readonly payloadHash?: string
   readonly anonymous?: boolean
+  /** Ends it, and the answer. */
+  readonly signal?: AbortSignal
 }
 
 export interface S3Response {
@@ -55,6 +57,7 @@ export class S3Client {
       method,
       path: url,
       headers: { ...headers, 'content-length': body.length },
+      signal: options.signal,
     })
     const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.once('response', resolve)
