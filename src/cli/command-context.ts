@@ -63,6 +63,13 @@ async function connectTo(
         { cause: error },
       )
     }
+    if (error.code === 'unauthenticated') {
+      throw new AshlarError(
+        'unauthenticated',
+        `Cannot enter the cluster of ${cluster}: its master refuses the key in this file. Take the cluster.json that the cluster wrote last`,
+        { cause: error },
+      )
+    }
     throw error
   }
 }

@@ -4,6 +4,7 @@
  * The first SIGINT or SIGTERM asks the verb to stop in order; a second one ends the process at once.
  * @module
  */
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { registerAllVerbs } from './all-verbs.ts'
 import { refuseBadUtf8 } from './argv.ts'
 import { processHost, releaseStdin } from './host.ts'
@@ -29,6 +30,15 @@ try {
   refuseBadUtf8(argv)
   process.exitCode = await runProgram(argv, { host: processHost(stopping.signal), register: registerAllVerbs })
 } catch (error) {
-  process.exitCode = reportFailure(error, { json: argv.includes('--json') })
+  process.exitCode = reportFailure(explained(error), { json: argv.includes('--json') })
 }
 releaseStdin()
+
+/** Whoever pressed Ctrl-C knows that something was cancelled, and wants to know what is left of it. */
+function explained(error: unknown): unknown {
+  if (!stopping.signal.aborted || !isAshlarError(error, 'cancelled') || error.applied !== 'no') return error
+  return new AshlarError('cancelled', 'Interrupted: nothing is left of what was not finished', {
+    cause: error,
+    applied: 'no',
+  })
+}

@@ -23,7 +23,7 @@ export async function runProgram(argv: readonly string[], { host, register }: Pr
   const isJson = argv.includes('--json')
   const program = buildProgram({ host, register, isJson, exitWith })
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await program.parseAsync(withoutVainHelp(argv, program), { from: 'user' })
     return exitCode
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
@@ -64,4 +64,12 @@ export function buildProgram({
 /** As in "rm, delete": what a verb takes is shown by its own help. */
 function termOf(command: Command): string {
   return [command.name(), ...command.aliases()].join(', ')
+}
+
+/** Help on a verb that does not exist is refused as the verb itself is: by name, with the nearest one. */
+function withoutVainHelp(argv: readonly string[], { commands }: Command): readonly string[] {
+  const [first, verb] = argv
+  if (first !== 'help' || verb === undefined || verb.startsWith('-')) return argv
+  const isKnown = verb === 'help' || commands.some((each) => each.name() === verb || each.aliases().includes(verb))
+  return isKnown ? argv : argv.slice(1)
 }

@@ -8,6 +8,7 @@
  * @module
  */
 import { join } from 'node:path'
+import type { ErrorCode } from '../base/error-table.ts'
 import { AshlarError } from '../base/errors.ts'
 import type { ClusterId } from '../base/ids.ts'
 import type { Disk } from '../env/disk.ts'
@@ -51,6 +52,11 @@ export function defaultClusterFilePath(): string {
   return join(defaultDataFolder(), 'cluster.json')
 }
 
+const adviceFor: Partial<Record<ErrorCode, string>> = {
+  'not-found': 'there is no such file. Start a cluster with "ashlar up", or name the cluster.json of a running one',
+  'is-a-directory': 'it is a folder. Name the cluster.json in it',
+}
+
 /** @throws {AshlarError} `not-found` — no such file; `read-only` — it may not be read; `invalid-argument` — not a cluster file */
 export async function readClusterFile(disk: Disk, path: string): Promise<ClusterFile> {
   let text: string
@@ -58,11 +64,9 @@ export async function readClusterFile(disk: Disk, path: string): Promise<Cluster
     text = (await disk.readSmall(path, maxBytes)).toString('utf8')
   } catch (cause) {
     if (!(cause instanceof AshlarError)) throw cause
-    const advice =
-      cause.code === 'not-found'
-        ? 'there is no such file. Start a cluster with "ashlar up", or name the cluster.json of a running one'
-        : cause.message
-    throw new AshlarError(cause.code, `Cannot read cluster file ${path}: ${advice}`, { cause, applied: 'no' })
+    const advice = adviceFor[cause.code]
+    const message = advice === undefined ? cause.message : `Cannot read cluster file ${path}: ${advice}`
+    throw new AshlarError(cause.code, message, { cause, applied: 'no' })
   }
   return parseClusterFile(text, path)
 }

@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { assert } from '../base/assert.ts'
-import { isAshlarError } from '../base/errors.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { allocateAligned } from './aligned-memory.ts'
 import type { Disk, DiskSpace, FileInfo } from './disk.ts'
 import { diskError, errnoOf } from './errno.ts'
@@ -53,14 +53,28 @@ async function info(path: string): Promise<FileInfo> {
 
 async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { mode: 0o700 })
+    await makeOneDirectory(path)
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST' && (await isDirectory(path))) return
-    if (errnoOf(error) !== 'ENOENT') throw diskError(error, { doing: 'make directory', path })
+    if (!isAshlarError(error, 'not-found')) throw error
     const parent = dirname(path)
     assert(parent !== path, 'the root directory is missing')
     await makeDirectory(parent)
-    return await makeDirectory(path)
+    await makeOneDirectory(path).catch((again: unknown) => {
+      // A file system that takes no folders (as of /proc) says so for ever.
+      if (!isAshlarError(again, 'not-found')) throw again
+      throw new AshlarError('read-only', `Cannot make directory ${path}: its file system takes no new folders`, {
+        cause: again,
+      })
+    })
+  }
+}
+
+async function makeOneDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && (await isDirectory(path))) return
+    throw diskError(error, { doing: 'make directory', path })
   }
   await syncDirectory(dirname(path))
 }

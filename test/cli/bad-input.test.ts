@@ -1,6 +1,8 @@
 /** Bad input, each with its message and exit code. */
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { collect, type RunOptions, run, type ServerProcess, start, TemporaryFolder, upTemp } from './cli-process.ts'
 
@@ -36,6 +38,7 @@ test('usage errors exit with 2, and say what is known instead', async () => {
   await refused(['ls', 'relative'], { exitCode: 2, message: /not absolute/ })
   await refused(['ls', '/', '--timeout', 'soon'], { exitCode: 2, message: /Cannot read duration "soon"/ })
   await refused(['trash', 'burn'], { exitCode: 2, message: /trash list/ })
+  await refused(['help', 'lss'], { exitCode: 2, message: /unknown command 'lss'[\s\S]*Did you mean ls\?/ })
 })
 
 test('with --json an error is one line of JSON on stderr, a usage error too', async () => {
@@ -70,6 +73,13 @@ test('what is not UTF-8 is refused, on the command line and in a folder', async 
   assert.equal((await run(['ls', '/'], { cluster: cluster.cluster })).stdout.includes('odd/a'), false)
 })
 
+/** Root needs a mount of its own, which some containers refuse. */
+function whyNotReadOnly(): string | false {
+  if (process.getuid?.() !== 0) return false
+  const { status } = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', '-o', 'ro', 'none', '/mnt'])
+  return status === 0 ? false : 'root may write everywhere, and cannot mount a read-only folder here'
+}
+
 async function collectShell(script: string) {
   const { spawn } = await import('node:child_process')
   const { binary } = await import('./cli-process.ts')
@@ -88,6 +98,50 @@ test("files and directories in each other's place, and what is not there", async
   await refused(['cat', '/nothing'], { exitCode: 3, message: /Cannot find "\/nothing"/ })
   await refused(['put', 'nothing.txt', '/x'], { exitCode: 3, message: /nothing.txt: there is no such local file/ })
   await refused(['undelete', '/nothing'], { exitCode: 3, message: /nothing/ })
+  await refused(['append', '/d', '--text', 'x'], { exitCode: 1, message: /"\/d".*directory/ })
+  await refused(['cp', '/d', '/copy'], { exitCode: 1, message: /Cannot copy \/d: it is a directory. Add -r/ })
+  await writeFile(folder.in('local'), 'x')
+  await refused(['get', '-r', '/d', 'local'], { exitCode: 1, message: /Cannot get \/d to local: that is a file/ })
+  await refused(['get', '/d/file', 'local/x'], {
+    exitCode: 1,
+    message: /to local\/x: a part of the local path is a file/,
+  })
+  await refused(['get', '/d/file', 'none/x'], { exitCode: 3, message: /to none\/x: its local folder does not exist/ })
+})
+
+test('a data folder that cannot be one is refused by name, without a wait', async () => {
+  const up = (path: string) => ['up', '--data', path]
+  await writeFile(folder.in('a-file'), '')
+  await refused(up(folder.in('a-file')), { exitCode: 1, message: /a-file: it is a file. Name a folder/ })
+  await refused(up(folder.in('a-file', 'x')), { exitCode: 1, message: /a-file\/x: a part of the path is not/ })
+  await refused(['up', '--data', folder.in('d'), '--host', '192.0.2.1'], {
+    exitCode: 2,
+    message: /192.0.2.1.*does not have the address/,
+  })
+  // A file system where folders cannot be made: asking again once filled the memory.
+  if (process.platform === 'linux') {
+    await refused(up('/proc/ashlar'), { exitCode: 5, message: /\/proc\/ashlar: its file system takes no new folders/ })
+  }
+})
+
+test('a data folder that is read-only is refused by name', { skip: whyNotReadOnly() }, async () => {
+  const path = folder.in('read-only')
+  await mkdir(path, { mode: 0o500 })
+  // Root may write everywhere but on a disk that nobody may write.
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'none', path])
+  try {
+    await refused(['up', '--data', path], {
+      exitCode: 5,
+      message: /Cannot lock .*read-only\/up.lock: (the file system is mounted read-only|permission denied)/,
+    })
+    await refused(['up', '--data', join(path, 'below')], {
+      exitCode: 5,
+      message: /read-only\/below: (the file system is mounted read-only|permission denied)/,
+    })
+  } finally {
+    if (isRoot) execFileSync('umount', [path])
+  }
 })
 
 test('a condition that is lost is a conflict', async () => {
@@ -115,7 +169,7 @@ test('no cluster is 5, a wrong key is 1 at once, and neither shows a key', async
   await writeFile(folder.in('wrong.json'), JSON.stringify(wrong))
   await refused(
     ['ls', '/', '--timeout', '1h'],
-    { exitCode: 1, message: /key|secret/ },
+    { exitCode: 1, message: /wrong.json: its master refuses the key in this file. Take the cluster.json/ },
     { cluster: folder.in('wrong.json') },
   )
   await writeFile(folder.in('gone.json'), JSON.stringify({ ...file, address: '127.0.0.1:1' }))
@@ -125,6 +179,11 @@ test('no cluster is 5, a wrong key is 1 at once, and neither shows a key', async
     { cluster: folder.in('gone.json') },
   )
   await writeFile(folder.in('odd.json'), `{"secret": "${file.secret}"`)
+  await refused(
+    ['ls', '/'],
+    { exitCode: 1, message: /is a folder. Name the cluster.json in it/ },
+    { cluster: folder.path },
+  )
   const odd = await run(['ls', '/'], { cluster: folder.in('odd.json') })
   assert.equal(odd.exitCode, 2)
   assert.equal(odd.stderr.includes(file.secret), false)

@@ -57,7 +57,12 @@ export async function downloadTree(
   localRoot: string,
   options: DownloadOptions & { readonly onFile: (remotePath: string, localPath: string) => void },
 ): Promise<void> {
-  for (const directory of tree.directories) await mkdir(localPathOf(localRoot, directory), { recursive: true })
+  for (const directory of tree.directories) {
+    const localPath = localPathOf(localRoot, directory)
+    await mkdir(localPath, { recursive: true }).catch((error: unknown) => {
+      throw localFailure(error, { remotePath: `directory ${directory || '/'}`, localPath })
+    })
+  }
   await runAll(tree.files, { atOnce: filesAtOnce, signal: options.signal }, async (file, signal) => {
     const localPath = localPathOf(localRoot, file.relative)
     await downloadFile(file.path, localPath, { ...options, signal })
@@ -80,7 +85,8 @@ export async function downloadFile(remotePath: string, localPath: string, option
     await utimes(temporary, handle.stats.atime, handle.stats.mtime)
     await rename(temporary, localPath)
   } catch (error) {
-    await rm(temporary, { force: true })
+    // Where it never came to be, its folder may be none.
+    if (await exists(temporary)) await rm(temporary)
     throw localFailure(error, { remotePath, localPath })
   }
   progress.addFile()
@@ -135,7 +141,13 @@ async function exists(path: string): Promise<boolean> {
     await stat(path)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (isNotThere(error)) return false
     throw error
   }
+}
+
+/** Of a failed `stat`. */
+export function isNotThere(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }

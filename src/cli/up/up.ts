@@ -7,7 +7,8 @@
  * @module
  */
 import { join } from 'node:path'
-import { AshlarError } from '../../base/errors.ts'
+import { AshlarError, isAshlarError } from '../../base/errors.ts'
+import type { Disk } from '../../env/disk.ts'
 import type { Env } from '../../env/env.ts'
 import type { Output } from '../output.ts'
 import { SupervisedProcess } from './child-process.ts'
@@ -39,7 +40,7 @@ export interface UpOptions {
 /** Runs until `stop`. @throws {AshlarError} `in-use` (data folder or explicit port), `invalid-argument`, and what a server failed with */
 export async function runUp(options: UpOptions): Promise<void> {
   const { env, dataFolder, asked } = options
-  await env.disk.makeDirectory(dataFolder)
+  await makeDataFolder(env.disk, dataFolder)
   const lock = await env.disk.lock(join(dataFolder, 'up.lock'), `ashlar up, pid ${process.pid}`)
   try {
     const plan = await replaceLost(planUp(asked, await readPlan(env.disk, dataFolder)), {
@@ -56,6 +57,17 @@ export async function runUp(options: UpOptions): Promise<void> {
     }
   } finally {
     await lock.release()
+  }
+}
+
+async function makeDataFolder(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.makeDirectory(path)
+  } catch (error) {
+    if (!isAshlarError(error, 'already-exists')) throw error
+    throw new AshlarError('not-a-directory', `Cannot use data folder ${path}: it is a file. Name a folder`, {
+      cause: error,
+    })
   }
 }
 

@@ -60,7 +60,13 @@ export function registerChangeVerbs(registry: VerbRegistry): void {
         if (!options.dryRun) {
           const stats = await client.stat(from, { signal })
           if (stats.isDirectory()) {
-            await client.cp(from, to, { recursive: options.recursive === true, force: options.clobber, signal })
+            if (!options.recursive) {
+              throw new AshlarError(
+                'is-a-directory',
+                `Cannot copy ${from}: it is a directory. Add -r to copy all that is in it`,
+              )
+            }
+            await client.cp(from, to, { recursive: true, force: options.clobber, signal })
           } else {
             await client.copyFile(from, to, { ...(options.clobber ? {} : { ifAbsent: true }), signal })
           }

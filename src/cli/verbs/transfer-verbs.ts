@@ -6,7 +6,7 @@ import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { Output } from '../output.ts'
-import { downloadFile, downloadTree, walkRemoteTree } from '../transfers/download.ts'
+import { downloadFile, downloadTree, isNotThere, walkRemoteTree } from '../transfers/download.ts'
 import { localExists, localInfo, stdinOf } from '../transfers/local-input.ts'
 import { describe, walkLocalTree } from '../transfers/local-tree.ts'
 import { Progress, type ProgressTotals } from '../transfers/progress.ts'
@@ -247,6 +247,9 @@ async function planGet(run: VerbRun<GetOptions>, { source, target, progress, isO
       `Cannot get ${source}: it is a directory. Add -r to fetch all that is in it`,
     )
   }
+  if (!intoFolder && (await localExists(local))) {
+    throw new AshlarError('not-a-directory', `Cannot get ${source} to ${local}: that is a file, and no folder`)
+  }
   const tree = await walkRemoteTree(client, source, signal)
   const move = async () => {
     if (options.dryRun) {
@@ -276,7 +279,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (isNotThere(error)) return false
     throw error
   }
 }
