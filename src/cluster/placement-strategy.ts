@@ -53,7 +53,7 @@ export interface PlacementStrategy {
 }
 
 /** Groups looked at for the emptiest one: all would be the same one until servers report again. */
-const emptiestOf = 64
+const emptiestOf = 16
 
 const strategies: Readonly<Record<StrategyName, PlacementStrategy>> = {
   spread: {
@@ -118,7 +118,8 @@ function emptiest({ sets, roomOf }: WeighInput, random: RandomChoice): readonly 
   let bestFree = Number.NEGATIVE_INFINITY
   for (let count = 0; count < Math.min(sets.length, emptiestOf); count++) {
     const index = isSampled ? random.below(sets.length) : count
-    const free = Math.min(...(sets[index] as readonly ServerId[]).map((id) => freeFraction(roomOf(id))))
+    let free = Number.POSITIVE_INFINITY
+    for (const id of sets[index] as readonly ServerId[]) free = Math.min(free, freeFraction(roomOf(id)))
     if (free <= bestFree) continue
     best = index
     bestFree = free

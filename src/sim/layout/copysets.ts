@@ -26,24 +26,31 @@ export class Copysets {
   readonly count: number
   /** Distinct servers that one shares a set with, on average: they take part in its repair. */
   readonly partners: number
-  readonly #sets: readonly WeightedSet[]
-  readonly #setsOf: readonly (readonly WeightedSet[])[]
+  readonly #servers: number
+  /** Each set once, by its lowest server, in flat arrays: a server's own begin at `#firstOf[server]`. */
+  readonly #firstOf: Uint32Array
+  readonly #others: Uint32Array
+  readonly #fractions: Float64Array
+  readonly #othersPerSet: number
 
   constructor(sets: Iterable<WeightedSet>, servers: number) {
-    const merged = new Map<string, WeightedSet>()
-    for (const { members, fraction } of sets) {
-      const ordered = members.toSorted((a, b) => a - b)
-      const key = ordered.join()
-      merged.set(key, { members: ordered, fraction: fraction + (merged.get(key)?.fraction ?? 0) })
+    const merged = mergeSets(sets)
+    this.count = merged.length
+    this.partners = meanPartners(merged, servers)
+    this.#servers = servers
+    this.#othersPerSet = (merged[0]?.members.length ?? 1) - 1
+    this.#firstOf = new Uint32Array(servers + 1)
+    this.#others = new Uint32Array(merged.length * this.#othersPerSet)
+    this.#fractions = new Float64Array(merged.length)
+    for (const [index, { members, fraction }] of merged.entries()) {
+      this.#firstOf[(members[0] as number) + 1] = index + 1
+      this.#others.set(members.slice(1), index * this.#othersPerSet)
+      this.#fractions[index] = fraction
     }
-    this.#sets = [...merged.values()]
-    this.count = this.#sets.length
-    const setsOf: WeightedSet[][] = Array.from({ length: servers }, () => [])
-    for (const set of this.#sets) for (const member of set.members) (setsOf[member] as WeightedSet[]).push(set)
-    this.#setsOf = setsOf
-    let partners = 0
-    for (const own of setsOf) partners += Math.max(0, new Set(own.flatMap(({ members }) => members)).size - 1)
-    this.partners = partners / servers
+    // Servers that are the lowest of no set begin where the one before ended.
+    for (let server = 1; server <= servers; server++) {
+      if (this.#firstOf[server] === 0) this.#firstOf[server] = this.#firstOf[server - 1] as number
+    }
   }
 
   /** Kills `deaths` servers, drawn anew each time, and looks at every set. */
@@ -51,27 +58,54 @@ export class Copysets {
     { deaths, trials }: { readonly deaths: number; readonly trials: number },
     random: RandomChoice,
   ): LossEstimate {
-    const servers = this.#setsOf.length
-    const isDead = new Uint8Array(servers)
+    const isDead = new Uint8Array(this.#servers)
     let losses = 0
     let lost = 0
     for (let trial = 0; trial < trials; trial++) {
-      const dead = drawDistinct(deaths, servers, random)
+      const dead = drawDistinct(deaths, this.#servers, random)
       for (const server of dead) isDead[server] = 1
       let fraction = 0
-      for (const server of dead) {
-        for (const set of this.#setsOf[server] as readonly WeightedSet[]) {
-          // Each set once, by its first member.
-          if (set.members[0] === server && areDead(set.members, isDead)) fraction += set.fraction
-        }
-      }
+      for (const server of dead) fraction += this.#lostWith(server, isDead)
       for (const server of dead) isDead[server] = 0
       if (fraction > 0) losses++
       lost += fraction
     }
     const probability = losses / trials
-    return { probability, standardError: standardErrorOf(probability, trials), lostFraction: losses && lost / losses }
+    const standardError = Math.sqrt((probability * (1 - probability)) / trials)
+    return { probability, standardError, lostFraction: losses === 0 ? 0 : lost / losses }
   }
+
+  /** What lies on sets whose lowest server is this one, and which are dead altogether. */
+  #lostWith(server: number, isDead: Uint8Array): number {
+    const size = this.#othersPerSet
+    const end = this.#firstOf[server + 1] as number
+    let fraction = 0
+    for (let set = this.#firstOf[server] as number; set < end; set++) {
+      let dead = 0
+      for (let at = set * size; at < (set + 1) * size; at++) dead += isDead[this.#others[at] as number] as number
+      if (dead === size) fraction += this.#fractions[set] as number
+    }
+    return fraction
+  }
+}
+
+/** Sets with the same members are one; ordered by their lowest server, members too. */
+function mergeSets(sets: Iterable<WeightedSet>): readonly WeightedSet[] {
+  const merged = new Map<string, WeightedSet>()
+  for (const { members, fraction } of sets) {
+    const ordered = members.toSorted((a, b) => a - b)
+    const key = ordered.join()
+    merged.set(key, { members: ordered, fraction: fraction + (merged.get(key)?.fraction ?? 0) })
+  }
+  return [...merged.values()].sort((a, b) => (a.members[0] as number) - (b.members[0] as number))
+}
+
+function meanPartners(sets: readonly WeightedSet[], servers: number): number {
+  const partnersOf = Array.from({ length: servers }, () => new Set<number>())
+  for (const { members } of sets) {
+    for (const member of members) for (const other of members) if (other !== member) partnersOf[member]?.add(other)
+  }
+  return partnersOf.reduce((sum, partners) => sum + partners.size, 0) / servers
 }
 
 /** Of one set, that all of it is among `deaths` of `servers`: C(deaths, replicas) / C(servers, replicas). */
@@ -130,17 +164,8 @@ export function setsAcross(domains: readonly number[], size: number): number {
   return sets[size] as number
 }
 
-function areDead(members: readonly number[], isDead: Uint8Array): boolean {
-  for (const member of members) if (isDead[member] === 0) return false
-  return true
-}
-
 function drawDistinct(count: number, bound: number, random: RandomChoice): number[] {
   const drawn = new Set<number>()
   while (drawn.size < count) drawn.add(random.below(bound))
   return [...drawn]
-}
-
-function standardErrorOf(probability: number, trials: number): number {
-  return Math.sqrt((probability * (1 - probability)) / trials)
 }
