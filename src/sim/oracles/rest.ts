@@ -48,6 +48,11 @@ export class Rest {
    * be made good; where no disk was told to rot, nothing may be wrong in the first place.
    */
   async compare(client: AshlarClient): Promise<readonly Violation[]> {
+    // What is moved from one server to another is on its way.
+    if ((await this.#changing(client)) > 0) {
+      const unrest = await this.reach(client)
+      if (unrest.length > 0) return unrest
+    }
     const differences = await this.#differences(client, true)
     if (differences.length === 0) return await this.#rows()
     if (this.#script.faults.some(isRot)) return [...(await this.reach(client)), ...(await this.#verified(client))]
@@ -79,6 +84,8 @@ export class Rest {
       const away = nodes.find(({ state, synced }) => state !== 'up' || !synced)
       if (away !== undefined) return `server ${away.id} is ${away.state}${away.synced ? '' : ', not compared'}`
       if (nodes.length < this.#script.cluster.servers.length) return `only ${nodes.length} servers are known`
+      const changing = await this.#changing(client)
+      if (changing > 0) return `${changing} groups change their members`
       const left = {
         'replicas owed': status.underReplicatedChunks,
         'deletes pending': status.pendingDeletes,
@@ -103,6 +110,12 @@ export class Rest {
       return { name, serverId, store }
     })
     return await this.#world.runWhile(this.#compare(client, { kv: master.kv, books, verify }), callBoundMs)
+  }
+
+  /** Groups of which a member joins or leaves. */
+  async #changing(client: AshlarClient): Promise<number> {
+    const { groups } = await this.#world.runWhile(client.map(), callBoundMs)
+    return groups.filter(({ members }) => members.some(({ state }) => state !== 'in')).length
   }
 
   async #compare(
