@@ -2,6 +2,8 @@
 import type { ServerId } from '../base/ids.ts'
 import {
   applySteps,
+  type CancelledDuty,
+  cancelDuty,
   changeDuty,
   type DutyPlan,
   type PausableDuty,
@@ -33,6 +35,11 @@ export interface Duties {
   /** Paused, a duty begins and copies nothing. Kept over restarts of the master. */
   pause(duty: PausableDuty, options?: CallOptions): Promise<void>
   resume(duty: PausableDuty, options?: CallOptions): Promise<void>
+  /**
+   * Pauses a duty (a drain: takes it back, of every server) and gives what it has under way back to the members that were to go,
+   * where those still answer. Resume it to begin anew.
+   */
+  cancel(duty: MemberDuty, options?: CallOptions): Promise<CancelledDuty>
   /**
    * Has every replica of a file, or of all files below a directory, read whole by its server now. What is missing or wrong is set
    * aside there, and copied anew.
@@ -82,6 +89,10 @@ export class DutyCalls implements Duties {
 
   async resume(duty: PausableDuty, { signal }: CallOptions = {}): Promise<void> {
     await this.#core.link.call(pauseDuty, { duty, paused: false }, { signal })
+  }
+
+  async cancel(duty: MemberDuty, { signal }: CallOptions = {}): Promise<CancelledDuty> {
+    return (await this.#core.link.call(cancelDuty, { duty }, { signal })).value
   }
 
   async scrub(path: string, options?: ScrubOptions): Promise<ScrubbedFiles> {

@@ -88,6 +88,19 @@ test('chooseGroup() keeps servers of different sizes about equally full while th
   }
 })
 
+test('chooseGroup() avoids servers that come and go, and takes them when there is no other', () => {
+  const { servers, groups } = cluster([20, 20, 20, 20])
+  change(servers, 0, { isUnsteady: true })
+  for (let seed = 0; seed < 50; seed++) {
+    const { group } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1 }, seededRandom(seed)))
+    assert.ok(group.members.every(({ server }) => Number.parseInt(server, 16) !== 0))
+  }
+  change(servers, 1, { freeBytes: 0 })
+  const { group, away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 1 }, seededRandom(1)))
+  assert.ok(group.members.some(({ server }) => Number.parseInt(server, 16) === 0))
+  assert.deepEqual(away, [])
+})
+
 test('chooseGroup() never chooses a group with a full, suspect or dead member while a full-handed one exists', () => {
   const states = fc.constantFrom('up', 'up', 'up', 'suspect', 'dead', 'draining', 'maintenance')
   const loads = fc.array(fc.record({ state: states, freeBytes: fc.integer({ min: 0, max: 20 }) }), {

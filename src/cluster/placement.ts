@@ -5,7 +5,7 @@
  * its other members are away (suspect, dead, fenced), never merely full, and `minReplicas` of them take writes.
  * Among the usable ones the placement strategy chooses: by default so that each server gets copies in proportion to the bytes
  * it has free (servers of any sizes fill evenly, and a new, empty one does not take every write). Groups with a member that
- * is to go (it drains, or is in maintenance) are chosen only when no other is full-handed.
+ * is to go (it drains, or is in maintenance), or that comes and goes, are chosen only when no other is full-handed.
  * Pure: a snapshot and a seed replay every decision. Every server that is passed over is named with its reason.
  * @module
  */
@@ -23,6 +23,8 @@ export interface ServerLoad {
   readonly state: ServerState
   readonly capacityBytes: number
   readonly freeBytes: number
+  /** It comes and goes: it is given nothing new while others can take it. @see flap-damping.ts */
+  readonly isUnsteady?: boolean
   /** Why the server itself refuses writes, if it does: `capacity`, `disk-full`, `fenced`. */
   readonly refusal?: string | undefined
 }
@@ -119,8 +121,8 @@ function isFullHanded(group: Group, { servers, chunkBytes, policy }: PlacementRe
 
 function isStaying(group: Group, { servers }: PlacementRequest): boolean {
   return writingMembers(group).every(({ server }) => {
-    const state = servers.get(server)?.state
-    return state !== 'draining' && state !== 'maintenance'
+    const known = servers.get(server)
+    return known?.state !== 'draining' && known?.state !== 'maintenance' && known?.isUnsteady !== true
   })
 }
 

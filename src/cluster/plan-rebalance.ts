@@ -180,7 +180,8 @@ class Balance {
   }
 
   #mayJoin(group: Group, { from, to, sizeBytes }: Omit<Move, 'group'>): boolean {
-    if (to.server.refusal !== undefined || to.server.freeBytes < sizeBytes) return false
+    if (to.server.refusal !== undefined || to.server.isUnsteady === true || to.server.freeBytes < sizeBytes)
+      return false
     return group.members.every(({ server }) => {
       if (server === to.server.id) return false
       const other = this.#view.servers.get(server)

@@ -133,6 +133,34 @@ test('planRepair() gives the slot back to a member that returned with more than 
   assert.deepEqual(plan(cluster).steps, [], 'and no way back again')
 })
 
+test('planRepair() gives no slot back to a server that comes and goes, unless its replacement is gone', () => {
+  const cluster = clusterOf({ servers: 5 })
+  cluster.kill(serverId(4))
+  const [step] = plan(cluster).steps
+  assert.ok(step !== undefined)
+  cluster.begin(step)
+  cluster.change(serverId(4), { state: 'up', silentMs: 0, isUnsteady: true })
+  cluster.held.set(`${step.group}/${step.from}`, 900)
+  assert.deepEqual(plan(cluster).steps, [])
+  cluster.kill(step.to)
+  const back = plan(cluster).steps.find(({ group }) => group === step.group)
+  assert.deepEqual([back?.from, back?.to], [step.to, step.from])
+})
+
+test('planRepair() fills a server that comes and goes only when nobody else can take the group', () => {
+  const cluster = clusterOf({ servers: 6 })
+  cluster.kill(serverId(5))
+  cluster.change(serverId(0), { isUnsteady: true })
+  const { steps } = plan(cluster)
+  const isOther = (index: number) => (group: number) =>
+    cluster.group(group as never).members.every(({ server }) => server !== serverId(index))
+  // With six servers a group has three left that are no members: one of them is lost, two may be taken.
+  assert.ok(steps.length > 0 && steps.every(({ to }) => to !== serverId(0)))
+  for (const index of [1, 2, 3, 4]) cluster.change(serverId(index), { refusal: 'disk-full' })
+  const again = plan(cluster).steps
+  assert.ok(again.length > 0 && again.every(({ to, group }) => to === serverId(0) && isOther(0)(group)))
+})
+
 test('planRepair() replaces a member that dies while it is filling', () => {
   const cluster = clusterOf({ servers: 6 })
   cluster.kill(serverId(5))

@@ -5,7 +5,7 @@
  * spread, and bounded for each server and in all. A group is left alone while nobody was seen to hold all of it (after a
  * start: safe mode), and during a mass loss unless it is down to its last member.
  * A member that returns before its replacement is done, with more of the group than that has, takes its slot back: then only
- * differences are copied.
+ * differences are copied. One that comes and goes does not, or each time would undo what the last one began.
  * Pure: a view and a seed replay every plan.
  * @module
  */
@@ -105,6 +105,7 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
     const former = leavingBeside(group, member)
     const server = former && view.servers.get(former.server)
     if (server?.state !== 'up') continue
+    if (server.isUnsteady === true && view.servers.get(member.server)?.state === 'up') continue
     const held = view.heldBy(group.id, server.id)
     if (held <= view.heldBy(group.id, member.server)) continue
     const { chunks, sizeBytes } = view.sizeOf(group.id)

@@ -3,6 +3,7 @@
  * groups on their way to it, so that many servers fill in parallel and none is flooded.
  *
  * Where the placement strategy has a layout, the server that it names comes first.
+ * One that comes and goes is taken only when nobody else can.
  * In a large cluster a sample is looked at first, and everybody only when none of it will do: planning stays linear.
  * Pure: the same view and draws give the same choice.
  * @module
@@ -71,13 +72,14 @@ export class Traffic {
     }
     const need = this.#view.sizeOf(group.id).sizeBytes
     const objection = (server: ServerView) => this.#objection(server, { ...taken, need })
-    const preferred = this.#preferred(group, others.length + 1).find((server) => objection(server) === undefined)
+    const steadily = (server: ServerView) => (server.isUnsteady === true ? 'coming and going' : objection(server))
+    const preferred = this.#preferred(group, others.length + 1).find((server) => steadily(server) === undefined)
     if (preferred !== undefined) return { target: preferred.id }
-    const sampled = this.#best(this.#sample(random), objection, need)
+    const sampled = this.#best(this.#sample(random), steadily, need)
     if (sampled !== undefined) return { target: sampled.id }
     // While nobody has the room at all, looking at everybody for each group would take most of the planning.
     if (need > this.#mostRoom()) return { why: `no server can take its place: none has ${formatSize(need)} free` }
-    const best = this.#best(this.#servers, objection, need)
+    const best = this.#best(this.#servers, steadily, need) ?? this.#best(this.#servers, objection, need)
     return best === undefined ? { why: this.#explain(objection) } : { target: best.id }
   }
 

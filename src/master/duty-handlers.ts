@@ -5,8 +5,9 @@ import { limits } from '../base/limits.ts'
 import { counterOf } from '../base/rising.ts'
 import { formatDuration } from '../base/sizes.ts'
 import type { Replacement } from '../cluster/member-change.ts'
+import { planCancel } from '../cluster/plan-cancel.ts'
 import type { ServerDuty } from '../namespace/namespace.ts'
-import { applySteps, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
+import { applySteps, cancelDuty, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
 import type { HandlerContext } from './handlers.ts'
 import type { MemberChanges } from './member-changes.ts'
@@ -32,6 +33,16 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
     workers.wake('members', 'fill')
     return { value: {} }
   })
+  service.handle(cancelDuty, async ({ duty }) => {
+    if (duty === 'drain') await cancelDrains(context)
+    else await paused.set(duty, true)
+    const { steps, waiting } = planCancel(changes.view(), duty)
+    const { changed, refused } = await map.replaceMembers(steps)
+    workers.wake('members', 'fill')
+    const reason = waiting[0]?.why ?? refused[0]?.message.slice(0, 1000)
+    const kept = waiting.length + refused.length
+    return { value: { turnedBack: changed.length, kept, ...(reason === undefined ? {} : { reason }) } }
+  })
   service.handle(planDuty, async ({ duty, server }) => {
     const { steps, waiting } = await changes.planFor(duty, server)
     return {
@@ -53,6 +64,16 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
     const reasons = [...unfit, ...refused.map(({ message }) => message)]
     return { value: { begun: changed.length, refused: reasons.map((reason) => reason.slice(0, 500)) } }
   })
+}
+
+/** Of all servers that have not left yet. */
+async function cancelDrains(context: HandlerContext): Promise<void> {
+  const { map } = context
+  for (const { id } of map.index.map.servers) {
+    const { drainingMs, leftMs } = map.dutyOf(id)
+    if (drainingMs === undefined || leftMs !== undefined) continue
+    await map.setDuty(id, changedDuty(context, id, { change: 'cancel-drain', forMs: undefined }))
+  }
 }
 
 /** A plan comes from outside, perhaps edited: what planners never do is refused here. */

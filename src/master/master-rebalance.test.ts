@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeCluster } from '../../test/cluster/fake-cluster.ts'
 import { getStatus } from '../wire/methods/cluster-methods.ts'
-import { pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
+import { applySteps, cancelDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
 import { getMap } from '../wire/methods/session-methods.ts'
 import { releaseAllocations } from '../wire/methods/write-methods.ts'
 
@@ -62,4 +62,35 @@ test('a rebalance waits while a repair is to be done, and while it is paused', a
     if (repair?.state !== 'idle') assert.equal((await workOf('rebalance'))?.groupsUnderWay, 0)
     return hasRepaired && repair?.state === 'idle'
   }, 'repair')
+})
+
+test('cancelDuty() gives groups under way back to their members, begins nothing, and goes on when it is resumed', async () => {
+  await using cluster = await startFilled()
+  // Paused, what is applied by hand is begun and not filled: so there is something under way to take back.
+  await cluster.call(pauseDuty, { duty: 'rebalance', paused: true })
+  const newcomer = cluster.addServer({ capacityBytes: capacity })
+  newcomer.start()
+  await cluster.allRegistered()
+  const planned = async () => (await cluster.call(planDuty, { duty: 'rebalance' })).steps
+  await cluster.clock.until(async () => (await planned()).length > 0, 'moves are planned')
+  const steps = await planned()
+  const { begun } = await cluster.call(applySteps, { steps })
+  assert.ok(begun > 0)
+  /** Steps whose group has the server that was to join as a member. */
+  const moved = async () => {
+    const { map } = await cluster.call(getMap, {})
+    const membersOf = (id: number) => map?.groups.find((group) => group.id === id)?.members ?? []
+    return steps.filter(({ group, to }) => membersOf(group).some(({ server }) => server === to))
+  }
+  assert.equal((await moved()).length, begun)
+  const { turnedBack, kept } = await cluster.call(cancelDuty, { duty: 'rebalance' })
+  assert.deepEqual([turnedBack, kept], [begun, 0])
+  await cluster.clock.until(() => isSettled(cluster), 'what was given back is whole')
+  await cluster.clock.advance(20_000)
+  assert.deepEqual(await moved(), [])
+  const total = () => cluster.servers.reduce((sum, { usedBytes }) => sum + usedBytes, 0)
+  await cluster.clock.until(() => total() === 3 * files * text.length, 'three copies of each file, and no more')
+
+  await cluster.call(pauseDuty, { duty: 'rebalance', paused: false })
+  await cluster.clock.until(() => usedBy(cluster, 4) > 0, 'it goes on')
 })

@@ -65,6 +65,22 @@ test('a server is suspect at once when its connection closes, dead after dead-af
   assert.equal(state(), 'up')
 })
 
+test('a server that comes and goes is unsteady by the third time, and steady again after a while; a restart is nothing', async () => {
+  await using cluster = await FakeCluster.start({ settings: { deadAfterMs: 10_000 } })
+  const isUnsteady = () => cluster.master.nodes()[2]?.unsteady === true
+  for (let times = 1; times <= 3; times++) {
+    assert.equal(isUnsteady(), false, `after ${times - 1} times`)
+    cluster.server(2).kill()
+    await cluster.clock.advance(2000)
+    cluster.server(2).start()
+    await cluster.allRegistered()
+  }
+  assert.equal(isUnsteady(), true)
+  assert.equal(cluster.master.nodes()[2]?.state, 'up', 'it is believed like any other')
+  await cluster.clock.advance(20 * 60_000)
+  assert.equal(isUnsteady(), false)
+})
+
 // SIGSTOP, a machine that slept: the silence was the master's own.
 test('a master that was stopped for longer than dead-after takes no server for dead, and still notices one that is', async () => {
   await using cluster = await FakeCluster.start({ settings: { deadAfterMs: 10_000 } })

@@ -6,6 +6,7 @@
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Watch } from '../cluster/failure-detector.ts'
+import { type Steadiness, steady } from '../cluster/flap-damping.ts'
 import type { GroupDigest, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
 import type { ScrubReport } from '../wire/types/scrub.ts'
@@ -22,6 +23,8 @@ export interface Comparison {
 export class ServerRecord {
   readonly id: ServerId
   watch: Watch
+  /** Over all its lives that this master saw. */
+  steadiness: Steadiness = steady
   space: SpaceReport = emptySpace
   /** Bytes of chunks committed since the last report: placement counts them as used already. */
   writtenBytes = 0

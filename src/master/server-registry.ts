@@ -16,6 +16,7 @@ import { limits } from '../base/limits.ts'
 import { counterOf, type Rising } from '../base/rising.ts'
 import type { ServerView } from '../cluster/cluster-view.ts'
 import { disconnected, elapsed, expected, heard, registered, WatchTime } from '../cluster/failure-detector.ts'
+import { faded, flapped } from '../cluster/flap-damping.ts'
 import type { Env } from '../env/env.ts'
 import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
@@ -111,7 +112,9 @@ export class ServerRegistry {
     const { map, heartbeatIntervalMs, deadAfterMs, env, onChange } = this.#options
     const options = { heartbeatIntervalMs: heartbeatIntervalMs(), deadAfterMs: deadAfterMs() }
     for (const record of this.#records.values()) {
+      const before = record.watch.health
       record.watch = elapsed(record.watch, this.#listenedMs(), options)
+      if (before === 'up' && record.watch.health !== 'up') this.#noteFlap(record)
       if (record.watch.health === 'dead') this.#drop(record)
       const entry = map.index.server(record.id)
       const state = this.stateOf(record.id)
@@ -178,7 +181,17 @@ export class ServerRegistry {
       refusal,
       isInMaintenance: this.isInMaintenance(id),
       silentMs: this.#silentMs(record),
+      isUnsteady: this.#isUnsteady(record),
     }
+  }
+
+  /** Its absence is no flap while an operator expects it. */
+  #noteFlap(record: ServerRecord): void {
+    if (!this.isInMaintenance(record.id)) record.steadiness = flapped(record.steadiness, this.#nowMs())
+  }
+
+  #isUnsteady(record: ServerRecord): boolean {
+    return faded(record.steadiness, this.#nowMs()).isUnsteady
   }
 
   /** Shortly after a start, while servers that were members before have not come back yet. */
@@ -267,6 +280,7 @@ export class ServerRegistry {
         ...space,
         silentMs,
         synced: this.#isSynced(id),
+        ...(record !== undefined && this.#isUnsteady(record) ? { unsteady: true } : {}),
         ...scrubStatusOf(record),
         ...(record?.diskBytesPerSecond === undefined ? {} : { diskBytesPerSecond: record.diskBytesPerSecond }),
       }
@@ -306,6 +320,7 @@ export class ServerRegistry {
   #closed(record: ServerRecord, peer: Peer): void {
     if (record.peer !== peer) return
     record.peer = undefined
+    if (record.watch.health === 'up') this.#noteFlap(record)
     record.watch = disconnected(record.watch)
     this.#options.onChange()
   }

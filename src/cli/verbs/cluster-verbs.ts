@@ -137,16 +137,25 @@ function byDomain(one: NodeStatus, other: NodeStatus): number {
 function nodeObject(node: NodeStatus): object {
   const { id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks } = node
   const { httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs } = node
-  const { oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond } = node
+  const {
+    oldestUnscrubbedSeconds,
+    scrubBytesPerSecond,
+    scrubbedBytes,
+    badChunksScrubbed,
+    diskBytesPerSecond,
+    unsteady,
+  } = node
   return {
     ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
     ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs },
-    ...{ oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond },
+    ...{ oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond, unsteady },
   }
 }
 
-function noteOf({ quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, maintenanceMs, state }: NodeStatus): string {
+function noteOf(node: NodeStatus): string {
+  const { quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, maintenanceMs, state, unsteady } = node
   const notes: string[] = []
+  if (unsteady === true) notes.push('comes and goes: it is given nothing new')
   if (groupsLeft !== undefined && state !== 'left')
     notes.push(`${groupsLeft} groups, ${formatSize(bytesLeft)} to give away`)
   if (maintenanceMs !== undefined) notes.push(`${formatDuration(maintenanceMs)} of maintenance left`)

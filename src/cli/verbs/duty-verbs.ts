@@ -1,4 +1,4 @@
-/** `drain`, `maintenance`, `plan`, `apply`, `pause`, `resume`: the duties that move chunks. @module */
+/** `drain`, `maintenance`, `plan`, `apply`, `pause`, `resume`, `cancel`: the duties that move chunks. @module */
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -114,6 +114,26 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
       },
     })
   }
+
+  registerCancelVerb(registry)
+}
+
+function registerCancelVerb(registry: VerbRegistry): void {
+  addVerb(registry, {
+    usage: 'cancel <duty>',
+    summary: 'end repair, rebalance or all drains, and give back what they have under way',
+    description:
+      'Pauses repair or rebalance, or takes back the drain of every server. Groups that are being filled go back to the members that were to leave them, where those answer; what cannot go back stays as it is. "resume" lets repair and rebalance begin anew.',
+    examples: ['cancel rebalance', 'resume rebalance', 'cancel drain'],
+    run: async ({ client, output, signal }, name) => {
+      const duty = dutyOf(name)
+      const cancelled = await client.duties.cancel(duty, { signal })
+      output.object({ duty, ...cancelled })
+      const { turnedBack, kept, reason } = cancelled
+      output.line(`${duty} is cancelled: ${turnedBack} groups go back to their members`)
+      if (kept > 0) output.line(`${kept} groups stay as they are${reason === undefined ? '' : `: ${reason}`}`)
+    },
+  })
 }
 
 function dutyOf<Duty extends string = MemberDuty>(

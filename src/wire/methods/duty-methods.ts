@@ -93,6 +93,26 @@ export const planDuty = method({
 })
 export type DutyPlan = Infer<typeof planDuty.response>
 
+/**
+ * Ends a duty: it is paused (a drain: taken back, of every server), and what it has filling gives its place back where it can.
+ * What cannot stays as it is, for when the duty is resumed.
+ */
+export const cancelDuty = method({
+  number: 98,
+  name: 'cancelDuty',
+  request: struct('cancelDuty', 1, { duty: field(1, memberDuty) }),
+  response: struct('cancelDuty response', 1, {
+    /** Groups whose former member has its place back. */
+    turnedBack: field(1, uint),
+    /** Groups that stay as they are. */
+    kept: field(2, uint),
+    /** Why, of one of them. */
+    reason: optional(3, text(1024)),
+  }),
+  callers: ['client'],
+})
+export type CancelledDuty = Infer<typeof cancelDuty.response>
+
 /** Begins steps of a plan. Those made on an older epoch of their group are refused. */
 export const applySteps = method({
   number: 97,

@@ -104,5 +104,7 @@ export const nodeStatus = struct('node status', 1, {
   badChunksScrubbed: optional(21, uint),
   /** What its disk writes or reads, measured or declared. */
   diskBytesPerSecond: optional(22, uint),
+  /** It comes and goes: it is given nothing new while others can take it. */
+  unsteady: optional(23, bool),
 })
 export type NodeStatus = Infer<typeof nodeStatus>
