@@ -181,7 +181,9 @@ export class ChunkIndex {
         this.#overlay.drop(events.length, digests)
         for (const [id, { live, grave }] of states) {
           this.#pages.note(id, live !== undefined || grave !== undefined)
-          if (live !== undefined) this.#rows.set(id, live)
+          // An event that came meanwhile makes the row old: kept, it would be taken for the truth after the next checkpoint.
+          if (live !== undefined && this.#overlay.get(id) === undefined) this.#rows.set(id, live)
+          else this.#rows.delete(id)
         }
         for (const [number, row] of segments) Object.assign(this.#table.get(number) ?? {}, row)
         if (left === 0) return

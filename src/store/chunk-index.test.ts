@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { chunkId, type GroupId } from '../base/ids.ts'
+import { createNodeClock } from '../env/node-clock.ts'
+import { seededRandom } from '../env/seeded-random.ts'
+import { createMemoryKV } from '../kv/memory-kv.ts'
+import type { TxnKV } from '../kv/txn-kv.ts'
+import { ChunkIndex } from './chunk-index.ts'
+import type { LiveChunk } from './chunk-state.ts'
+import { segmentHeaderBytes } from './segment-format.ts'
+import { SegmentTable } from './segment-table.ts'
+
+// Found by simulation (seed 32317): the chunk was there again, was deleted again, and its bytes were freed twice.
+test('ChunkIndex.get() does not bring back what was deleted while a checkpoint wrote it', async () => {
+  const memory = createMemoryKV({ clock: createNodeClock(), random: seededRandom(1) })
+  let onCommitted: (() => void) | undefined
+  const kv: TxnKV = {
+    transact: async (body, options) => {
+      const value = await memory.transact(body, options)
+      onCommitted?.()
+      return value
+    },
+    isReadOnly: false,
+    usedBytes: () => memory.usedBytes(),
+    close: () => memory.close(),
+  }
+  const table = new SegmentTable()
+  table.add({ number: 1, kind: 'log', endBytes: segmentHeaderBytes, isSealed: false })
+  const index = new ChunkIndex({ kv, table, sequence: () => 2 })
+  const id = chunkId({ group: 1 as GroupId, generation: 0, sequence: 1 })
+  const facts = { id, sequence: 1, slot: 0, length: 44, crc: 1, storedLength: 44, storedCrc: 1 }
+  const chunk: LiveChunk = { ...facts, location: { kind: 'segment', segment: 1, offset: segmentHeaderBytes } }
+  index.add({ kind: 'put', chunk }, { before: undefined, after: chunk })
+  onCommitted = () => {
+    onCommitted = undefined
+    index.add({ kind: 'delete', id, sequence: 2, segment: 1 }, { before: chunk, after: undefined })
+  }
+  await index.checkpoint()
+  await index.checkpoint()
+  assert.equal(await index.get(id), undefined)
+  assert.equal(await index.find(id), undefined)
+  await index.close()
+})
