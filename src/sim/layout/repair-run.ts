@@ -71,6 +71,8 @@ class RepairRun {
   readonly #dead: readonly ServerId[]
   readonly #sending = new Map<ServerId, number>()
   readonly #limitBytes = new Map<string, number>()
+  /** Lost members that nobody has begun to replace. */
+  #membersLeft = 0
   #queue: Fill[] = []
   #active: Fill[] = []
   #waiting: RepairReport['waiting'] = []
@@ -90,6 +92,10 @@ class RepairRun {
     this.#nowMs = options.deadAfterMs
     this.#resources = new CopyResources(cluster, options.hardware, { copyBytes: options.copyBytes })
     this.#dead = cluster.serverIds.filter((id) => !cluster.isUp(id))
+    const dead = new Set(this.#dead)
+    for (const { members } of cluster.groups) {
+      this.#membersLeft += members.filter(({ server }) => dead.has(server)).length
+    }
   }
 
   run(): RepairReport {
@@ -113,7 +119,7 @@ class RepairRun {
 
   /** @returns how many groups begin */
   #plan(): number {
-    if (this.#plans > 0 && this.#waiting.length === 0) return 0
+    if (this.#membersLeft === 0) return 0
     for (const id of this.#dead) this.#cluster.kill(id, this.#nowMs)
     const view = this.#cluster.view()
     const massLoss = findMassLoss(view, { holdOffMs: this.#options.holdOffMs })
@@ -127,6 +133,7 @@ class RepairRun {
     for (const { why } of plan.waiting) counts.set(why, (counts.get(why) ?? 0) + 1)
     this.#waiting = [...counts].map(([why, groups]) => ({ why, groups }))
     for (const step of plan.steps) this.#begin(step)
+    this.#membersLeft -= plan.steps.length
     this.#queue.sort((a, b) => a.survivors - b.survivors || a.group - b.group)
     return plan.steps.length
   }
@@ -164,7 +171,7 @@ class RepairRun {
     const rates = fairRates(this.#active.map(({ uses }) => uses))
     const speeds = rates.map(({ bytesPerSecond }) => bytesPerSecond)
     const seconds = Math.min(...this.#active.map(({ leftBytes }, index) => leftBytes / (speeds[index] as number)))
-    const isFull = this.#active.length >= groupsAtOnce && (this.#queue.length > 0 || this.#waiting.length > 0)
+    const isFull = this.#active.length >= groupsAtOnce && this.#queue.length > 0
     if (isFull) this.#fullMs += seconds * 1000
     this.#peak = Math.max(
       this.#peak,

@@ -69,6 +69,19 @@ test('simulateLayout() repairs one server at the rate that its partners and the 
   assert.ok(Math.abs((slow.repair.endsMs - 30_000) / (repair.endsMs - 30_000) - 2) < 1e-6)
 })
 
+test('simulateLayout() repairs a group twice that lost two members, also where nothing is lost', () => {
+  for (let seed = 1; ; seed++) {
+    assert.ok(seed < 20)
+    const { lost, lastCopy, underReplicated, repair } = simulateLayout(
+      layout({ seed, kill: { kind: 'servers', count: 4 } }),
+    )
+    if (lost.groups > 0 || lastCopy.groups === 0) continue
+    assert.equal(repair.groups, underReplicated.groups + lastCopy.groups)
+    assert.deepEqual(repair.waiting, [])
+    break
+  }
+})
+
 test('simulateLayout() names the limit that binds', () => {
   const kill = { kind: 'server', number: 1 } as const
   const limitOf = (options: Partial<LayoutOptions>) =>
@@ -79,7 +92,11 @@ test('simulateLayout() names the limit that binds', () => {
 })
 
 test('simulateLayout() holds repairs back in a mass loss, but for what is down to its last copy', () => {
-  const { repair } = simulateLayout(layout({ fileBytes: GiB, kill: { kind: 'servers', count: 16 } }))
+  const { repair, underReplicated, lastCopy, lost } = simulateLayout(
+    layout({ fileBytes: GiB, kill: { kind: 'servers', count: 16 } }),
+  )
+  assert.ok(lastCopy.groups > 0 && lost.groups > 0)
+  assert.equal(repair.groups, underReplicated.groups + lastCopy.groups, 'one that lost two is repaired twice')
   assert.equal(repair.beginsMs, 30_000)
   assert.ok(repair.safeMs > 0 && repair.safeMs < 300_000)
   assert.ok(repair.endsMs >= 300_000)
