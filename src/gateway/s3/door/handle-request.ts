@@ -15,16 +15,18 @@ import type { AccountSource, Accounts } from '../auth/accounts.ts'
 import { type Authenticated, authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { type Payload, payloadOf } from '../body/payload.ts'
+import type { AccessLog } from '../notify/access-log.ts'
+import { publishChanges } from '../notify/publish-changes.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
-import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
 import { corsHeaders } from '../rules/cors.ts'
 import type { IpRange } from '../rules/policy/ip-range.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { corsRulesOf } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
+import { versionNumberOf } from '../store/object-versions.ts'
 import { findObject } from '../store/objects.ts'
 import { accessDenied, checkAccess, mayAccess, missingKey, objectAccess, privateAcl } from './access.ts'
 import { actionOf } from './operation-actions.ts'
@@ -39,6 +41,7 @@ export interface HandlerOptions {
   readonly services: Omit<S3Services, 'accounts'>
   readonly accounts: AccountSource
   readonly refusals: Refusals
+  readonly accessLog?: AccessLog | undefined
   /** Whose word about who asks them is taken. Default: nobody's. */
   readonly trustedProxies?: readonly IpRange[] | undefined
   /** Hosts that carry buckets in front of them. */
@@ -61,6 +64,9 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     const trail = new RequestTrail()
+    const beganMs = env.clock.monotonicMs()
+    const beganAtMs = env.clock.wallMs()
+    let failure: S3Error | undefined
     let identity: Identity = { requestId, resource: '/', isHead: incoming.method === 'HEAD' }
     try {
       const request = parseS3Request(
@@ -82,9 +88,13 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
       if (trail.isRefused) noteRefusal(undefined, { incoming, identity, options, trail })
       await sendAnswer(response, answer, identity)
     } catch (error) {
-      const failure = toS3Error(error)
+      failure = toS3Error(error)
       if (failure.status === 403) noteRefusal(failure, { incoming, identity, options, trail })
       await fail(error, { incoming, response, identity, options })
+    } finally {
+      const { services, accessLog } = options
+      const timing = { atMs: beganAtMs, totalMs: services.env.clock.monotonicMs() - beganMs }
+      accessLog?.noteRequest({ incoming, response, trail, failure, requestId, ...timing })
     }
   }
 }
@@ -107,8 +117,9 @@ async function answerRequest(exchange: Exchange): Promise<S3Answer> {
   trail.caller = caller
   const operation = operationOf(request)
   trail.operation = operation
-  refuseUnimplementedHeaders(request.headers)
   const peer = peerOf(exchange.incoming, options.trustedProxies)
+  trail.sourceIp = peer.sourceIp
+  trail.key = request.key
   const call: S3Call = {
     ...{ services, request, operation, caller, requestId, trail, ...peer, signal },
     openBody: (maxBytes) =>
@@ -149,11 +160,17 @@ async function run(operation: OperationName, call: S3Call, response: ServerRespo
   }
   const { services, request, signal } = call
   const bucket = await services.buckets.open(request.bucket as string, { signal })
+  call.trail.bucket = bucket
   addCorsHeaders(response, bucket, request)
   checkExpectedOwner(call, bucket)
   await authorizeCall(call, bucket)
-  if (ofBucket !== undefined) return await ofBucket({ ...call, bucket })
-  return await (ofObject as NonNullable<typeof ofObject>)({ ...call, bucket, key: request.key as string })
+  const ofThis = { ...call, bucket }
+  const answer =
+    ofBucket !== undefined
+      ? await ofBucket(ofThis)
+      : await (ofObject as NonNullable<typeof ofObject>)({ ...ofThis, key: request.key as string })
+  await publishChanges(ofThis, answer)
+  return answer
 }
 
 /** Of every answer, refusals included: else a page could not read why. */
@@ -189,13 +206,19 @@ async function authorizeCall(call: S3Call, bucket: Bucket): Promise<void> {
   }
   // What is there has a say in who may read it or change its list; who writes over it is asked about the bucket.
   const info = aboutObjects.test(operation)
-    ? await findObject(services.client, { bucket: bucket.name, key, signal })
+    ? await findObject(services.client, { bucket: bucket.name, key, objectVersion: namedVersion(request), signal })
     : undefined
   const requestTags = request.headers.has('x-amz-tagging') ? writtenTags(request) : undefined
   const asked = { ...subject, requestTags, object: info && objectAccess(info, ownerId), existingTags: info?.tags }
   if (mayAccess(call, asked)) return
   // That a key is not there is told to whoever may list it.
   throw info === undefined && aboutObjects.test(operation) ? missingKey(call, { bucket, key }) : accessDenied()
+}
+
+/** What is named wrongly is refused by the operation. */
+function namedVersion({ query }: S3Request): number | undefined {
+  const versionId = query.get('versionId')
+  return versionId === undefined ? undefined : versionNumberOf(versionId)
 }
 
 const aboutObjects = /^(?:GetObject|HeadObject|PutObjectAcl|PutObjectTagging|DeleteObjectTagging)/

@@ -10,12 +10,21 @@ import {
   listBuckets,
 } from '../operations/bucket-operations.ts'
 import * as settings from '../operations/bucket-settings-operations.ts'
+import { getBucketVersioning, putBucketVersioning } from '../operations/bucket-versioning.ts'
 import { completeMultipartUpload } from '../operations/complete-upload.ts'
 import { copyObject } from '../operations/copy-object.ts'
 import { deleteObject, deleteObjects } from '../operations/delete-objects.ts'
 import { explainDeny } from '../operations/explain-deny.ts'
-import { listObjects, listObjectsV2, listObjectVersions } from '../operations/list-objects.ts'
+import { listObjects, listObjectsV2 } from '../operations/list-objects.ts'
+import { listObjectVersions } from '../operations/list-versions.ts'
+import {
+  getBucketLogging,
+  getBucketNotification,
+  putBucketLogging,
+  putBucketNotification,
+} from '../operations/notification-operations.ts'
 import { getObjectAttributes } from '../operations/object-attributes.ts'
+import * as locks from '../operations/object-lock-operations.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from '../operations/object-tagging.ts'
 import { postObject } from '../operations/post-object.ts'
 import { preflight } from '../operations/preflight.ts'
@@ -46,6 +55,10 @@ export const bucketOperations: Table<BucketCall> = {
   DeleteBucket: deleteBucket,
   DeleteObjects: deleteObjects,
   GetBucketLocation: getBucketLocation,
+  GetBucketLogging: getBucketLogging,
+  GetBucketNotificationConfiguration: getBucketNotification,
+  PutBucketLogging: putBucketLogging,
+  PutBucketNotificationConfiguration: putBucketNotification,
   HeadBucket: headBucket,
   ListMultipartUploads: listMultipartUploads,
   ListObjects: listObjects,
@@ -66,6 +79,10 @@ export const bucketOperations: Table<BucketCall> = {
   GetBucketPolicyStatus: settings.getBucketPolicyStatus,
   GetBucketTagging: settings.getBucketTagging,
   GetPublicAccessBlock: settings.getPublicAccessBlock,
+  GetBucketVersioning: getBucketVersioning,
+  GetObjectLockConfiguration: locks.getObjectLockConfiguration,
+  PutBucketVersioning: putBucketVersioning,
+  PutObjectLockConfiguration: locks.putObjectLockConfiguration,
   PostObject: postObject,
   PutBucketAcl: putBucketAcl,
   PutBucketCors: settings.putBucketCors,
@@ -87,6 +104,10 @@ export const objectOperations: Table<ObjectCall> = {
   GetObjectAcl: getObjectAcl,
   GetObjectAttributes: getObjectAttributes,
   GetObjectTagging: getObjectTagging,
+  GetObjectLegalHold: locks.getObjectLegalHold,
+  GetObjectRetention: locks.getObjectRetention,
+  PutObjectLegalHold: locks.putObjectLegalHold,
+  PutObjectRetention: locks.putObjectRetention,
   HeadObject: headObject,
   ListParts: listParts,
   PutObject: putObject,

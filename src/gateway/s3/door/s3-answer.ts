@@ -84,7 +84,22 @@ export function errorAnswer({ code, message, status, details }: S3Error, { reque
     leaf('RequestId', requestId),
     leaf('HostId', requestId),
   )
-  return { status, body: status === 304 ? undefined : `${xmlDeclaration}${document}` }
+  return {
+    status,
+    headers:
+      code === 'NoSuchKey' ? { 'x-amz-delete-marker': 'false', ...markerHeaders(details) } : markerHeaders(details),
+    body: status === 304 ? undefined : `${xmlDeclaration}${document}`,
+  }
+}
+
+/** A refusal because of a delete marker says so to those who read no XML. */
+function markerHeaders({ DeleteMarker, VersionId, LastModified }: S3Error['details']): Record<string, string> {
+  if (DeleteMarker === undefined) return {}
+  return {
+    'x-amz-delete-marker': DeleteMarker,
+    ...(VersionId === undefined ? {} : { 'x-amz-version-id': VersionId }),
+    ...(LastModified === undefined ? {} : { 'last-modified': LastModified }),
+  }
 }
 
 /** What no XML can hold is told encoded: strict readers would drop the whole answer. */

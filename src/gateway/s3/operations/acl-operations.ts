@@ -10,13 +10,12 @@ import { S3Error } from '../rules/s3-error.ts'
 import { documentNames } from '../store/bucket-settings.ts'
 import { objectPath } from '../store/object-path.ts'
 import { aclAttribute } from '../store/object-record.ts'
-import { findObject, noSuchKey } from '../store/objects.ts'
 import { parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
 import { resolvedAcl, resolvedGrant } from './requested-acl.ts'
-import { requireNullVersion } from './versions.ts'
+import { requestedVersion, requireObject, versionHeaders } from './versions.ts'
 
 const aclBytes = 64 * 1024
 
@@ -35,24 +34,22 @@ export async function putBucketAcl(call: BucketCall): Promise<S3Answer> {
 }
 
 export async function getObjectAcl(call: ObjectCall): Promise<S3Answer> {
-  requireNullVersion(call)
-  const info = await findObject(call.services.client, { bucket: call.bucket.name, key: call.key, signal: call.signal })
-  if (info === undefined) throw noSuchKey(call.key)
+  const info = await requireObject(call)
   return aclAnswer(call, objectAccess(info, settingsOf(call).ownerId).acl)
 }
 
 export async function putObjectAcl(call: ObjectCall): Promise<S3Answer> {
   const { services, bucket, key, signal } = call
-  requireNullVersion(call)
   const settings = settingsOf(call)
   checkAclChange(settings.ownership)
-  const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  if (info === undefined) throw noSuchKey(key)
+  const info = await requireObject(call)
   const { ownerId } = objectAccess(info, settings.ownerId)
   const acl = await askedAcl(call, { ownerId, bucketOwnerId: settings.ownerId })
   checkNewAcl(settings.publicAccessBlock, acl)
-  await services.client.setXattr(objectPath(bucket.name, key), aclAttribute, JSON.stringify(acl), { signal })
-  return { status: 200 }
+  await services.client.setXattr(objectPath(bucket.name, key), aclAttribute, JSON.stringify(acl), {
+    ...{ objectVersion: requestedVersion(call), signal },
+  })
+  return { status: 200, headers: versionHeaders(bucket, info.stats) }
 }
 
 /** By headers, or by the body. */

@@ -98,7 +98,8 @@ export async function createBucket(call: S3Call): Promise<S3Answer> {
       details: { BucketName: name },
     })
   }
-  await services.buckets.create(name, { ownerId: account.id, documents, signal })
+  const hasObjectLock = headers['x-amz-bucket-object-lock-enabled']?.toLowerCase() === 'true'
+  await services.buckets.create(name, { ownerId: account.id, documents, hasObjectLock, signal })
   return { status: 200, headers: { Location: `/${name}` } }
 }
 

@@ -20,7 +20,7 @@ import { writeConditionsOf } from '../rules/conditions.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { completeUpload } from '../store/complete-upload.ts'
 import { objectPath } from '../store/object-path.ts'
-import type { ObjectRecord, StoredChecksum } from '../store/object-record.ts'
+import type { ObjectInfo, ObjectRecord, StoredChecksum } from '../store/object-record.ts'
 import { findObject } from '../store/objects.ts'
 import { noSuchUpload, type StoredPart, type Upload } from '../store/uploads.ts'
 import { conditionFailure, writePrecondition } from '../store/write-preconditions.ts'
@@ -28,8 +28,10 @@ import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
 import { uploadEncryption } from './upload-operations.ts'
+import { writtenVersionHeaders } from './versions.ts'
 
 const customerAlgorithmHeader = 'x-amz-server-side-encryption-customer-algorithm'
+
 /** 10,000 parts with number, tag and checksum. */
 const bodyBytes = 8 * 1024 * 1024
 const mostParts = 10_000
@@ -63,7 +65,7 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
   const encryption = completedEncryption(call, upload)
   const expected = expectedChecksum(call, upload)
   try {
-    const { record } = await completeUpload(services.client, upload, {
+    const { record, stats } = await completeUpload(services.client, upload, {
       choose: (parts) => chooseParts(call, { listed, parts, upload }),
       recordOf: (chosen) => recordOf(upload, { chosen, expected }),
       target: objectPath(bucket.name, key),
@@ -71,7 +73,7 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
       signal,
     })
     await services.uploads.remove(upload, { signal })
-    return answer(call, record, encryption)
+    return answer(call, { record, stats }, encryption)
   } catch (error) {
     // Another complete of the same upload may have come first.
     const winner = isAshlarError(error, 'not-found', 'changed') ? await completedBefore(call, uploadId) : undefined
@@ -84,9 +86,9 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
 async function completedBefore(
   { services, bucket, key, signal }: ObjectCall,
   uploadId: string,
-): Promise<ObjectRecord | undefined> {
+): Promise<Pick<ObjectInfo, 'record' | 'stats'> | undefined> {
   const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  return info?.record.uploadId === uploadId ? info.record : undefined
+  return info?.record.uploadId === uploadId ? info : undefined
 }
 
 /** The customer's key is asked for where there are checksums of what it hides: as S3 does. */
@@ -97,7 +99,7 @@ function completedEncryption(call: ObjectCall, upload: Upload): OpenEncryption |
 
 function answer(
   { request, bucket, key }: ObjectCall,
-  { eTag, checksum }: ObjectRecord,
+  { record: { eTag, checksum }, stats }: Pick<ObjectInfo, 'record' | 'stats'>,
   encryption?: OpenEncryption | undefined,
 ): S3Answer {
   return xmlAnswer(
@@ -110,7 +112,7 @@ function answer(
       checksum === undefined ? undefined : leaf(checksumElement(checksum.algorithm), checksum.value),
       leaf('ChecksumType', checksum?.type),
     ),
-    encryptionHeaders(encryption),
+    { ...encryptionHeaders(encryption), ...writtenVersionHeaders(stats) },
   )
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { AshlarError } from '../../../base/errors.ts'
+import type { FileStats, NewLock } from '../../../client/index.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { newEncryption, type OpenEncryption, rewrapped } from '../encryption/object-encryption.ts'
@@ -25,11 +26,13 @@ export interface Copy {
   readonly encryption: OpenEncryption | undefined
   readonly tags: ObjectInfo['tags']
   readonly ownership: NewOwnership
+  readonly lock: NewLock
 }
 
 export interface Copied {
   readonly modifiedMs: number
   readonly eTag: string
+  readonly stats: FileStats
 }
 
 export function isAboutEncryption({ headers }: ObjectCall['request']): boolean {
@@ -46,7 +49,7 @@ export function copiedEncryption(call: ObjectCall, { encryption }: FoundSource):
 /** From plain to encrypted, or back: as if the copy had been put. */
 export async function writeAnew(
   call: ObjectCall,
-  { source, path, record, encryption, tags, ownership }: Copy,
+  { source, path, record, encryption, tags, ownership, lock }: Copy,
 ): Promise<Copied> {
   const { services, request, bucket, key, signal } = call
   const { eTag: _, parts: __, partChecksums: ___, checksum, ...written } = record
@@ -76,7 +79,8 @@ export async function writeAnew(
     ownership,
     precondition,
     encryption,
+    lock,
     body,
   })
-  return { modifiedMs: services.env.clock.wallMs(), eTag: stored.eTag }
+  return { modifiedMs: stored.stats.modifiedMs, eTag: stored.record.eTag, stats: stored.stats }
 }

@@ -19,9 +19,11 @@ import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
 import { type Copied, type Copy, copiedEncryption, isAboutEncryption, writeAnew } from './copy-anew.ts'
-import { findCopySource } from './found-source.ts'
+import { findCopySource, sourceVersionHeaders } from './found-source.ts'
 import { writtenHeaders, writtenTags } from './object-headers.ts'
+import { writtenLock } from './object-lock-operations.ts'
 import { newOwnership } from './requested-acl.ts'
+import { writtenVersionHeaders } from './versions.ts'
 
 const maxAttempts = 8
 
@@ -32,7 +34,13 @@ export async function copyObject(call: ObjectCall): Promise<S3Answer> {
   const withTags = directive(request.headers.get('x-amz-tagging-directive'), 'x-amz-tagging-directive')
   for (let attempt = 1; ; attempt++) {
     const source = await findCopySource(call)
-    if (source.bucket === bucket.name && source.key === key && withMetadata === 'COPY' && !isAboutEncryption(request)) {
+    if (
+      source.bucket === bucket.name &&
+      source.key === key &&
+      source.versionId === undefined &&
+      withMetadata === 'COPY' &&
+      !isAboutEncryption(request)
+    ) {
       throw new S3Error(
         'InvalidRequest',
         "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -47,12 +55,16 @@ export async function copyObject(call: ObjectCall): Promise<S3Answer> {
     const record = { ...copiedRecord(call, source.info, withMetadata), owner: ownership.owner }
     const tags = withTags === 'COPY' ? source.info.tags : writtenTags(request)
     try {
-      const copy = { source, path, record, encryption, tags, ownership }
+      const copy = { source, path, record, encryption, tags, ownership, lock: writtenLock(call) }
       const isShared = (encryption === undefined) === (source.encryption === undefined)
-      const { modifiedMs, eTag } = isShared ? await copyTo(call, copy) : await writeAnew(call, copy)
+      const { modifiedMs, eTag, stats } = isShared ? await copyTo(call, copy) : await writeAnew(call, copy)
       return xmlAnswer(
         xmlDocument('CopyObjectResult', leaf('LastModified', formatIsoTime(modifiedMs)), leaf('ETag', quoted(eTag))),
-        encryptionHeaders(encryption),
+        {
+          ...encryptionHeaders(encryption),
+          ...writtenVersionHeaders(stats),
+          ...sourceVersionHeaders(source),
+        },
       )
     } catch (error) {
       // The source was replaced meanwhile: its successor is asked the same questions.
@@ -69,7 +81,7 @@ function copiedRecord({ request }: ObjectCall, { record }: ObjectInfo, withMetad
 
 async function copyTo(
   { services, request, bucket, key, signal }: ObjectCall,
-  { source, path, record: plain, encryption, tags, ownership }: Copy,
+  { source, path, record: plain, encryption, tags, ownership, lock }: Copy,
 ): Promise<Copied> {
   const { stats, sizeBytes } = source.info
   const record = encryption === undefined ? plain : { ...plain, encryption: { ...encryption.stored, sizeBytes } }
@@ -81,14 +93,16 @@ async function copyTo(
       ? {}
       : objectXattrs(record, { length: stats.size, crc32: stats.crc32 }, { tags, acl: ownership.acl })
   try {
-    const { modifiedMs } = await services.client.copyFile(objectPath(source.bucket, source.key), path, {
+    const copied = await services.client.copyFile(objectPath(source.bucket, source.key), path, {
       ...precondition,
+      ...lock,
+      sourceObjectVersion: source.objectVersion,
       ifSourceVersion: stats.version,
       makeParents: true,
       xattrs,
       signal,
     })
-    return { modifiedMs, eTag: record.eTag }
+    return { modifiedMs: copied.modifiedMs, eTag: record.eTag, stats: copied }
   } catch (error) {
     const isOfTarget = precondition.ifAbsent === true || isAshlarError(error, 'already-exists')
     throw isOfTarget ? conditionFailure(error, precondition) : error

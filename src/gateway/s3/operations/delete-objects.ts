@@ -1,4 +1,8 @@
-/** DeleteObject and DeleteObjects: to trash, like any delete. What is not there is deleted already. @module */
+/**
+ * DeleteObject and DeleteObjects: to trash, like any delete; beneath a delete marker, where the bucket keeps versions. What is
+ * not there is deleted already.
+ * @module
+ */
 import { isAshlarError } from '../../../base/errors.ts'
 import { Limiter } from '../../../env/waiting.ts'
 import { checkAccess } from '../door/access.ts'
@@ -9,10 +13,13 @@ import { checkDelete, type DeleteConditions, deleteConditionsOf } from '../rules
 import { checkObjectKey } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { objectPath } from '../store/object-path.ts'
-import { conditionTarget, findObject, isAbsence } from '../store/objects.ts'
+import { markerXattrs } from '../store/object-record.ts'
+import { nullVersion, versionIdOfNumber } from '../store/object-versions.ts'
+import { conditionTarget, findNewest, isAbsence } from '../store/objects.ts'
 import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
-import { checkVersion } from './versions.ts'
+import { mayBypass } from './object-lock-operations.ts'
+import { versionNumber } from './versions.ts'
 
 const mostKeys = 1000
 /** 1,000 keys of 1,024 bytes, each byte written as a reference of XML. */
@@ -22,12 +29,18 @@ const maxAttempts = 8
 
 export async function deleteObject(call: ObjectCall): Promise<S3Answer> {
   const { request, key } = call
-  await removeKey(call, {
+  const { versionId, isDeleteMarker } = await removeKey(call, {
     key,
     versionId: request.query.get('versionId'),
     conditions: deleteConditionsOf(request.headers.record()),
   })
-  return { status: 204 }
+  return {
+    status: 204,
+    headers: {
+      ...(versionId === undefined ? {} : { 'x-amz-version-id': versionId }),
+      ...(isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}),
+    },
+  }
 }
 
 export async function deleteObjects(call: BucketCall): Promise<S3Answer> {
@@ -53,13 +66,15 @@ function hasChecksum({ request }: BucketCall): boolean {
 async function deleteListed(call: BucketCall, object: XmlElement, isQuiet: boolean): Promise<Xml | undefined> {
   const key = object.textOf('Key')
   if (key === undefined) throw malformedXml()
-  const versionId = object.textOf('VersionId')
+  const versionId = object.textOf('VersionId') || undefined
+  let removed: Removed
   try {
     checkObjectKey(key)
     // A key of a body is authorised like one of a path.
     const action = actionOf('DeleteObject', { hasVersion: versionId !== undefined && versionId !== 'null' })
     checkAccess(call, { action, bucket: call.bucket, key })
-    await removeKey(call, { key, versionId, conditions: conditionsOf(object) })
+    removed = await removeKey(call, { key, versionId, conditions: conditionsOf(object) })
+    call.trail.changes.push({ event: 'ObjectRemoved:Delete', key, versionId })
   } catch (error) {
     const { code, message } = toS3Error(error)
     return element(
@@ -70,7 +85,15 @@ async function deleteListed(call: BucketCall, object: XmlElement, isQuiet: boole
       leaf('Message', message),
     )
   }
-  return isQuiet ? undefined : element('Deleted', leaf('Key', key), leaf('VersionId', versionId))
+  if (isQuiet) return undefined
+  const marker = removed.isDeleteMarker ? removed.versionId : undefined
+  return element(
+    'Deleted',
+    leaf('Key', key),
+    leaf('VersionId', versionId),
+    leaf('DeleteMarker', marker === undefined ? undefined : true),
+    leaf('DeleteMarkerVersionId', marker),
+  )
 }
 
 function conditionsOf(object: XmlElement): DeleteConditions {
@@ -82,32 +105,48 @@ function conditionsOf(object: XmlElement): DeleteConditions {
   }
 }
 
+interface Removed {
+  /** The version that went, or the delete marker that came; undefined where the bucket keeps none. */
+  readonly versionId?: string | undefined
+  readonly isDeleteMarker: boolean
+}
+
 async function removeKey(
-  { services, bucket, signal }: BucketCall,
+  call: BucketCall,
   {
     key,
     versionId,
     conditions,
   }: { readonly key: string; readonly versionId: string | undefined; readonly conditions: DeleteConditions },
-): Promise<void> {
-  checkVersion(versionId, key)
+): Promise<Removed> {
+  const { services, bucket, caller, signal } = call
+  const objectVersion = versionNumber(versionId, key)
+  const bypassGovernance = mayBypass(call, key)
   const { client } = services
   const path = objectPath(bucket.name, key)
   const isConditional = Object.keys(conditions).length > 0
+  const nothing = versionId === undefined ? { isDeleteMarker: false } : { versionId, isDeleteMarker: false }
   for (let attempt = 1; ; attempt++) {
     let ifVersion: number | undefined
     if (isConditional) {
-      const info = await findObject(client, { bucket: bucket.name, key, signal })
+      const info = await findNewest(client, { bucket: bucket.name, key, objectVersion, signal })
       checkDelete(conditions, info === undefined ? undefined : conditionTarget(info))
-      if (info === undefined) return
-      ifVersion = info.stats.version
+      if (info === undefined && bucket.versioning === undefined) return nothing
+      // A delete marker can only be covered by another one.
+      if (info?.stats.isDeleteMarker === false) ifVersion = info.stats.version
     }
     try {
-      if (ifVersion === undefined) await client.unlink(path, { signal })
-      else await client.rm(path, { ifVersion, signal })
-      break
+      const removed = await client.versions.remove(path, {
+        ...{ objectVersion, bypassGovernance, ifVersion, signal },
+        markerXattrs: markerXattrs(caller.account?.id),
+      })
+      if (bucket.versioning === undefined && versionId === undefined) return { isDeleteMarker: removed.isDeleteMarker }
+      return {
+        versionId: versionIdOfNumber(removed.objectVersion ?? nullVersion),
+        isDeleteMarker: removed.isDeleteMarker,
+      }
     } catch (error) {
-      if (isAbsence(error)) return
+      if (isAbsence(error)) return nothing
       // Replaced meanwhile: the conditions are asked of what is there now.
       if (!isAshlarError(error, 'changed') || attempt === maxAttempts) throw error
     }

@@ -7,9 +7,10 @@ import { checkCopySource, copySourceConditionsOf } from '../rules/conditions.ts'
 import { splitCopySource } from '../rules/copy-source.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import type { ObjectInfo } from '../store/object-record.ts'
+import { versionIdOf } from '../store/object-versions.ts'
 import { conditionTarget, findObject, noSuchKey } from '../store/objects.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
-import { checkVersion } from './versions.ts'
+import { noSuchVersion, versionNumber } from './versions.ts'
 
 export interface CopySource {
   readonly bucket: string
@@ -19,6 +20,10 @@ export interface CopySource {
 
 export interface FoundSource extends CopySource {
   readonly info: ObjectInfo
+  /** That `versionId` names. */
+  readonly objectVersion: number | undefined
+  /** Its bucket keeps versions. */
+  readonly isVersioned: boolean
   /** Opened with the key that came for it. */
   readonly encryption: OpenEncryption | undefined
 }
@@ -44,15 +49,22 @@ export async function findCopySource(call: ObjectCall): Promise<FoundSource> {
   const { services, request, signal } = call
   const source = parseCopySource(request.headers.get('x-amz-copy-source') ?? '')
   const bucket = await services.buckets.open(source.bucket, { signal })
-  checkVersion(source.versionId, source.key)
-  const info = await findObject(services.client, { ...source, signal })
+  const objectVersion = versionNumber(source.versionId, source.key)
+  const info = await findObject(services.client, { ...source, objectVersion, signal })
   const action = actionOf('GetObject', { hasVersion: source.versionId !== undefined })
   const object = info === undefined ? undefined : objectAccess(info, settingsOf({ services, bucket }).ownerId)
   checkAccess(call, { action, bucket, key: source.key, object, existingTags: info?.tags })
-  if (info === undefined) throw noSuchKey(source.key)
+  if (info === undefined) {
+    throw source.versionId === undefined ? noSuchKey(source.key) : noSuchVersion(source.key, source.versionId)
+  }
   const encryption = openEncryption(info.record.encryption, {
     ...{ headers: request.headers, of: 'copy-source', ring: services.encryption.ring },
   })
   checkCopySource(copySourceConditionsOf(request.headers.record()), conditionTarget(info))
-  return { ...source, info, encryption }
+  return { ...source, info, objectVersion, isVersioned: bucket.versioning !== undefined, encryption }
+}
+
+/** Of the answer to a copy: which version was copied. */
+export function sourceVersionHeaders({ isVersioned, info }: FoundSource): Record<string, string> {
+  return isVersioned ? { 'x-amz-copy-source-version-id': versionIdOf(info.stats) } : {}
 }

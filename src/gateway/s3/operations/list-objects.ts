@@ -81,31 +81,6 @@ export async function listObjectsV2(call: BucketCall): Promise<S3Answer> {
   )
 }
 
-export async function listObjectVersions(call: BucketCall): Promise<S3Answer> {
-  const { query } = call.request
-  const encode = nameEncoding(call.request)
-  const keyMarker = query.get('key-marker') ?? ''
-  const asked = { ...pageRequestOf(call), after: keyMarker }
-  const { items, isTruncated, next } = await readPage(call, asked)
-  return xmlAnswer(
-    xmlDocument(
-      'ListVersionsResult',
-      leaf('Name', call.bucket.name),
-      leaf('Prefix', encode(asked.prefix)),
-      leaf('KeyMarker', encode(keyMarker)),
-      leaf('VersionIdMarker', query.get('version-id-marker') ?? ''),
-      leaf('MaxKeys', asked.maxKeys),
-      asked.delimiter === '' ? undefined : leaf('Delimiter', encode(asked.delimiter)),
-      leaf('IsTruncated', isTruncated),
-      leaf('EncodingType', query.get('encoding-type')),
-      leaf('NextKeyMarker', next === undefined ? undefined : encode(next)),
-      leaf('NextVersionIdMarker', next === undefined ? undefined : 'null'),
-      contentsXml(call, items, { encode, withOwner: true, isVersions: true }),
-      prefixesXml(items, encode),
-    ),
-  )
-}
-
 function pageRequestOf({ request }: BucketCall): Omit<PageRequest, 'after'> {
   const { query } = request
   return {
@@ -137,20 +112,17 @@ function contentsXml(
   options: {
     readonly encode: (name: string) => string
     readonly withOwner: boolean
-    readonly isVersions?: boolean
   },
 ): Xml {
-  const { encode, withOwner, isVersions = false } = options
+  const { encode, withOwner } = options
   return xmlList(
     items.map((item) => {
       if (!('key' in item)) return undefined
       const { stats, record, sizeBytes } = objectInfo(item.stats)
       const owner = services.accounts.owner(record.owner)
       return element(
-        isVersions ? 'Version' : 'Contents',
+        'Contents',
         leaf('Key', encode(item.key)),
-        leaf('VersionId', isVersions ? 'null' : undefined),
-        leaf('IsLatest', isVersions ? true : undefined),
         leaf('LastModified', formatIsoTime(stats.modifiedMs)),
         leaf('ETag', quoted(record.eTag)),
         leaf('ChecksumAlgorithm', record.checksum?.algorithm),

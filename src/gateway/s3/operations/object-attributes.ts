@@ -5,17 +5,15 @@ import { checksumElement } from '../rules/checksums/checksum-algorithm.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
 import type { ObjectRecord } from '../store/object-record.ts'
-import { findObject, noSuchKey } from '../store/objects.ts'
 import { element, leaf, type Xml, xmlDocument } from '../xml/write-xml.ts'
 import { partCount, readEncryption } from './read-object.ts'
-import { requireNullVersion } from './versions.ts'
+import { requireObject, versionHeaders } from './versions.ts'
 
 const known = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize']
 const pageParts = 1000
 
 export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
-  const { services, request, bucket, key, signal } = call
-  requireNullVersion(call)
+  const { request, bucket } = call
   const asked = (request.headers.get('x-amz-object-attributes') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -27,8 +25,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
       value: (unknown ?? '').slice(0, 64),
     })
   }
-  const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  if (info === undefined) throw noSuchKey(key)
+  const info = await requireObject(call)
   const { record, stats, sizeBytes } = info
   readEncryption(call, record)
   const wants = (name: string, xml: Xml | undefined) => (asked.includes(name) ? xml : undefined)
@@ -41,7 +38,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
       wants('StorageClass', leaf('StorageClass', 'STANDARD')),
       wants('ObjectSize', leaf('ObjectSize', sizeBytes)),
     ),
-    { 'last-modified': formatHttpDate(stats.modifiedMs) },
+    { ...versionHeaders(bucket, stats), 'last-modified': formatHttpDate(stats.modifiedMs) },
   )
 }
 

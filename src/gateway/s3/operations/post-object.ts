@@ -6,10 +6,9 @@ import { readPostForm } from '../body/post-form.ts'
 import { checkAccess } from '../door/access.ts'
 import type { S3Answer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
-import { encryptionHeaders, type OpenEncryption } from '../encryption/object-encryption.ts'
+import { encryptionHeaders } from '../encryption/object-encryption.ts'
 import { RequestHeaders } from '../request/request-headers.ts'
 import type { S3Request } from '../request/s3-request.ts'
-import { refuseUnimplementedHeaders } from '../request/unimplemented-headers.ts'
 import { requestedChecksum } from '../rules/checksums/requested-checksum.ts'
 import { checkObjectKey, urlEncodeName } from '../rules/object-key.ts'
 import { S3Error } from '../rules/s3-error.ts'
@@ -21,8 +20,10 @@ import { element, leaf, xmlDeclaration } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
 import { listedTags, settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders } from './object-headers.ts'
+import { writtenLock } from './object-lock-operations.ts'
 import { putMaxBytes, storeObject } from './put-object.ts'
 import { newOwnership } from './requested-acl.ts'
+import { writtenVersionHeaders } from './versions.ts'
 import { writtenEncryption } from './written-encryption.ts'
 
 /** Beside the file. */
@@ -45,7 +46,6 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
       ? undefined
       : checkPostPolicy(fields, { bucket: bucket.name, wallMs: services.env.clock.wallMs() })
   const asked = requestOfForm(request, { fields, fileType: form.fileType, key })
-  refuseUnimplementedHeaders(asked.headers)
   const caller: Authenticated = {
     account: signer?.account,
     accessKeyId: signer?.accessKeyId,
@@ -63,17 +63,20 @@ export async function postObject(call: BucketCall): Promise<S3Answer> {
   const encryption = writtenEncryption(own)
   const body = fileReader(call, { form: form.file, asked, range })
   const path = objectPath(bucket.name, key)
-  const { eTag } = await storeObject(own, {
+  const { record, stats } = await storeObject(own, {
     path,
     written: writtenHeaders(asked),
     tags,
     ownership,
     precondition: {},
     encryption,
+    lock: writtenLock(own),
     body,
   })
   await form.whole
-  return answer(call, { fields, key, eTag, encryption })
+  call.trail.changes.push({ event: 'ObjectCreated:Post', key })
+  const headers = { ...encryptionHeaders(encryption), ...writtenVersionHeaders(stats) }
+  return answer(call, { fields, key, eTag: record.eTag, headers })
 }
 
 function keyOf(fields: FormFields, fileName: string): string {
@@ -161,16 +164,16 @@ function answer(
     fields,
     key,
     eTag,
-    encryption,
+    headers: further,
   }: {
     readonly fields: FormFields
     readonly key: string
     readonly eTag: string
-    readonly encryption: OpenEncryption | undefined
+    readonly headers: Readonly<Record<string, string>>
   },
 ): S3Answer {
   const location = `http://${request.headers.get('host') ?? ''}/${bucket.name}/${urlEncodeName(key)}`
-  const headers = { etag: quoted(eTag), location, ...encryptionHeaders(encryption) }
+  const headers = { etag: quoted(eTag), location, ...further }
   const redirect = fields.get('success_action_redirect') ?? fields.get('redirect')
   if (redirect !== undefined && URL.canParse(redirect)) {
     const url = new URL(redirect)

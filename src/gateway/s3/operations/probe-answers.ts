@@ -10,17 +10,10 @@ import { leaf, xmlDocument } from '../xml/write-xml.ts'
 
 const emptyDocuments: Partial<Record<OperationName, string>> = {
   GetBucketAccelerateConfiguration: 'AccelerateConfiguration',
-  GetBucketLogging: 'BucketLoggingStatus',
-  GetBucketNotificationConfiguration: 'NotificationConfiguration',
-  GetBucketVersioning: 'VersioningConfiguration',
 }
 
 const absences: Partial<Record<OperationName, readonly [S3ErrorCode, string]>> = {
   GetBucketLifecycleConfiguration: ['NoSuchLifecycleConfiguration', 'The lifecycle configuration does not exist'],
-  GetObjectLockConfiguration: [
-    'ObjectLockConfigurationNotFoundError',
-    'Object Lock configuration does not exist for this bucket',
-  ],
 }
 
 export async function answerProbe({ operation, bucket }: BucketCall): Promise<S3Answer> {

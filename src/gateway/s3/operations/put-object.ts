@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FileStats, NewLock } from '../../../client/index.ts'
 import type { BodyReader } from '../body/body-reader.ts'
 import type { S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
@@ -19,7 +20,9 @@ import { conditionFailure, writePrecondition } from '../store/write-precondition
 import { quoted } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
 import { checksumHeaders, type WrittenHeaders, writtenHeaders, writtenTags } from './object-headers.ts'
+import { writtenLock } from './object-lock-operations.ts'
 import { type NewOwnership, newOwnership } from './requested-acl.ts'
+import { writtenVersionHeaders } from './versions.ts'
 import { writtenEncryption } from './written-encryption.ts'
 
 /** As S3's: more goes in parts. */
@@ -39,13 +42,14 @@ export async function putObject(call: ObjectCall): Promise<S3Answer> {
   const precondition = await writePrecondition(writeConditionsOf(request.headers.record()), () =>
     findObject(services.client, { bucket: bucket.name, key, signal }),
   )
-  const record = await storeObject(call, {
+  const { record, stats } = await storeObject(call, {
     path,
     written,
     tags,
     ownership,
     precondition,
     encryption,
+    lock: writtenLock(call),
     body: call.openBody(putMaxBytes),
   })
   return {
@@ -54,6 +58,7 @@ export async function putObject(call: ObjectCall): Promise<S3Answer> {
       etag: quoted(record.eTag),
       ...checksumHeaders(record.checksum),
       ...encryptionHeaders(encryption),
+      ...writtenVersionHeaders(stats),
     },
   }
 }
@@ -65,14 +70,20 @@ export interface NewObject {
   readonly ownership: NewOwnership
   readonly precondition: WritePrecondition
   readonly encryption: OpenEncryption | undefined
+  readonly lock: NewLock
   readonly body: BodyReader
+}
+
+export interface StoredObject {
+  readonly record: ObjectRecord
+  readonly stats: FileStats
 }
 
 /** Stores the body under `path`, with all that S3 knows of it. */
 export async function storeObject(
   { services, signal }: Pick<ObjectCall, 'services' | 'signal'>,
-  { path, written, tags, ownership, precondition, encryption, body }: NewObject,
-): Promise<ObjectRecord> {
+  { path, written, tags, ownership, precondition, encryption, lock, body }: NewObject,
+): Promise<StoredObject> {
   const record = (): ObjectRecord => {
     const { md5, checksum, length: sizeBytes } = body.digests
     return {
@@ -84,16 +95,17 @@ export async function storeObject(
     }
   }
   try {
-    await services.client.writeFile(path, storedPieces(services, { body, encryption }), {
+    const stats = await services.client.writeFile(path, storedPieces(services, { body, encryption }), {
       ...precondition,
+      ...lock,
       makeParents: true,
       xattrs: (bytes) => objectXattrs(record(), bytes, { tags, acl: ownership.acl }),
       signal,
     })
+    return { record: record(), stats }
   } catch (error) {
     throw conditionFailure(error, precondition)
   }
-  return record()
 }
 
 /** The bytes as they are stored. */

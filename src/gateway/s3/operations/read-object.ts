@@ -7,7 +7,6 @@
 
 import { isAshlarError } from '../../../base/errors.ts'
 import { parseRange } from '../../../base/http-range.ts'
-import { missingKey } from '../door/access.ts'
 import type { ObjectBody, S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { encryptionHeaders, type OpenEncryption, openEncryption } from '../encryption/object-encryption.ts'
@@ -17,10 +16,11 @@ import { checkRead, readConditionsOf } from '../rules/conditions.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
 import type { ObjectInfo, ObjectRecord } from '../store/object-record.ts'
-import { conditionTarget, findObject, type OpenObject, openObject } from '../store/objects.ts'
+import { conditionTarget, type OpenObject, openObject } from '../store/objects.ts'
 import { quoted } from './answer-parts.ts'
 import { answeredHeaders, checksumHeaders } from './object-headers.ts'
-import { requireNullVersion } from './versions.ts'
+import { versionAndLockHeaders } from './object-lock-operations.ts'
+import { missingObject, requestedVersion, requireObject } from './versions.ts'
 
 interface Span {
   readonly start: number
@@ -34,9 +34,13 @@ interface Span {
 export async function getObject(call: ObjectCall): Promise<S3Answer> {
   const { services, bucket, key, signal } = call
   requireSigned(call)
-  requireNullVersion(call)
-  const open = await openObject(services.client, { bucket: bucket.name, key, signal })
-  if (open === undefined) throw missingKey(call, call)
+  const open = await openObject(services.client, {
+    bucket: bucket.name,
+    key,
+    objectVersion: requestedVersion(call),
+    signal,
+  })
+  if (open === undefined) throw await missingObject(call)
   let isHandedOver = false
   try {
     const answer = describe(call, open.info, (span, encryption) => {
@@ -50,12 +54,8 @@ export async function getObject(call: ObjectCall): Promise<S3Answer> {
 }
 
 export async function headObject(call: ObjectCall): Promise<S3Answer> {
-  const { services, bucket, key, signal } = call
   requireSigned(call)
-  requireNullVersion(call)
-  const info = await findObject(services.client, { bucket: bucket.name, key, signal })
-  if (info === undefined) throw missingKey(call, call)
-  return describe(call, info, ({ start, end }) => ({
+  return describe(call, await requireObject(call), ({ start, end }) => ({
     sizeBytes: end - start,
     pieces: undefined,
     close: async () => undefined,
@@ -71,7 +71,7 @@ function requireSigned({ request, caller }: ObjectCall): void {
 }
 
 function describe(
-  { services, request }: ObjectCall,
+  { services, request, bucket }: ObjectCall,
   info: ObjectInfo,
   bodyOfSpan: (span: Span, encryption: OpenEncryption | undefined) => ObjectBody,
 ): S3Answer {
@@ -91,6 +91,7 @@ function describe(
       ...(part === undefined || record.parts === undefined ? {} : { 'x-amz-mp-parts-count': partCount(record) }),
       ...checksumsOf(request, info, span),
       ...encryptionHeaders(encryption),
+      ...versionAndLockHeaders({ bucket }, info),
     },
     body: bodyOfSpan(span, encryption),
   }

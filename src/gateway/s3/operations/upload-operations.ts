@@ -16,6 +16,7 @@ import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
 import { writtenHeaders, writtenTags } from './object-headers.ts'
+import { writtenLock } from './object-lock-operations.ts'
 import { newOwnership } from './requested-acl.ts'
 import { writtenEncryption } from './written-encryption.ts'
 
@@ -36,6 +37,7 @@ export async function createMultipartUpload(call: ObjectCall): Promise<S3Answer>
     tags: writtenTags(request),
     ...newOwnership(request, { accounts: services.accounts, bucket: settingsOf(call), writerId: caller.account?.id }),
     ...(checksum === undefined ? {} : { checksum }),
+    lock: writtenLock(call),
     ...(encryption === undefined ? {} : { encryption: encryption.stored }),
   }
   const uploadId = services.env.random.bytes(uploadIdBytes).toString('hex')

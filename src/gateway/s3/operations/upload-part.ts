@@ -8,12 +8,12 @@ import type { ChecksumAlgorithm } from '../rules/checksums/checksum-algorithm.ts
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
 import { objectPath } from '../store/object-path.ts'
-import { formatRecord, type ObjectInfo, type ObjectRecord, recordAttribute } from '../store/object-record.ts'
+import { formatRecord, type ObjectRecord, recordAttribute } from '../store/object-record.ts'
 import { openObject } from '../store/objects.ts'
 import { noSuchUpload, partPath, type Upload } from '../store/uploads.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
-import { type CopySource, findCopySource } from './found-source.ts'
+import { type FoundSource, findCopySource, sourceVersionHeaders } from './found-source.ts'
 import { checksumHeaders } from './object-headers.ts'
 import { putMaxBytes, storedPieces } from './put-object.ts'
 import { plainPieces } from './read-object.ts'
@@ -41,7 +41,7 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
   const source = await findCopySource(call)
   const range = rangeOf(request.headers.get('x-amz-copy-source-range'), source.info.sizeBytes)
   const whole = await sharePart(call, { upload, number, source, range })
-  if (whole !== undefined) return partCopyAnswer(call, { record: whole, encryption })
+  if (whole !== undefined) return partCopyAnswer(call, { record: whole, encryption, source })
   // Bytes have to be read for their MD5; a store that knew it would share chunks here too.
   const open = await openObject(services.client, { ...source, signal })
   if (open === undefined || open.info.stats.version !== source.info.stats.version) {
@@ -65,7 +65,7 @@ export async function uploadPartCopy(call: ObjectCall): Promise<S3Answer> {
     maxBytes: putMaxBytes,
   })
   const record = await storePart(call, { upload, number, encryption, body })
-  return partCopyAnswer(call, { record, encryption })
+  return partCopyAnswer(call, { record, encryption, source })
 }
 
 async function* noPieces(): AsyncGenerator<Uint8Array> {
@@ -74,13 +74,21 @@ async function* noPieces(): AsyncGenerator<Uint8Array> {
 
 function partCopyAnswer(
   { services }: ObjectCall,
-  { record, encryption }: { readonly record: ObjectRecord; readonly encryption: OpenEncryption | undefined },
+  {
+    record,
+    encryption,
+    source,
+  }: {
+    readonly record: ObjectRecord
+    readonly encryption: OpenEncryption | undefined
+    readonly source: FoundSource
+  },
 ): S3Answer {
   const modified = formatIsoTime(services.env.clock.wallMs())
-  return xmlAnswer(
-    xmlDocument('CopyPartResult', leaf('LastModified', modified), leaf('ETag', quoted(record.eTag))),
-    encryptionHeaders(encryption),
-  )
+  return xmlAnswer(xmlDocument('CopyPartResult', leaf('LastModified', modified), leaf('ETag', quoted(record.eTag))), {
+    ...encryptionHeaders(encryption),
+    ...sourceVersionHeaders(source),
+  })
 }
 
 /** A whole object whose MD5 is known becomes a part without moving a byte. */
@@ -94,7 +102,7 @@ async function sharePart(
   }: {
     readonly upload: Upload
     readonly number: number
-    readonly source: CopySource & { readonly info: ObjectInfo }
+    readonly source: FoundSource
     readonly range: { readonly start: number; readonly end: number } | undefined
   },
 ): Promise<ObjectRecord | undefined> {
@@ -108,7 +116,7 @@ async function sharePart(
   const xattrs = { [recordAttribute]: formatRecord(part, { length: stats.size, crc32: stats.crc32 }) }
   try {
     await services.client.copyFile(objectPath(source.bucket, source.key), partPath(upload, number), {
-      ...{ ifSourceVersion: stats.version, xattrs, signal },
+      ...{ ifSourceVersion: stats.version, sourceObjectVersion: source.objectVersion, xattrs, signal },
     })
   } catch (error) {
     if (isAshlarError(error, 'not-found')) throw noSuchUpload(upload.uploadId)

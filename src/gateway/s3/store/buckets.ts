@@ -14,6 +14,10 @@ export interface Bucket {
   /** Canonical id; undefined: of the root account. */
   readonly ownerId: string | undefined
   readonly createdMs: number
+  /** Whether it keeps versions of what is replaced or removed; undefined: it never did. */
+  readonly versioning: FileStats['versioning']
+  /** Its versions can be locked. */
+  readonly objectLock: FileStats['objectLock']
   /** Further documents by name, as they were put: `policy`, `cors`, … */
   readonly documents: ReadonlyMap<string, string>
 }
@@ -68,8 +72,13 @@ export class Buckets {
     {
       ownerId,
       documents,
+      hasObjectLock,
       signal,
-    }: CallOptions & { readonly ownerId: string; readonly documents: Readonly<Record<string, string>> },
+    }: CallOptions & {
+      readonly ownerId: string
+      readonly documents: Readonly<Record<string, string>>
+      readonly hasObjectLock: boolean
+    },
   ): Promise<void> {
     const before = await this.find(name, { signal })
     if (before !== undefined) throw alreadyExists(name, before.ownerId === ownerId)
@@ -81,6 +90,9 @@ export class Buckets {
       if (!isAshlarError(error, 'already-exists')) throw error
       const winner = await this.find(name, { signal })
       throw alreadyExists(name, winner?.ownerId === ownerId)
+    }
+    if (hasObjectLock) {
+      await this.#client.versions.configure(bucketPath(name), { versioning: 'enabled', objectLock: {}, signal })
     }
     const record: BucketRecord = { owner: ownerId }
     await this.#client.setXattr(bucketPath(name), recordAttribute, JSON.stringify(record), { signal })
@@ -129,7 +141,8 @@ function bucketOf(name: string, stats: FileStats): Bucket {
       key.startsWith(documentPrefix) ? [[key.slice(documentPrefix.length), value.toString('utf8')] as const] : [],
     ),
   )
-  return { name, ownerId: record?.owner, createdMs: stats.createdMs, documents }
+  const { createdMs, versioning, objectLock } = stats
+  return { name, ownerId: record?.owner, createdMs, versioning, objectLock, documents }
 }
 
 export function noSuchBucket(name: string): S3Error {

@@ -44,7 +44,8 @@ export async function completeUpload(
     (await readPlan(client, folder, signal)) ?? (await makePlan(client, upload, { frozen, choose, recordOf, signal }))
   await makeObject(client, { upload, plan, signal })
   await joinParts(client, { folder, parts: plan.parts, signal })
-  const stats = await link(client, { from: `${folder}/object`, target, precondition: options.precondition, signal })
+  const { precondition } = options
+  const stats = await link(client, { from: `${folder}/object`, target, precondition, lock: upload.lock, signal })
   return { stats, record: plan.record }
 }
 
@@ -128,7 +129,7 @@ async function makeObject(
   const length = plan.parts.reduce((sum, [, size]) => sum + size, 0)
   const xattrs = objectXattrs(plan.record, { length, crc32: plan.crc32 }, { tags: upload.tags, acl: upload.acl })
   try {
-    await client.writeFile(`${uploadFolder(upload)}/object`, '', { ifAbsent: true, xattrs, signal })
+    await client.writeFile(`${uploadFolder(upload)}/object`, '', { ifAbsent: true, xattrs, ...upload.lock, signal })
   } catch (error) {
     if (!isAshlarError(error, 'already-exists')) throw error
   }
@@ -176,11 +177,16 @@ async function link(
     from,
     target,
     precondition,
+    lock,
     signal,
-  }: Pick<CompleteOptions, 'target' | 'precondition' | 'signal'> & { readonly from: string },
+  }: Pick<CompleteOptions, 'target' | 'precondition' | 'signal'> & {
+    readonly from: string
+    readonly lock: Upload['lock']
+  },
 ): Promise<FileStats> {
   const { ifAbsent = false, ifVersion } = precondition
-  if (ifVersion !== undefined) return await client.copyFile(from, target, { ifVersion, makeParents: true, signal })
+  if (ifVersion !== undefined)
+    return await client.copyFile(from, target, { ifVersion, makeParents: true, ...lock, signal })
   return await client.rename(from, target, { replace: !ifAbsent, makeParents: true, signal })
 }
 

@@ -82,6 +82,11 @@ export function objectXattrs(
   }
 }
 
+/** The attributes of a delete marker: whose it is. */
+export function markerXattrs(owner: string | undefined): Record<string, string> {
+  return { [recordAttribute]: JSON.stringify({ eTag: '', headers: {}, metadata: {}, owner, length: 0 }) }
+}
+
 /** Of a file's attributes, which must have been asked for. */
 export function objectInfo(stats: FileStats): ObjectInfo {
   const stored = parse<StoredRecord>(stats.xattrs.get(recordAttribute))

@@ -8,17 +8,31 @@ import { type ObjectInfo, objectInfo } from './object-record.ts'
 export interface ObjectPlace {
   readonly bucket: string
   readonly key: string
+  /** Not the current version, but this one. */
+  readonly objectVersion?: number | undefined
   readonly signal: AbortSignal
 }
 
 const openAttempts = 8
 
-export async function findObject(
+/** @returns undefined also for a delete marker */
+export async function findObject(client: AshlarClient, place: ObjectPlace): Promise<ObjectInfo | undefined> {
+  const info = await findAny(client, place, { orMarker: false })
+  return info?.stats.isDeleteMarker === true ? undefined : info
+}
+
+/** As {@link findObject}, delete markers too: where the current version is one, or the one that is named. */
+export async function findNewest(client: AshlarClient, place: ObjectPlace): Promise<ObjectInfo | undefined> {
+  return await findAny(client, place, { orMarker: true })
+}
+
+async function findAny(
   client: AshlarClient,
-  { bucket, key, signal }: ObjectPlace,
+  { bucket, key, objectVersion, signal }: ObjectPlace,
+  { orMarker }: { readonly orMarker: boolean },
 ): Promise<ObjectInfo | undefined> {
   try {
-    const stats = await client.stat(objectPath(bucket, key), { xattrs: true, signal })
+    const stats = await client.stat(objectPath(bucket, key), { xattrs: true, objectVersion, orMarker, signal })
     return stats.isFile() ? objectInfo(stats) : undefined
   } catch (error) {
     if (isAbsence(error)) return undefined
@@ -33,9 +47,8 @@ export interface OpenObject {
 
 /** One version, its bytes and its attributes. Whoever gets it closes the handle. */
 export async function openObject(client: AshlarClient, place: ObjectPlace): Promise<OpenObject | undefined> {
-  const path = objectPath(place.bucket, place.key)
   for (let attempt = 1; attempt <= openAttempts; attempt++) {
-    const [info, handle] = await Promise.all([findObject(client, place), openFile(client, path, place.signal)])
+    const [info, handle] = await Promise.all([findObject(client, place), openFile(client, place)])
     if (info === undefined && handle === undefined) return undefined
     if (info !== undefined && handle?.stats.version === info.stats.version) return { info, handle }
     // Replaced between the two.
@@ -44,9 +57,12 @@ export async function openObject(client: AshlarClient, place: ObjectPlace): Prom
   throw new S3Error('SlowDown', 'The object is being replaced too often: please try again.')
 }
 
-async function openFile(client: AshlarClient, path: string, signal: AbortSignal): Promise<FileHandle | undefined> {
+async function openFile(
+  client: AshlarClient,
+  { bucket, key, objectVersion, signal }: ObjectPlace,
+): Promise<FileHandle | undefined> {
   try {
-    return await client.open(path, { signal })
+    return await client.open(objectPath(bucket, key), { objectVersion, signal })
   } catch (error) {
     if (isAbsence(error)) return undefined
     throw error
@@ -64,5 +80,5 @@ export function noSuchKey(key: string): S3Error {
 
 /** What conditions of a request are about. */
 export function conditionTarget({ record, stats, sizeBytes }: ObjectInfo): ConditionTarget {
-  return { eTag: record.eTag, lastModifiedMs: stats.modifiedMs, sizeBytes, isDeleteMarker: false }
+  return { eTag: record.eTag, lastModifiedMs: stats.modifiedMs, sizeBytes, isDeleteMarker: stats.isDeleteMarker }
 }

@@ -15,7 +15,7 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
-import type { AshlarClient, DirectoryEntry, FileStats } from '../../../client/index.ts'
+import type { AshlarClient, DirectoryEntry, FileStats, NewLock } from '../../../client/index.ts'
 import type { StoredEncryption } from '../encryption/object-encryption.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
@@ -32,6 +32,8 @@ export interface UploadRecord {
   readonly owner: string | undefined
   /** Of the object to be. */
   readonly acl?: Acl | undefined
+  /** Of the object to be. */
+  readonly lock?: NewLock | undefined
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
   /** Of every part: they share its data key. */
   readonly encryption?: StoredEncryption | undefined
