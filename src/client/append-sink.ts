@@ -54,13 +54,7 @@ export class AppendSink implements ExtentSink {
     this.#early ??= this.#currentLength()
     const length = await this.#early
     const expected = this.#expectedLength
-    if (expected !== undefined && length !== expected) {
-      throw new AshlarError(
-        length === undefined ? 'not-found' : 'changed',
-        `Cannot append to ${this.#path}: it ${length === undefined ? 'does not exist' : `has ${length} bytes`}, not ${expected}: read it again and retry`,
-        { applied: 'no' },
-      )
-    }
+    if (expected !== undefined && length !== expected) throw this.#isAnother(length, expected)
     await this.#staged.inode()
   }
 
@@ -105,6 +99,7 @@ export class AppendSink implements ExtentSink {
   async #commit(chunks: readonly ProvenChunk[], { at, length, crc }: FileTotals & Place): Promise<FileStats> {
     const target = { path: this.#path, signal: this.#signal }
     if (at === undefined) return await commitWhole(this.#session, { ...target, ...madeAnew }, { chunks, length, crc })
+    if (chunks.length === 0) return await this.#unchanged(at)
     const body = { path: this.#path, expectedLength: at, crc, ...proofOf(chunks) }
     const { value } = await this.#session.mutate(appendFile, body, { signal: this.#signal })
     return new FileStats(value.attributes)
@@ -120,15 +115,38 @@ export class AppendSink implements ExtentSink {
     return new FileStats(value.attributes)
   }
 
+  /** Nothing was appended, to a file that is there. */
+  async #unchanged(expected: number): Promise<FileStats> {
+    const stats = await this.#current()
+    if (stats?.size !== expected) throw this.#isAnother(stats?.size, expected)
+    return stats
+  }
+
   async #currentLength(): Promise<number | undefined> {
+    return (await this.#current())?.size
+  }
+
+  async #current(): Promise<FileStats | undefined> {
+    let stats: FileStats
     try {
       const { value } = await this.#link.call(stat, { path: this.#path }, { signal: this.#signal })
-      if (value.attributes.kind === 'file') return value.attributes.length
+      stats = new FileStats(value.attributes)
     } catch (error) {
       if (!isAshlarError(error, 'not-found')) throw error
       return undefined
     }
+    if (stats.isFile()) return stats
     throw new AshlarError('is-a-directory', `Cannot append to ${this.#path}: it is a directory`, { applied: 'no' })
+  }
+
+  #isAnother(length: number | undefined, expected: number): AshlarError {
+    return new AshlarError(
+      length === undefined ? 'not-found' : 'changed',
+      length === undefined
+        ? `Cannot append to ${this.#path}: there is no such file`
+        : `Cannot append to ${this.#path}: it has ${length} bytes, not ${expected}: read it again and retry`,
+      { applied: 'no' },
+    )
   }
 }
 

@@ -336,6 +336,17 @@ describe('appendFile()', () => {
     assert.deepEqual(parts.toSorted(), ['0', '1', '2', '3', '4', '5', '6', '7'])
   })
 
+  test('of nothing makes the file, or leaves it as it is, under the same condition', async () => {
+    await using cluster = await FakeCluster.start()
+    const client = await cluster.connect()
+    assert.equal((await client.appendFile('/log', '')).size, 0)
+    const { version } = await client.appendFile('/log', 'one')
+    assert.equal((await client.appendFile('/log', '')).version, version)
+    assert.equal((await client.appendFile('/log', '', { expectedLength: 3 })).version, version)
+    await assert.rejects(client.appendFile('/log', '', { expectedLength: 4 }), failsWith('changed'))
+    await assert.rejects(client.appendFile('/none', '', { expectedLength: 0 }), failsWith('not-found'))
+  })
+
   test('of many chunks is whole, wherever the end is by then', async () => {
     await using cluster = await FakeCluster.start({ chunkSizeBytes: 1_000 })
     const [client, other] = [await cluster.connect(), await cluster.connect()]

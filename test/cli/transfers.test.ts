@@ -154,7 +154,7 @@ test('an interrupted put is not visible, and its space returns', async () => {
 
 // Killed, it cleans nothing up itself: what it staged goes with its session.
 test('an append that is killed in the middle leaves the file as it was', async () => {
-  await done("put --text begin /half.log")
+  await done('put --text begin /half.log')
   const used = async () => JSON.parse(await done('df --json')).raw.usedBytes as number
   const before = await used()
   const append = start(['append', '/half.log'], { cluster: cluster.cluster })
@@ -164,7 +164,7 @@ test('an append that is killed in the middle leaves the file as it was', async (
   append.kill('SIGKILL')
   await collect(append)
   assert.equal(await done('cat /half.log'), 'begin')
-  await done("append --text end /half.log")
+  await done('append --text end /half.log')
   assert.equal(await done('cat /half.log'), 'beginend')
 })
 
