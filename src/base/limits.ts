@@ -107,6 +107,11 @@ export const limits = {
   s3PoliciesPerUser: 10,
   /** Refused requests that an S3 gateway keeps to be explained. */
   s3RefusalsKept: 1024,
+  /** Webhooks that S3 may tell of changes, and events that wait for one of them. */
+  s3Webhooks: 64,
+  s3EventsWaiting: 10_000,
+  /** Lines of access logs that an S3 gateway holds until they are stored; past it they are dropped. */
+  s3LogBufferBytes: 8 * MiB,
   /** Threads of one process that hash, and the memory that each shares with those who give it bytes. */
   hashThreads: 4,
   hashBlockBytes: 64 * KiB,
@@ -162,6 +167,8 @@ export const limits = {
   /** After so long without a byte, the operating system starts to probe whether the peer is alive. */
   keepAliveAfterMs: 30_000,
   httpHeadersTimeoutMs: 30_000,
+  /** What a webhook gets to take an event. */
+  webhookTimeoutMs: 10_000,
   /** A commit of the embedded engine that takes longer ends the process; a transaction's body is given up. */
   metadataCommitTimeoutMs: 10_000,
   heartbeatIntervalMs: 1_000,

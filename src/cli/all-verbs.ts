@@ -4,6 +4,7 @@ import { registerRestore } from './restore/restore-verb.ts'
 import { registerAccountVerbs } from './s3/account-verbs.ts'
 import { registerS3 } from './s3/s3-verbs.ts'
 import { registerApplyConfig } from './s3/setup/apply-config-verb.ts'
+import { registerWebhook } from './s3/webhook-verb.ts'
 import { registerServerVerbs } from './servers/server-verbs.ts'
 import { registerShell } from './shell/shell-verb.ts'
 import { registerSim } from './sim/sim-verb.ts'
@@ -20,6 +21,7 @@ export function registerAllVerbs(registry: VerbRegistry): void {
   registerRestore(registry)
   registerS3(registry)
   registerAccountVerbs(registry)
+  registerWebhook(registry)
   registerApplyConfig(registry)
   registerVerbs(registry)
   registerInsightVerbs(registry)

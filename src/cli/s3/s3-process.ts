@@ -9,7 +9,9 @@ import { AshlarError } from '../../base/errors.ts'
 import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
+import { createHttpPost } from '../../env/http-post.ts'
 import { StoredAccounts } from '../../gateway/s3/auth/stored-accounts.ts'
+import { WebhookTargets } from '../../gateway/s3/notify/webhook-targets.ts'
 import { startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
 import type { Output } from '../output.ts'
 import { type Parent, runUnderParent } from '../servers/parent.ts'
@@ -58,6 +60,7 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
     const door = await listenOnFree(portChoice(raw), (port) =>
       startS3Gateway({
         ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
+        webhooks: { targets: new WebhookTargets({ env, client, root: s3 }), post: createHttpPost() },
         ...{ region: raw.region, domains: raw.domain, trustedProxies: raw.trustedProxy },
         encryptionKeys: s3.encryptionKeys?.map((key) => Buffer.from(key, 'base64')),
         kmsKeyIds: raw.kmsKey,

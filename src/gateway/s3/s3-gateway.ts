@@ -8,12 +8,16 @@
 import { limits } from '../../base/limits.ts'
 import type { AshlarClient } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
+import type { HttpPost } from '../../env/http-post.ts'
 import type { HttpListener } from '../../env/network.ts'
-import type { AccountSource } from './auth/accounts.ts'
+import { type AccountSource, rootAccount } from './auth/accounts.ts'
 import { s3RequestHandler } from './door/handle-request.ts'
 import { parseTrustedProxies } from './door/peer.ts'
 import { Refusals } from './door/refusals.ts'
 import { KeyRing } from './encryption/key-ring.ts'
+import { AccessLog } from './notify/access-log.ts'
+import { Notifier } from './notify/notifier.ts'
+import type { WebhookTargets } from './notify/webhook-targets.ts'
 import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
 import type { BucketDefaults } from './store/bucket-settings.ts'
 import { Buckets } from './store/buckets.ts'
@@ -27,6 +31,8 @@ export interface S3GatewayOptions {
   readonly accounts: AccountSource
   /** Proxies in front, as addresses or ranges (`10.0.0.0/8`): what they say of who asks, and how, is believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined
+  /** Whom buckets may tell of changes, and how they are reached. Default: nobody. */
+  readonly webhooks?: { readonly targets: WebhookTargets; readonly post: HttpPost } | undefined
   /** What buckets are told to be in. Default `us-east-1`. Signatures of any region are taken, unless `requireRegion`. */
   readonly region?: string | undefined
   readonly requireRegion?: boolean | undefined
@@ -58,10 +64,12 @@ const defaultPartMinBytes = 5 * 1024 ** 2
 export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpListener> {
   const { env, client, accounts, listenAddress, region = defaultRegion } = options
   const refusals = new Refusals(limits.s3RefusalsKept)
+  const notifier = options.webhooks && new Notifier({ env, client, ...options.webhooks })
+  const accessLog = new AccessLog({ env, client, rootId: rootAccount().id })
   const handle = s3RequestHandler({
-    ...{ accounts, refusals, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
+    ...{ accounts, refusals, accessLog, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
     services: {
-      ...{ env, client, region, refusals },
+      ...{ env, client, region, refusals, notifier },
       buckets: new Buckets(client),
       uploads: new Uploads(client),
       encryption: {
@@ -75,7 +83,7 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
     domains: options.domains ?? ['localhost'],
     signedRegion: options.requireRegion === true ? region : undefined,
   })
-  return await env.network.serveHttp(
+  const listener = await env.network.serveHttp(
     {
       address: listenAddress,
       maxConnections: limits.connectionsPerListener,
@@ -84,4 +92,10 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
     },
     handle,
   )
+  const close = async () => {
+    await listener.close()
+    await accessLog[Symbol.asyncDispose]()
+    await notifier?.[Symbol.asyncDispose]()
+  }
+  return { address: listener.address, close }
 }

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Authenticated } from '../auth/authenticate.ts'
+import type { Change } from '../notify/notification-rules.ts'
 import type { OperationName } from '../request/operations.ts'
 import type { AccessDecision } from '../rules/access/authorize.ts'
 import { explainDecision } from '../rules/access/explain.ts'
+import type { Bucket } from '../store/buckets.ts'
 
 export interface Refusal {
   readonly requestId: string
@@ -32,7 +34,12 @@ const reasonsKept = 16
 /** What was found out on the way of one request. */
 export class RequestTrail {
   caller: Authenticated | undefined
+  bucket: Bucket | undefined
+  sourceIp = ''
+  key: string | undefined
   operation: OperationName | undefined
+  /** Beyond what the address names: keys of a body, or of a form. */
+  readonly changes: Change[] = []
   /** Something of it was refused, though the answer as a whole may be none. */
   isRefused = false
   /** A statement forbids it, as opposed to none allowing it. */

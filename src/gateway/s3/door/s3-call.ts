@@ -5,6 +5,7 @@ import type { Account, Accounts } from '../auth/accounts.ts'
 import type { Authenticated } from '../auth/authenticate.ts'
 import type { BodyReader } from '../body/body-reader.ts'
 import type { EncryptionServices } from '../encryption/object-encryption.ts'
+import type { Notifier } from '../notify/notifier.ts'
 import type { OperationName } from '../request/operations.ts'
 import type { S3Request } from '../request/s3-request.ts'
 import type { BucketDefaults } from '../store/bucket-settings.ts'
@@ -23,6 +24,8 @@ export interface S3Services {
   /** The cluster's keys, and the names that keys have here. */
   readonly encryption: EncryptionServices & { readonly kmsKeyIds: readonly string[] }
   readonly refusals: Refusals
+  /** Absent: this gateway sends no notifications. */
+  readonly notifier?: Notifier | undefined
   /** Of buckets that were told nothing. */
   readonly bucketDefaults: BucketDefaults
   /** What GetBucketLocation tells. */

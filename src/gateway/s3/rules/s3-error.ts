@@ -46,6 +46,7 @@ export const s3ErrorStatus = {
   InvalidRetentionPeriod: 400,
   InvalidStorageClass: 400,
   InvalidTag: 400,
+  InvalidTargetBucketForLogging: 400,
   InvalidToken: 400,
   InvalidURI: 400,
   KeyTooLongError: 400,

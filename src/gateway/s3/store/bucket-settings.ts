@@ -3,6 +3,8 @@
  * again when it is read, and kept while it stays the same.
  * @module
  */
+import type { LogTarget } from '../notify/log-line.ts'
+import type { NotificationRule } from '../notify/notification-rules.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import { cannedAcl } from '../rules/access/acl.ts'
 import type { BucketAccess } from '../rules/access/authorize.ts'
@@ -23,6 +25,8 @@ export const documentNames = {
   acl: 'acl',
   cors: 'cors',
   encryption: 'encryption',
+  logging: 'logging',
+  notification: 'notification',
   ownership: 'ownership',
   policy: 'policy',
   publicAccessBlock: 'public-access-block',
@@ -52,6 +56,16 @@ export function bucketAccess(bucket: Bucket, defaults: BucketDefaults, rootId: s
 export function corsRulesOf({ documents }: Bucket): readonly CorsRule[] | undefined {
   const text = documents.get(documentNames.cors)
   return text === undefined ? undefined : (JSON.parse(text) as CorsRule[])
+}
+
+export function notificationRulesOf({ documents }: Bucket): readonly NotificationRule[] {
+  const text = documents.get(documentNames.notification)
+  return text === undefined ? [] : (JSON.parse(text) as NotificationRule[])
+}
+
+export function loggingOf({ documents }: Bucket): LogTarget | undefined {
+  const text = documents.get(documentNames.logging)
+  return text === undefined ? undefined : (JSON.parse(text) as LogTarget)
 }
 
 function parsedPolicy(bucket: string, text: string): Policy {
