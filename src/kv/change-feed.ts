@@ -8,7 +8,7 @@
  * Invariants: only durable commits are here; adding one never waits and never fails. The feed is bounded: past `maxBytes` the oldest
  * are dropped, {@link ChangeFeed.since} then says so, and whoever reads it needs a new copy of everything.
  *
- * Cost: one row and one copy of the changed rows a commit, 0.3 µs a row beside the 5 µs that SQLite needs for it.
+ * Measured (3 rows written a transaction, SQLite): 64 at once 29 µs of CPU a transaction without a feed, 30.5 with one; the rate does not change.
  * @module
  */
 import { assert } from '../base/assert.ts'
@@ -31,6 +31,9 @@ export interface ChangeFeedOptions {
   readonly wallMs: () => number
   readonly maxBytes: number
 }
+
+/** As a guess: a row is about 150 bytes. */
+const bytesPerChange = 256
 
 export class ChangeFeed {
   readonly positionKey: Uint8Array
@@ -76,9 +79,13 @@ export class ChangeFeed {
   }
 
   /** By the engine: the commit is durable. */
-  append(position: Rising, changes: Iterable<Change>): void {
+  append(position: Rising, changes: readonly Change[]): void {
     assert(counterOf(position) === counterOf(this.#position) + 1, 'a change is missing')
-    const batch = { position, atMs: Math.floor(this.#options.wallMs()), changes: encodeChanges(changes) }
+    const batch = {
+      position,
+      atMs: Math.floor(this.#options.wallMs()),
+      changes: encodeChanges(changes, bytesPerChange * changes.length),
+    }
     this.#position = position
     this.#batches.push(batch)
     this.#sizeBytes += batch.changes.length

@@ -12,11 +12,11 @@ import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 
 /** `value` undefined: the key is gone. */
-export type Change = readonly [key: Uint8Array, value: Uint8Array | undefined]
+export type Change = readonly [key: Uint8Array, value: Uint8Array | undefined, ...notKept: readonly unknown[]]
 
-/** Copies everything: keys and values may change afterwards. */
-export function encodeChanges(changes: Iterable<Change>): Buffer {
-  const writer = new ByteWriter(4096)
+/** Copies everything: keys and values may change afterwards. @param sizeBytes about how much it will be */
+export function encodeChanges(changes: Iterable<Change>, sizeBytes = 4096): Buffer {
+  const writer = new ByteWriter(sizeBytes)
   for (const [key, value] of changes) {
     writer.varint(key.length)
     writer.bytes(key)

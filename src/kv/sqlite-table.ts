@@ -138,9 +138,8 @@ export class SqliteTable {
    * Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned.
    * @param onDurable given what the batch left of each key
    */
-  commit(batch: WriteSet, onDurable?: (changes: Iterable<Change>) => void): CommitFailure | undefined {
-    const written: [text: string, value: Uint8Array | undefined][] = []
-    const changes: Change[] = []
+  commit(batch: WriteSet, onDurable?: (changes: readonly Change[]) => void): CommitFailure | undefined {
+    const written: [key: Uint8Array, value: Uint8Array | undefined, text: string][] = []
     try {
       this.#begin.run()
       for (const [text, write] of batch.writes()) {
@@ -148,20 +147,19 @@ export class SqliteTable {
         const value = applied(write, base)
         if (value === undefined) this.#delete.run(write.key)
         else this.#put.run(write.key, value, checksumOf(write.key, value))
-        written.push([text, value])
-        if (onDurable !== undefined) changes.push([write.key, value])
+        written.push([write.key, value, text])
       }
       this.#commit.run()
     } catch (error) {
       return this.#rollBack(error)
     }
     // From here on it is durable: whatever fails now is no reason to say that it was rolled back.
-    for (const [text, value] of written) {
+    for (const [, value, text] of written) {
       this.#rows.written(text, value)
       if (value !== undefined) this.#gaps.written(text)
     }
     this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
-    onDurable?.(changes)
+    onDurable?.(written)
     return undefined
   }
 
