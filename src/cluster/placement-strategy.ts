@@ -53,7 +53,7 @@ export interface PlacementStrategy {
 }
 
 /** Groups looked at for the emptiest one: all would be the same one until servers report again. */
-const emptiestOf = 16
+const emptiestOf = 8
 
 const strategies: Readonly<Record<StrategyName, PlacementStrategy>> = {
   spread: {

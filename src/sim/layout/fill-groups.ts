@@ -5,10 +5,10 @@
  * @module
  */
 import { AshlarError } from '../../base/errors.ts'
-import type { ServerId } from '../../base/ids.ts'
+import type { GroupId, ServerId } from '../../base/ids.ts'
 import { formatSize } from '../../base/sizes.ts'
+import type { ServerRoom } from '../../cluster/placement-strategy.ts'
 import type { RandomChoice } from '../../cluster/random-choice.ts'
-import type { Group } from '../../wire/types/cluster-map.ts'
 import type { LayoutCluster } from './layout-cluster.ts'
 
 export interface FillOptions {
@@ -20,16 +20,34 @@ export interface FillOptions {
 /** Draws in a row that hit a full server, until those are left out. */
 const missesUntilSearch = 64
 
+/** What a server has left, kept while filling. */
+interface Room extends ServerRoom {
+  freeBytes: number
+}
+
+interface Target {
+  readonly group: GroupId
+  readonly members: readonly ServerId[]
+  readonly rooms: readonly Room[]
+  sizeBytes: number
+}
+
 /** @throws {AshlarError} `no-space` — it does not fit */
 export function fillGroups(cluster: LayoutCluster, { chunkBytes, portions }: FillOptions, random: RandomChoice): void {
-  const portionBytes = chunkBytes / portions
   const { capacityBytes, strategy } = cluster.shape
-  const roomOf = (id: ServerId) => ({ freeBytes: cluster.freeBytes(id), capacityBytes })
-  const roomIn = ({ members }: Group) => Math.min(...members.map(({ server }) => cluster.freeBytes(server)))
+  const rooms = new Map(
+    cluster.serverIds.map((id): [ServerId, Room] => [id, { freeBytes: cluster.freeBytes(id), capacityBytes }]),
+  )
+  const roomOf = (id: ServerId) => rooms.get(id) as Room
+  const targets = cluster.groups.map(({ id, members }): Target => {
+    const ids = members.map(({ server }) => server)
+    return { group: id, members: ids, rooms: ids.map(roomOf), sizeBytes: 0 }
+  })
+  const portionBytes = chunkBytes / portions
   // The last part of a portion is the rounding of all others.
   const leastBytes = portionBytes / 1000
-  let open = cluster.groups
-  let sets = setsOf(open)
+  let open = targets
+  let sets = open.map(({ members }) => members)
   let leftBytes = chunkBytes
   let misses = 0
   while (leftBytes > leastBytes) {
@@ -42,24 +60,28 @@ export function fillGroups(cluster: LayoutCluster, { chunkBytes, portions }: Fil
       weights.reduce((total, { weight }) => total + weight, 0),
     )
     for (const { index, weight } of weights) {
-      const group = open[index] as Group
-      const bytes = Math.min(leftBytes, (portionBytes * weights.length * weight) / sum, roomIn(group))
+      const target = open[index] as Target
+      const bytes = Math.min(leftBytes, (portionBytes * weights.length * weight) / sum, roomIn(target))
       if (bytes < Math.min(leftBytes, leastBytes)) {
         misses++
         continue
       }
-      cluster.write(group.id, bytes)
+      target.sizeBytes += bytes
+      for (const room of target.rooms) room.freeBytes -= bytes
       leftBytes -= bytes
       misses = 0
     }
     if (misses >= missesUntilSearch) {
-      open = open.filter((group) => roomIn(group) >= leastBytes)
-      sets = setsOf(open)
+      open = open.filter((target) => roomIn(target) >= leastBytes)
+      sets = open.map(({ members }) => members)
       misses = 0
     }
   }
+  for (const { group, sizeBytes } of targets) cluster.write(group, sizeBytes)
 }
 
-function setsOf(groups: readonly Group[]): readonly (readonly ServerId[])[] {
-  return groups.map(({ members }) => members.map(({ server }) => server))
+function roomIn({ rooms }: Target): number {
+  let roomBytes = Number.POSITIVE_INFINITY
+  for (const { freeBytes } of rooms) roomBytes = Math.min(roomBytes, freeBytes)
+  return roomBytes
 }
