@@ -57,6 +57,35 @@ test('maintenance shows in nodes, with the time that is left, until it is ended'
   assert.equal((await json('maintenance', 'chunkserver-2', '--end')).state, 'up')
 })
 
+test('scrub shows how each server stands, and with --now reads what is there; a bad replica ends it with 1', async () => {
+  await ashlar('', 'put', '--text', 'scrub me', '/scrubbed')
+  await eventually('reports of all servers', async () => {
+    const { servers } = await json('scrub')
+    return servers.every((server: { readonly oldestUnscrubbedSeconds?: number }) => 'oldestUnscrubbedSeconds' in server)
+  })
+  const { withinMs, servers } = await json('plan', 'scrub')
+  assert.equal(withinMs, 7 * 86_400_000)
+  assert.equal(servers.length, 4)
+  assert.match((await ashlar('', 'status')).stdout, /scrub +everything was read from its disk within the last/)
+  assert.ok((await json('nodes')).every((node: object) => 'oldestUnscrubbedSeconds' in node))
+  const read = await json('scrub', '--now', '/scrubbed')
+  assert.deepEqual([read.files, read.chunks, read.good, read.bad, read.unread], [1, 1, 3, 0, 0])
+  assert.equal(read.bytes, 3 * 'scrub me'.length)
+  assert.match((await ashlar('', 'scrub', '--now', '/')).stdout, /nothing bad was found/)
+  assert.equal((await ashlar('', 'scrub', '--now', '/none')).exitCode, 3)
+})
+
+test('cancel pauses a duty, and resume lets it go on', async () => {
+  const cancelled = await json('cancel', 'rebalance')
+  assert.equal(cancelled.duty, 'rebalance')
+  const stateOf = async () =>
+    (await json('status')).work.find((work: { duty: string }) => work.duty === 'rebalance').state
+  assert.equal(await stateOf(), 'paused')
+  await ashlar('', 'resume', 'rebalance')
+  assert.notEqual(await stateOf(), 'paused')
+  assert.equal((await ashlar('', 'cancel', 'gc')).exitCode, 2)
+})
+
 test('pause and resume show in the status; names that are none are refused', async () => {
   const stateOf = async () =>
     (await json('status')).work.find((work: { readonly duty: string }) => work.duty === 'rebalance').state
