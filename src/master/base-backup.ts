@@ -16,7 +16,7 @@ import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
-import { throwIfCancelled } from '../env/waiting.ts'
+import { sleep, throwIfCancelled } from '../env/waiting.ts'
 import type { ChangeFeed } from '../kv/change-feed.ts'
 import { encodeChanges } from '../kv/changes.ts'
 import type { KeyValue, TxnKV } from '../kv/txn-kv.ts'
@@ -55,6 +55,8 @@ export interface FinishedBase {
 
 /** A row is about 150 bytes: some milliseconds of work. */
 const rowsPerTransaction = 512
+/** After each of them: a backup may take long, and must not be felt. */
+const pauseMs = 2
 const firstKey = Buffer.from([0])
 /** Keys begin with a letter. */
 const endKey = Buffer.from([0xff])
@@ -120,7 +122,7 @@ export class BaseBackup {
       const last = rows.at(-1)
       if (last !== undefined) start = Buffer.concat([last.key, Buffer.from([0])])
       // Whoever waits for the metadata goes first.
-      await new Promise<void>((resolve) => env.clock.soon(resolve))
+      if (more) await sleep(env.clock, pauseMs, signal)
     }
     if (gathered.length > 0) yield gathered
   }
