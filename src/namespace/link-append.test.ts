@@ -55,6 +55,12 @@ test('linkAppend() refuses another length, other bytes, a stranger, and too many
   await refused(client.namespace.linkAppend({ ...link, request: client.request(), path: '/none' }), 'not-found')
   await refused(client.namespace.linkAppend({ ...link, request: client.request(), path: '/d' }), 'is-a-directory')
   await refused(stranger.namespace.linkAppend({ ...link, request: stranger.request() }), 'not-found')
+  await client.makeDirectory('/versioned')
+  await client.put('/versioned/log', 5)
+  const keep = { request: client.request(), path: '/versioned', versioning: 'enabled' } as const
+  await client.namespace.setVersioning(keep)
+  const versioned = { ...link, request: client.request(), path: '/versioned/log' }
+  await refused(client.namespace.linkAppend(versioned), 'not-supported')
   const tooMany = await client.stage('/log', limits.extentsPerAppend + 1)
   await refused(client.namespace.linkAppend({ ...link, ...tooMany, request: client.request() }), 'too-large')
   assert.equal((await client.extents('/log')).length, 1)
@@ -67,7 +73,7 @@ test('linkAppend() refuses another length, other bytes, a stranger, and too many
   await client.namespace.endSession({ session: client.session })
   await master.leader.expireSessions(100)
   await master.purgeAll()
-  assert.equal((await checkRows(master.context.kv)).liveChunks, 1 + limits.extentsPerAppend + 1)
+  assert.equal((await checkRows(master.context.kv)).liveChunks, 2 + limits.extentsPerAppend + 1)
 })
 
 test('linkAppend() moves as many chunks as one append may have within the limits of a transaction', async () => {
