@@ -228,6 +228,21 @@ test('replicateChunk() refuses another server at the address of its source, and 
   for (const { receipt } of await Promise.all(copies)) assert.equal(receipt.crc, facts.crc)
 })
 
+test('replicateChunk() shows no copy that reads back wrong, in lists or digests, and signs nothing', async () => {
+  const stores = new StoreRig()
+  await using rig = await ChunkServerRig.start(() => stores.open())
+  await using source = await lyingSource(rig, (offset) => ({ offset, payload: bytes.subarray(offset) }))
+  // Segments are still known to the disk by their temporary names.
+  stores.disk.setMisplacing((path, position) => (path.includes('/tmp/') ? position + 4096 : position))
+  await refused('corrupt', rig.master.order(serverId, replicateChunk, source.order))
+  const { pages } = await rig.master.order(serverId, getPageDigests, { group: groupId, fromPage: 0 })
+  assert.deepEqual(pages, [])
+  const { chunks } = await rig.master.order(serverId, listPage, { group: groupId, page: pageOf(chunk) })
+  assert.deepEqual(chunks, [])
+  stores.disk.setMisplacing(undefined)
+  await rig.master.order(serverId, replicateChunk, source.order)
+})
+
 test('replicateChunk() does not vouch for a copy whose bytes rotted before they were read back', async () => {
   const stores = new StoreRig()
   await using rig = await ChunkServerRig.start(() => stores.open())

@@ -190,6 +190,20 @@ suite('Scrub', () => {
     await it.rig.store.close()
   })
 
+  test('a segment that takes new records and is gone takes no more: what comes later outlives a start', async () => {
+    const it = await ScrubRig.filled()
+    const active = (await it.rig.list('segments')).at(-1)
+    await it.rig.disk.remove(`${layout.segments}/${active}`)
+    it.begin({ withinMs: 60_000 })
+    assert.ok(await it.pass(120_000, () => it.quarantined.length > 0), 'it is found')
+    const later = someBytes(4 * KiB, 77)
+    await it.rig.store.put(idAt(500), later, {})
+    await it.scrub?.close()
+    await it.rig.reopen()
+    assert.equal((await it.rig.store.verify(idAt(500))).length, later.length)
+    await it.rig.store.close()
+  })
+
   test('sets files aside that the store does not know, and keeps them', async () => {
     const it = await ScrubRig.filled()
     const folder = layout.chunkFolder(it.large[0] as ChunkId)
@@ -221,10 +235,13 @@ suite('Scrub', () => {
     assert.equal(it.scrub?.report()?.badChunks, 1)
     await it.scrub?.close()
 
-    it.rig.failWhen((operation) => (operation === 'read' ? eio() : undefined))
+    const isData = (path: string) => path.startsWith(layout.chunks) || path.startsWith(layout.segments)
+    it.rig.failWhen((operation, path) => (operation === 'read' && isData(path) ? eio() : undefined))
+    it.reads.length = 0
     it.begin({ withinMs: 60_000 })
     await it.pass(1_000_000)
     it.rig.heal()
+    assert.ok(it.reads.length > 3 * it.chunks.length, 'each is tried again')
     assert.deepEqual(it.quarantined, [bad])
     await it.end()
   })

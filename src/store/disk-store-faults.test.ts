@@ -35,6 +35,22 @@ function eio(): AshlarError {
 }
 
 suite('disk store, damage', () => {
+  test('verify() looks at the disk: a segment or chunk file that was taken away is missed, though it is still open', async () => {
+    const rig = await filled()
+    for (const [id, path] of [
+      [small, layout.segment(1)],
+      [large, layout.chunkFile(large)],
+    ] as const) {
+      await readWhole(rig.store, id)
+      await rig.disk.remove(path)
+      const reported: string[] = []
+      rig.store.onQuarantine((quarantined) => reported.push(quarantined))
+      await refused('chunk-missing', rig.store.verify(id))
+      assert.deepEqual(reported, [id])
+    }
+    await rig.store.close()
+  })
+
   for (const [what, path, offset, id] of [
     ['data of a chunk file', layout.chunkFile(large), 100_000, large],
     ['footer of a chunk file', layout.chunkFile(large), 2 * MiB + 20, large],

@@ -77,6 +77,25 @@ suite('commit() with readBack', () => {
     })
   }
 
+  test('takes a record back that could not be read: a start does not find it, though it is right', async () => {
+    const rig = new StoreRig()
+    await rig.open()
+    const writer = await rig.store.begin(id, 5000)
+    await writer.append(someBytes(5000, 3))
+    rig.failWhen((operation, path) =>
+      operation === 'read' && path.includes('/segments/')
+        ? new AshlarError('disk-failed', 'Cannot read: EIO', { details: { errno: 'EIO' } })
+        : undefined,
+    )
+    await refused('disk-failed', writer.commit({ readBack: true }))
+    rig.heal()
+    await rig.check(new Map())
+    rig.loseIndex()
+    await rig.reopen()
+    await rig.check(new Map())
+    await rig.store.close()
+  })
+
   test('put() as clients do it reads nothing back', async () => {
     const rig = new StoreRig()
     await rig.open()
