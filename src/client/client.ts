@@ -101,7 +101,7 @@ export class Client implements AshlarClient {
     return this.#files.writeStream(path, given)
   }
 
-  open(path: string, given?: options.VersionOptions): Promise<FileHandle> {
+  open(path: string, given?: options.OpenOptions): Promise<FileHandle> {
     return this.#files.open(path, given)
   }
 

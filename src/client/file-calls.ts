@@ -18,7 +18,7 @@ import type { FileStats } from './file-stats.ts'
 import { nodeReadStream, nodeWriteStream, webReadStream, webWriteStream } from './file-streams.ts'
 import { FileWriter } from './file-writer.ts'
 import type { FileHandle } from './filesystem.ts'
-import type { AppendOptions, CallOptions, FileData, ReadRange, VersionOptions, WriteOptions } from './options.ts'
+import type { AppendOptions, CallOptions, FileData, OpenOptions, ReadRange, WriteOptions } from './options.ts'
 import { checkPath } from './paths.ts'
 import { writeSmallFile } from './small-file.ts'
 import { targetOf } from './write-target.ts'
@@ -68,8 +68,14 @@ export class FileCalls {
     return await fill(await this.#writer(path, sink, signal), data, options)
   }
 
-  async open(path: string, { objectVersion, signal }: VersionOptions = {}): Promise<FileHandle> {
-    return new OpenFileHandle(await FileReader.open(this.#core, checkPath(path), { objectVersion, signal }))
+  async open(path: string, { objectVersion, xattrs, signal }: OpenOptions = {}): Promise<FileHandle> {
+    return new OpenFileHandle(
+      await FileReader.open(this.#core, checkPath(path), {
+        objectVersion,
+        ...(xattrs === undefined ? {} : { xattrs }),
+        signal,
+      }),
+    )
   }
 
   createReadStream(path: string, range: ReadRange = {}): Readable {

@@ -15,7 +15,7 @@ import { type ChunkReader, readWindowBytes } from './chunk-reader.ts'
 import { ExtentList } from './extent-list.ts'
 import { FileStats } from './file-stats.ts'
 import type { MasterLink } from './master-link.ts'
-import type { VersionOptions } from './options.ts'
+import type { OpenOptions, VersionOptions } from './options.ts'
 
 export interface ReadServices {
   readonly link: MasterLink
@@ -79,9 +79,10 @@ export class FileReader {
   static async open(
     services: ReadServices,
     path: string,
-    { objectVersion, signal }: VersionOptions = {},
+    { objectVersion, xattrs = false, signal }: OpenOptions = {},
   ): Promise<FileReader> {
-    const asked = objectVersion === undefined ? {} : { objectVersion }
+    const version = objectVersion === undefined ? {} : { objectVersion }
+    const asked = xattrs ? { ...version, wantXattrs: true } : version
     const { value } = await services.link.call(openFile, { path, ...asked }, { signal })
     const { attributes, content, extentCount, extents, mapVersion } = value
     // Where versions are kept, this one is there when it is not the current one any more.

@@ -33,6 +33,7 @@ import type {
   ListOptions,
   LockOptions,
   MakeDirectoryOptions,
+  OpenOptions,
   ReadDirectoryOptions,
   ReadRange,
   RemoveOptions,
@@ -86,7 +87,7 @@ export interface FileSystem {
    * Opens one version of a file for reads: what replaces it later does not disturb them, while its chunks last (the trash time).
    * Of a file of very many chunks some extents are asked for later: once it was replaced, those reads end with `changed`.
    */
-  open(path: string, options?: VersionOptions): Promise<FileHandle>
+  open(path: string, options?: OpenOptions): Promise<FileHandle>
 
   /**
    * What the path holds. Nothing is cached.

@@ -29,6 +29,11 @@ export interface VersionOptions extends CallOptions {
   readonly objectVersion?: number | undefined
 }
 
+export interface OpenOptions extends VersionOptions {
+  /** Also read extended attributes, of the very version that is opened. Default false. */
+  readonly xattrs?: boolean
+}
+
 /** Of a new version, where its bucket has object lock. */
 export interface NewLock {
   /** Default: what the bucket says. */

@@ -61,7 +61,7 @@ export function openFile(
     const { content } = entry
     const further = await readExtents(tx, content, limits.inlineExtents, limits.extentsPerPage - limits.inlineExtents)
     return {
-      attributes: attributesOf(entry, { policy: parent.policy }),
+      attributes: attributesOf(entry, { policy: parent.policy, wantXattrs: request.wantXattrs }),
       extents: [...content.inline, ...further],
       extentCount: content.extentCount,
       content: content.id,

@@ -21,6 +21,7 @@ import type { WebhookTargets } from './notify/webhook-targets.ts'
 import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
 import type { BucketDefaults } from './store/bucket-settings.ts'
 import { Buckets } from './store/buckets.ts'
+import { RecentBuckets } from './store/recent-buckets.ts'
 import { Uploads } from './store/uploads.ts'
 
 export interface S3GatewayOptions {
@@ -66,11 +67,13 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
   const refusals = new Refusals(limits.s3RefusalsKept)
   const notifier = options.webhooks && new Notifier({ env, client, ...options.webhooks })
   const accessLog = new AccessLog({ env, client, rootId: rootAccount().id })
+  const buckets = new Buckets(client)
   const handle = s3RequestHandler({
     ...{ accounts, refusals, accessLog, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
     services: {
       ...{ env, client, region, refusals, notifier },
-      buckets: new Buckets(client),
+      buckets,
+      recentBuckets: new RecentBuckets(buckets, env.clock),
       uploads: new Uploads(client),
       encryption: {
         ring: new KeyRing(options.encryptionKeys ?? []),

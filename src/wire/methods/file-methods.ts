@@ -93,7 +93,11 @@ export const listObjects = method({
 export const openFile = method({
   number: 42,
   name: 'openFile',
-  request: struct('openFile', 1, { path: field(1, path), objectVersion: optional(2, uint) }),
+  request: struct('openFile', 1, {
+    path: field(1, path),
+    objectVersion: optional(2, uint),
+    wantXattrs: optional(3, bool),
+  }),
   response: struct('openFile response', 1, {
     attributes: field(1, attributes),
     extents: field(2, list(extent, limits.extentsPerPage)),

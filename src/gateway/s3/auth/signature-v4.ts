@@ -44,7 +44,24 @@ export function scopeText({ day, region, service }: CredentialScope): string {
   return `${day}/${region}/${service}/aws4_request`
 }
 
-export function signingKey(secret: string, { day, region, service }: CredentialScope): Buffer {
+/**
+ * Four MACs, which are the same all day: the last ones are kept, with the secret that each was made from.
+ * @returns not to be changed
+ */
+export function signingKey(secret: string, scope: CredentialScope): Buffer {
+  const name = `${scope.accessKeyId}/${scopeText(scope)}`
+  const kept = signingKeys.get(name)
+  if (kept !== undefined && kept.secret === secret) return kept.key
+  const key = makeSigningKey(secret, scope)
+  if (signingKeys.size >= signingKeysKept) signingKeys.delete(signingKeys.keys().next().value as string)
+  signingKeys.set(name, { secret, key })
+  return key
+}
+
+const signingKeysKept = 256
+const signingKeys = new Map<string, { readonly secret: string; readonly key: Buffer }>()
+
+function makeSigningKey(secret: string, { day, region, service }: CredentialScope): Buffer {
   const dayKey = hmac(`AWS4${secret}`, day)
   return hmac(hmac(hmac(dayKey, region), service), 'aws4_request')
 }

@@ -10,13 +10,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
+import type { Env } from '../../../env/env.ts'
 import { Limiter } from '../../../env/waiting.ts'
 import type { AccountSource, Accounts } from '../auth/accounts.ts'
 import { type Authenticated, authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { type Payload, payloadOf } from '../body/payload.ts'
 import type { AccessLog } from '../notify/access-log.ts'
-import { publishChanges, publishChanges } from '../notify/publish-changes.ts'
+import { publishChanges } from '../notify/publish-changes.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
@@ -60,9 +61,12 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
   })
   return async (incoming, response) => {
     const { env } = options.services
-    const requestId = env.random.bytes(8).toString('hex').toUpperCase()
+    const requestId = newRequestId(env)
     const gone = new AbortController()
-    response.once('close', () => gone.abort())
+    // After an answer nobody waits any more: nothing is told, which would cost an error with its stack.
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
     const trail = new RequestTrail()
     const beganMs = env.clock.monotonicMs()
     const beganAtMs = env.clock.wallMs()
@@ -152,14 +156,16 @@ async function identify(
 
 async function run(operation: OperationName, call: S3Call, response: ServerResponse): Promise<S3Answer> {
   const ofService = serviceOperations[operation]
-  if (ofService !== undefined) return await ofService(call)
+  if (ofService !== undefined) return await changing(call, call.request.bucket, () => ofService(call))
   const ofBucket = bucketOperations[operation]
   const ofObject = objectOperations[operation]
   if (ofBucket === undefined && ofObject === undefined) {
     throw new S3Error('NotImplemented', `${operation} is not implemented.`)
   }
   const { services, request, signal } = call
-  const bucket = await services.buckets.open(request.bucket as string, { signal })
+  const name = request.bucket as string
+  const isOfOneObject = ofOneObject.test(operation)
+  const bucket = await (isOfOneObject ? services.recentBuckets : services.buckets).open(name, { signal })
   call.trail.bucket = bucket
   addCorsHeaders(response, bucket, request)
   checkExpectedOwner(call, bucket)
@@ -167,10 +173,46 @@ async function run(operation: OperationName, call: S3Call, response: ServerRespo
   const ofThis = { ...call, bucket }
   const answer =
     ofBucket !== undefined
-      ? await ofBucket(ofThis)
-      : await (ofObject as NonNullable<typeof ofObject>)({ ...ofThis, key: request.key as string })
+      ? await changing(call, name, () => ofBucket(ofThis))
+      : await (ofObject as NonNullable<typeof ofObject>)({ ...ofThis, key: request.key as string }).catch((error) =>
+          inBucket(call, name, error),
+        )
   await publishChanges(ofThis, answer)
   return answer
+}
+
+const ofOneObject = /^(?:GetObject|HeadObject|PutObject|DeleteObject|UploadPart)$/
+
+/** An operation that may change what is known of its bucket. */
+async function changing(
+  { services, request }: S3Call,
+  bucket: string | undefined,
+  operate: () => Promise<S3Answer>,
+): Promise<S3Answer> {
+  if (bucket === undefined || request.method === 'GET' || request.method === 'HEAD') return await operate()
+  services.recentBuckets.forget(bucket)
+  try {
+    return await operate()
+  } finally {
+    services.recentBuckets.forget(bucket)
+  }
+}
+
+/** What is missing may be the bucket, which was there a moment ago. */
+async function inBucket({ services, signal }: S3Call, bucket: string, error: unknown): Promise<never> {
+  const isAbsence = isAshlarError(error, 'not-found') || (error instanceof S3Error && error.status === 404)
+  if (isAbsence) await services.buckets.open(bucket, { signal })
+  throw error
+}
+
+/** 64 bits; no secret. */
+function newRequestId({ random }: Env): string {
+  const word = () =>
+    random
+      .below(2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
+  return `${word()}${word()}`.toUpperCase()
 }
 
 /** Of every answer, refusals included: else a page could not read why. */

@@ -10,6 +10,7 @@ import type { OperationName } from '../request/operations.ts'
 import type { S3Request } from '../request/s3-request.ts'
 import type { BucketDefaults } from '../store/bucket-settings.ts'
 import type { Bucket, Buckets } from '../store/buckets.ts'
+import type { RecentBuckets } from '../store/recent-buckets.ts'
 import type { Uploads } from '../store/uploads.ts'
 import type { Refusals, RequestTrail } from './refusals.ts'
 import type { S3Answer } from './s3-answer.ts'
@@ -20,6 +21,8 @@ export interface S3Services {
   readonly client: AshlarClient
   readonly accounts: Accounts
   readonly buckets: Buckets
+  /** For operations on single objects. */
+  readonly recentBuckets: RecentBuckets
   readonly uploads: Uploads
   /** The cluster's keys, and the names that keys have here. */
   readonly encryption: EncryptionServices & { readonly kmsKeyIds: readonly string[] }

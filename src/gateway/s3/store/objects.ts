@@ -13,8 +13,6 @@ export interface ObjectPlace {
   readonly signal: AbortSignal
 }
 
-const openAttempts = 8
-
 /** @returns undefined also for a delete marker */
 export async function findObject(client: AshlarClient, place: ObjectPlace): Promise<ObjectInfo | undefined> {
   const info = await findAny(client, place, { orMarker: false })
@@ -45,16 +43,10 @@ export interface OpenObject {
   readonly handle: FileHandle
 }
 
-/** One version, its bytes and its attributes. Whoever gets it closes the handle. */
+/** One version, its bytes and its attributes, by one call. Whoever gets it closes the handle. */
 export async function openObject(client: AshlarClient, place: ObjectPlace): Promise<OpenObject | undefined> {
-  for (let attempt = 1; attempt <= openAttempts; attempt++) {
-    const [info, handle] = await Promise.all([findObject(client, place), openFile(client, place)])
-    if (info === undefined && handle === undefined) return undefined
-    if (info !== undefined && handle?.stats.version === info.stats.version) return { info, handle }
-    // Replaced between the two.
-    await handle?.close()
-  }
-  throw new S3Error('SlowDown', 'The object is being replaced too often: please try again.')
+  const handle = await openFile(client, place)
+  return handle && { info: objectInfo(handle.stats), handle }
 }
 
 async function openFile(
@@ -62,7 +54,7 @@ async function openFile(
   { bucket, key, objectVersion, signal }: ObjectPlace,
 ): Promise<FileHandle | undefined> {
   try {
-    return await client.open(objectPath(bucket, key), { objectVersion, signal })
+    return await client.open(objectPath(bucket, key), { objectVersion, xattrs: true, signal })
   } catch (error) {
     if (isAbsence(error)) return undefined
     throw error
