@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { LifecycleRule } from './lifecycle-rule.ts'
-import { expirationHeader, type LifecycleVersion, lifecycleSteps, uploadExpiry } from './lifecycle-steps.ts'
+import { type LifecycleVersion, lifecycleSteps, uploadExpiry } from './lifecycle-steps.ts'
 
 const day = 24 * 3600 * 1000
 const start = Date.UTC(2026, 4, 7, 15)
@@ -89,19 +89,6 @@ test('lifecycleSteps() takes a shorter day', () => {
   const subject = { key: 'k', versions: [version('null', 11_000)] }
   assert.equal(lifecycleSteps([afterOneDay], subject, clock).length, 1)
   assert.equal(lifecycleSteps([afterOneDay], subject, { ...clock, nowMs: 29_999 }).length, 0)
-})
-
-test('expirationHeader() tells the earliest expiry and its rule', () => {
-  const object = { key: 'k', lastModifiedMs: start, sizeBytes: 1, tags: new Map() }
-  const later = rule({ id: 'later', expiration: { kind: 'days', days: 7 } })
-  const sooner = rule({ id: 'a "b"', expiration: { kind: 'days', days: 1 } })
-  assert.equal(
-    expirationHeader([later, sooner], object),
-    'expiry-date="Sat, 09 May 2026 00:00:00 GMT", rule-id="a%20%22b%22"',
-  )
-  assert.equal(expirationHeader([{ ...later, isEnabled: false }], object), undefined)
-  assert.equal(expirationHeader([{ ...later, filter: { prefix: 'x', tags: new Map() } }], object), undefined)
-  assert.equal(expirationHeader([rule({ expiration: { kind: 'lone-marker' } })], object), undefined)
 })
 
 test('uploadExpiry() tells when an upload is given up', () => {

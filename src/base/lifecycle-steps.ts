@@ -7,9 +7,7 @@
  * @module
  */
 
-import type { Tags } from '../tags.ts'
-import { formatHttpDate } from '../timestamps.ts'
-import { filterMatches, hasSize, type LifecycleRule } from './lifecycle-rule.ts'
+import { filterMatches, hasSize, type LifecycleRule, type LifecycleSubject, type Tags } from './lifecycle-rule.ts'
 
 const realDayMs = 24 * 3600 * 1000
 
@@ -42,13 +40,15 @@ export interface LifecycleClock {
  */
 export function lifecycleSteps(
   rules: readonly LifecycleRule[],
-  subject: { readonly key: string; readonly versions: readonly LifecycleVersion[] },
+  subject: LifecycleKey,
   { nowMs, dayMs = realDayMs }: LifecycleClock,
 ): LifecycleStep[] {
-  const { key, versions } = subject
+  const { key, versions, newer } = subject
   const steps: LifecycleStep[] = []
-  for (const [index, version] of versions.entries()) {
-    const about = { key, version, versions, index }
+  for (const [at, version] of versions.entries()) {
+    const index = at + (newer?.count ?? 0)
+    const successorMs = at === 0 ? newer?.lastModifiedMs : versions[at - 1]?.lastModifiedMs
+    const about = { key, version, index, successorMs, hasOlder: at + 1 < versions.length || subject.hasMore === true }
     const rule = rules.find((one) => one.isEnabled && isDue(one, about, { nowMs, dayMs }))
     if (rule === undefined) continue
     const isObject = index === 0 && !version.isDeleteMarker
@@ -57,29 +57,41 @@ export function lifecycleSteps(
   return steps
 }
 
+/** The versions of a key, or some of them where it has very many. */
+export interface LifecycleKey {
+  readonly key: string
+  /** From the newest on. */
+  readonly versions: readonly LifecycleVersion[]
+  /** How many came before these, and when the last of those was made. */
+  readonly newer?: { readonly count: number; readonly lastModifiedMs: number } | undefined
+  /** Some are older than these. */
+  readonly hasMore?: boolean | undefined
+}
+
 interface About {
   readonly key: string
   readonly version: LifecycleVersion
-  readonly versions: readonly LifecycleVersion[]
   /** 0 is the current version. */
   readonly index: number
+  /** When the version came that made this one noncurrent. */
+  readonly successorMs: number | undefined
+  readonly hasOlder: boolean
 }
 
 function isDue(rule: LifecycleRule, about: About, clock: Required<LifecycleClock>): boolean {
-  const { version, versions, index } = about
+  const { version, index, successorMs, hasOlder } = about
   if (!fits(rule, about)) return false
   const { expiration, noncurrent } = rule
   if (index > 0) {
-    const becameNoncurrentMs = versions[index - 1]?.lastModifiedMs ?? clock.nowMs
     return (
       noncurrent !== undefined &&
       index > noncurrent.newerVersionsKept &&
-      clock.nowMs >= afterDays(becameNoncurrentMs, noncurrent.days, clock.dayMs)
+      clock.nowMs >= afterDays(successorMs ?? clock.nowMs, noncurrent.days, clock.dayMs)
     )
   }
   if (expiration === undefined) return false
   if (version.isDeleteMarker) {
-    if (versions.length > 1) return false
+    if (hasOlder) return false
     if (expiration.kind === 'lone-marker') return true
   }
   const expiresMs = expiryOf(rule, version.lastModifiedMs, clock.dayMs)
@@ -101,21 +113,17 @@ function afterDays(fromMs: number, days: number, dayMs: number): number {
   return Math.ceil((fromMs + days * dayMs) / dayMs) * dayMs
 }
 
-/**
- * The `x-amz-expiration` of an object: when its current version goes, and by which rule. Always in real days.
- * @returns undefined: no rule removes it
- */
-export function expirationHeader(
+/** When the current version of a key goes, and by which rule. @returns undefined: no rule removes it */
+export function objectExpiry(
   rules: readonly LifecycleRule[],
-  object: { readonly key: string; readonly lastModifiedMs: number; readonly sizeBytes: number; readonly tags: Tags },
-): string | undefined {
+  object: LifecycleSubject & { readonly lastModifiedMs: number },
+  dayMs = realDayMs,
+): Expiry | undefined {
   const expiries = rules.flatMap((rule) => {
-    const expiresMs = expiryOf(rule, object.lastModifiedMs, realDayMs)
+    const expiresMs = expiryOf(rule, object.lastModifiedMs, dayMs)
     return expiresMs !== undefined && rule.isEnabled && filterMatches(rule.filter, object) ? [{ rule, expiresMs }] : []
   })
-  const first = earliest(expiries)
-  if (first === undefined) return undefined
-  return `expiry-date="${formatHttpDate(first.expiresMs)}", rule-id="${encodeURIComponent(first.rule.id)}"`
+  return earliest(expiries)
 }
 
 export interface UploadExpiry {
@@ -140,7 +148,7 @@ export function uploadExpiry(
   return first === undefined ? undefined : { abortMs: first.expiresMs, ruleId: first.rule.id }
 }
 
-interface Expiry {
+export interface Expiry {
   readonly rule: LifecycleRule
   readonly expiresMs: number
 }

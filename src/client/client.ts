@@ -27,7 +27,8 @@ import { NamespaceCalls } from './namespace-calls.ts'
 import { ObjectCalls } from './object-calls.ts'
 import type * as options from './options.ts'
 import { TrashCalls } from './trash-calls.ts'
-import { VersionCalls, type Versions } from './version-calls.ts'
+import { VersionCalls } from './version-calls.ts'
+import type { Versions } from './versions.ts'
 
 type Encoded = BufferEncoding | (options.CallOptions & { readonly encoding?: BufferEncoding })
 

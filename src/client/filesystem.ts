@@ -44,7 +44,7 @@ import type {
   VersionOptions,
   WriteOptions,
 } from './options.ts'
-import type { Versions } from './version-calls.ts'
+import type { Versions } from './versions.ts'
 
 /**
  * Files and directories, as Node's own module has them.

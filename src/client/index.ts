@@ -49,7 +49,7 @@ export type {
 export type { EventOptions, FsckOptions, FsckReport, Insight } from './insight-calls.ts'
 export type * from './options.ts'
 export type { BadReplica, ScrubbedFiles, ScrubCounts, ScrubOptions } from './scrub-calls.ts'
-export type * from './version-calls.ts'
+export type * from './versions.ts'
 
 /**
  * Connects to a cluster. Resolves once its master has answered.

@@ -46,6 +46,7 @@ import { GroupSizes } from './group-sizes.ts'
 import type { HandlerContext } from './handlers.ts'
 import { answerInsight } from './insight-handlers.ts'
 import { Leftovers } from './leftovers.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { LostFuture } from './lost-future.ts'
 import { MemberChanges } from './member-changes.ts'
 import { MemberComparison } from './member-comparison.ts'
@@ -62,6 +63,8 @@ import { answerSessions } from './session-handlers.ts'
 import { heartbeatIntervalMs, Settings, type SettingValues } from './settings.ts'
 import { clusterNodes, clusterStatus } from './status.ts'
 import { TokenMint } from './token-mint.ts'
+import { WallGuard } from './wall-guard.ts'
+import { acceptAfterMs, keepWallMark, wallMarkRecord } from './wall-mark.ts'
 import { Workers } from './workers.ts'
 import { answerWrites } from './write-handlers.ts'
 
@@ -115,7 +118,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     generation,
     issue: () => numbers.issue(),
     clusterTime: () => time.now(),
-    wallMs: () => env.clock.wallMs(),
+    wallMs: () => wall.stampMs(),
+    provenWallMs: () => wall.provenMs(),
     policy: (name) => settings.policy(name),
     defaultPolicy: () => settings.values.defaultPolicy,
     trashKeepMs: () => settings.values.trashKeepMs,
@@ -129,6 +133,12 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     generation,
     startMs: await namespace.persistedClusterTimeMs(),
     persist: (timeMs) => leader.persistClusterTime(timeMs),
+  })
+  const wall = new WallGuard({
+    wallMs: () => env.clock.wallMs(),
+    clusterMs: () => counterOf(time.now()),
+    mark: await namespace.getRecord(wallMarkRecord),
+    acceptAfterMs,
   })
   const ownLeader = await takeLead(namespace, settings, { clusterId, generation })
   const events = new EventLog({ leader: ownLeader, clock: env.clock })
@@ -189,6 +199,9 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     time,
     changes,
     paused,
+    settings,
+    events,
+    wall,
     onFatal,
   })
 
@@ -306,11 +319,29 @@ interface WorkerParts {
   readonly time: ClusterTime
   readonly changes: MemberChanges
   readonly paused: PausedDuties
+  readonly settings: Settings
+  readonly events: EventLog
+  readonly wall: WallGuard
   readonly onFatal: (error: AshlarError) => void
 }
 
 function createWorkers(parts: WorkerParts): Workers {
-  const { env, namespace, leader, map, registry, orders, lostFuture, time, changes, paused, onFatal } = parts
+  const {
+    env,
+    namespace,
+    leader,
+    map,
+    registry,
+    orders,
+    lostFuture,
+    time,
+    changes,
+    paused,
+    settings,
+    events,
+    wall,
+    onFatal,
+  } = parts
   const isHolding = () => changes.isHolding()
   const gc = new Gc({ leader, map, registry, orders, isHolding, log: env.log })
   const repair = new Repair({ leader, map, registry, orders, log: env.log })
@@ -321,10 +352,18 @@ function createWorkers(parts: WorkerParts): Workers {
   const onSettled = () => workers.wake('members', 'gc', 'leftovers')
   const fill = new Fill({ env, map, registry, comparison, isPaused, onSettled })
   const leftovers = new Leftovers(compared)
+  const lifecycle = new Lifecycle({
+    ...{ namespace, leader, events, log: env.log },
+    nowMs: () => wall.provenMs(),
+    dayMs: () => settings.values.lifecycleDayMs,
+    monotonicMs: () => env.clock.monotonicMs(),
+  })
   const workers = new Workers({
     env,
     onFatal,
     steps: {
+      wall: () => keepWallMark({ wall, leader, events }),
+      lifecycle: async (signal) => (lostFuture.isFound ? 'idle' : await lifecycle.step(signal)),
       time: () => time.keepAhead().then(() => 'idle'),
       watch: () => registry.settle().then(() => 'idle'),
       expiry: () => expireStep(leader),

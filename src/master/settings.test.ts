@@ -22,6 +22,7 @@ test('Settings.list() gives rows that read back as the same values', () => {
     defaultPolicy: 'replicated-2',
     deadAfterMs: 60_000,
     holdOffMs: 5,
+    lifecycleDayMs: 3_600_000,
     scrubWithinMs: 7_000,
     scrubBytesPerSecond: 1_000_000,
     repairBytesPerSecond: 2_000_000,

@@ -11,6 +11,8 @@ import { fallbackPolicyName, policiesOf } from '../cluster/policies.ts'
 import type { Policy } from '../wire/types/cluster-map.ts'
 
 export interface SettingValues {
+  /** What the rules of buckets count as a day: shorter only where somebody waits for it. */
+  readonly lifecycleDayMs: number
   /** How long a removed or replaced file stays in trash, in cluster time. */
   readonly trashKeepMs: number
   /** Of chunks that are written from now on. */
@@ -40,6 +42,7 @@ const defaults: SettingValues = {
   defaultPolicy: fallbackPolicyName,
   deadAfterMs: limits.deadAfterMs,
   holdOffMs: limits.holdOffMs,
+  lifecycleDayMs: 86_400_000,
   scrubWithinMs: limits.scrubWithinMs,
   scrubBytesPerSecond: limits.scrubBytesPerSecond,
   repairBytesPerSecond: 0,
@@ -83,6 +86,12 @@ const table: Readonly<Record<string, Setting>> = {
   'hold-off': {
     parse: (text) => ({ holdOffMs: within('hold-off', parseDuration(text), { least: 0, most: 86_400_000 }) }),
     format: ({ holdOffMs }) => exactDuration(holdOffMs),
+  },
+  'lifecycle-day': {
+    parse: (text) => ({
+      lifecycleDayMs: within('lifecycle-day', parseDuration(text), { least: 500, most: 86_400_000 }),
+    }),
+    format: ({ lifecycleDayMs }) => exactDuration(lifecycleDayMs),
   },
   'scrub-within': {
     parse: (text) => ({

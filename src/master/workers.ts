@@ -22,6 +22,10 @@ const intervalsMs = {
   fill: 1_000,
   leftovers: 3_000,
   reconcile: 2_000,
+  /** The marks of the wall's pace. */
+  wall: 15_000,
+  /** A pass begins when its time has come. */
+  lifecycle: 1_000,
 } as const
 
 export type WorkerName = keyof typeof intervalsMs

@@ -3,6 +3,8 @@
  * changes nothing more, however late it notices.
  * @module
  */
+import { isAshlarError } from '../base/errors.ts'
+import { objectPath } from '../base/object-path.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Transaction, TransactOptions } from '../kv/txn-kv.ts'
 import { expireAllocations } from './allocations.ts'
@@ -15,9 +17,13 @@ import * as mapRows from './map-rows.ts'
 import { replaceInGroup, settleInGroup } from './member-changes.ts'
 import { checkLeader, persistClusterTime } from './numbers.ts'
 import type { Leader, PurgeProgress } from './operations.ts'
+import { parseEntryPath } from './paths.ts'
 import { purgeStep } from './purge.ts'
+import { removeInside } from './remove-object.ts'
 import * as repairs from './repairs.ts'
+import { find } from './resolve.ts'
 import { endStep, markEnded } from './sessions.ts'
+import { moveToTrash } from './trash.ts'
 
 /** Also for what lets servers come back and groups be repaired, which a full disk must not stop (small rows, rewritten in place). */
 const freesRoom: TransactOptions = { freesRoom: true }
@@ -56,11 +62,25 @@ export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
     groupsWithDeletes: (page) => read((tx) => gc.groupsWithDeletes(tx, page)),
     confirmDeleted: (confirmation) => change((changing) => gc.confirmDeleted(changing, confirmation), freesRoom),
     dropTombstones: (limit) => change((changing) => gc.dropTombstones(changing, limit), freesRoom),
+    expireObject: ({ bucket, key, ifVersion, ...named }) => {
+      const request = { path: objectPath(bucket, key), precondition: { ifVersion: ifVersion as Rising }, ...named }
+      return change(async (changing) => void (await removeInside(changing, request)), freesRoom)
+    },
+    dropUpload: (path) => change((changing) => dropTree(changing, path), freesRoom),
     appendEvents: (events) => change(({ tx }) => appendEvents(tx, events), freesRoom),
     queueRepair: (chunk, server) => change((changing) => repairs.queueLiveRepair(changing, chunk, server)),
     dueRepairs: (page) => change((changing) => repairs.dueRepairs(changing, page)),
     repairDone: (chunk, server) => change((changing) => repairs.repairDone(changing, chunk, server), freesRoom),
   }
+}
+
+async function dropTree(change: Change, text: string): Promise<void> {
+  const path = parseEntryPath(text, 'drop')
+  const found = await find(change.tx, path).catch((error: unknown) => {
+    if (isAshlarError(error, 'not-found', 'not-a-directory')) return undefined
+    throw error
+  })
+  if (found !== undefined) await moveToTrash(change, found, { path: path.text, reason: 'removed' })
 }
 
 type RunChange = <T>(body: (change: Change) => Promise<T>, options?: TransactOptions) => Promise<T>

@@ -178,6 +178,19 @@ export interface Leader {
   /** Drops tombstones whose deletes are confirmed and whose allocation is long closed. @returns how many; `limit`: call again */
   dropTombstones(limit: number): Promise<number>
 
+  /**
+   * Removes what a bucket's rules expire, as `removeObject` does, at exactly the version that was judged.
+   * @throws {AshlarError} `not-found`, `changed`; `object-locked`: it stays
+   */
+  expireObject(expiry: {
+    readonly bucket: string
+    readonly key: string
+    readonly ifVersion: number
+    readonly objectVersion?: number
+  }): Promise<void>
+  /** Takes the directory of an upload to trash. One that is gone is no error. */
+  dropUpload(path: string): Promise<void>
+
   /** Writes events down, in order, each with the next number; the oldest go. @param events at most `limits.eventsPerAnswer` */
   appendEvents(events: readonly Omit<ClusterEvent, 'number'>[]): Promise<void>
 

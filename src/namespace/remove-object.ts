@@ -18,6 +18,7 @@ import { moveToTrash, trashOlder } from './trash.ts'
 import { findOlder, type NamePlace, promoteVersion, versionNameOf } from './versions.ts'
 
 type Request = Infer<typeof removeMethod.request>
+type Removal = Omit<Request, 'request'>
 type Response = Infer<typeof removeMethod.response>
 
 export function removeObject(context: NamespaceContext, request: Request): Promise<Response> {
@@ -28,7 +29,12 @@ export function removeObject(context: NamespaceContext, request: Request): Promi
   return applyOnce(context, removeMethod, request, (change) => removeFrom(change, path, request), { freesRoom: true })
 }
 
-async function removeFrom(change: Change, path: Path, request: Request): Promise<Response> {
+/** As {@link removeObject}, in a transaction of the leader's. */
+export function removeInside(change: Change, request: Removal): Promise<Response> {
+  return removeFrom(change, parsePath(request.path), request)
+}
+
+async function removeFrom(change: Change, path: Path, request: Removal): Promise<Response> {
   const { objectVersion, precondition, marker } = request
   // What is made on the way to nothing goes again with the attempt, or holds the marker.
   const parent = await resolveDirectoryFor(change, path, true)
@@ -48,7 +54,7 @@ async function removeFrom(change: Change, path: Path, request: Request): Promise
 async function removeVersion(
   change: Change,
   place: NamePlace,
-  request: Request & { readonly objectVersion: number; readonly found: Found | undefined },
+  request: Removal & { readonly objectVersion: number; readonly found: Found | undefined },
 ): Promise<Response> {
   const { objectVersion, precondition, bypassGovernance, found } = request
   if (found !== undefined && versionNameOf(found.entry) === objectVersion) {

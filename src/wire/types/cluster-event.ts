@@ -40,6 +40,9 @@ export const eventKinds = {
   'backup-made': 'all rows of the metadata are on chunk servers, each copy read back',
   'backup-failed': 'that could not be done: a lost disk of the master would cost what was changed since the last one',
   'metadata-restored': 'this master was rebuilt from chunk servers: what came after its newest change is lost',
+  lifecycle: 'rules of a bucket expired objects, or gave up uploads',
+  'clock-jumped':
+    'the wall clock is not where cluster time says: until it has kept its pace for a day, nothing expires by it',
 } as const
 export type EventKind = keyof typeof eventKinds
 

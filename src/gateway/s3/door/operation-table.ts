@@ -15,6 +15,7 @@ import { completeMultipartUpload } from '../operations/complete-upload.ts'
 import { copyObject } from '../operations/copy-object.ts'
 import { deleteObject, deleteObjects } from '../operations/delete-objects.ts'
 import { explainDeny } from '../operations/explain-deny.ts'
+import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from '../operations/lifecycle-operations.ts'
 import { listObjects, listObjectsV2 } from '../operations/list-objects.ts'
 import { listObjectVersions } from '../operations/list-versions.ts'
 import {
@@ -79,7 +80,10 @@ export const bucketOperations: Table<BucketCall> = {
   GetBucketPolicyStatus: settings.getBucketPolicyStatus,
   GetBucketTagging: settings.getBucketTagging,
   GetPublicAccessBlock: settings.getPublicAccessBlock,
+  DeleteBucketLifecycle: deleteBucketLifecycle,
+  GetBucketLifecycleConfiguration: getBucketLifecycle,
   GetBucketVersioning: getBucketVersioning,
+  PutBucketLifecycleConfiguration: putBucketLifecycle,
   GetObjectLockConfiguration: locks.getObjectLockConfiguration,
   PutBucketVersioning: putBucketVersioning,
   PutObjectLockConfiguration: locks.putObjectLockConfiguration,

@@ -5,15 +5,11 @@
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import type { OperationName } from '../request/operations.ts'
-import { S3Error, type S3ErrorCode } from '../rules/s3-error.ts'
+import { S3Error } from '../rules/s3-error.ts'
 import { leaf, xmlDocument } from '../xml/write-xml.ts'
 
 const emptyDocuments: Partial<Record<OperationName, string>> = {
   GetBucketAccelerateConfiguration: 'AccelerateConfiguration',
-}
-
-const absences: Partial<Record<OperationName, readonly [S3ErrorCode, string]>> = {
-  GetBucketLifecycleConfiguration: ['NoSuchLifecycleConfiguration', 'The lifecycle configuration does not exist'],
 }
 
 export async function answerProbe({ operation, bucket }: BucketCall): Promise<S3Answer> {
@@ -22,12 +18,7 @@ export async function answerProbe({ operation, bucket }: BucketCall): Promise<S3
   if (operation === 'GetBucketRequestPayment') {
     return xmlAnswer(xmlDocument('RequestPaymentConfiguration', leaf('Payer', 'BucketOwner')))
   }
-  const [code, message] = absences[operation] ?? (['NotImplemented', 'This is not implemented.'] as const)
-  throw new S3Error(code, message, { details: { BucketName: bucket.name } })
+  throw new S3Error('NotImplemented', 'This is not implemented.', { details: { BucketName: bucket.name } })
 }
 
-export const probedOperations = [
-  ...Object.keys(emptyDocuments),
-  ...Object.keys(absences),
-  'GetBucketRequestPayment',
-] as readonly OperationName[]
+export const probedOperations = [...Object.keys(emptyDocuments), 'GetBucketRequestPayment'] as readonly OperationName[]

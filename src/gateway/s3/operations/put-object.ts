@@ -19,6 +19,7 @@ import type { WritePrecondition } from '../store/write-preconditions.ts'
 import { conditionFailure, writePrecondition } from '../store/write-preconditions.ts'
 import { quoted } from './answer-parts.ts'
 import { settingsOf } from './bucket-settings-operations.ts'
+import { expirationHeaders } from './lifecycle-operations.ts'
 import { checksumHeaders, type WrittenHeaders, writtenHeaders, writtenTags } from './object-headers.ts'
 import { writtenLock } from './object-lock-operations.ts'
 import { type NewOwnership, newOwnership } from './requested-acl.ts'
@@ -59,6 +60,7 @@ export async function putObject(call: ObjectCall): Promise<S3Answer> {
       ...checksumHeaders(record.checksum),
       ...encryptionHeaders(encryption),
       ...writtenVersionHeaders(stats),
+      ...expirationHeaders(bucket, key, { stats, sizeBytes: stats.size, tags }),
     },
   }
 }

@@ -18,6 +18,7 @@ import { formatHttpDate } from '../rules/timestamps.ts'
 import type { ObjectInfo, ObjectRecord } from '../store/object-record.ts'
 import { conditionTarget, type OpenObject, openObject } from '../store/objects.ts'
 import { quoted } from './answer-parts.ts'
+import { expirationHeaders } from './lifecycle-operations.ts'
 import { answeredHeaders, checksumHeaders } from './object-headers.ts'
 import { versionAndLockHeaders } from './object-lock-operations.ts'
 import { missingObject, requestedVersion, requireObject } from './versions.ts'
@@ -71,7 +72,7 @@ function requireSigned({ request, caller }: ObjectCall): void {
 }
 
 function describe(
-  { services, request, bucket }: ObjectCall,
+  { services, request, bucket, key }: ObjectCall,
   info: ObjectInfo,
   bodyOfSpan: (span: Span, encryption: OpenEncryption | undefined) => ObjectBody,
 ): S3Answer {
@@ -92,6 +93,7 @@ function describe(
       ...checksumsOf(request, info, span),
       ...encryptionHeaders(encryption),
       ...versionAndLockHeaders({ bucket }, info),
+      ...(request.query.has('versionId') ? {} : expirationHeaders(bucket, key, info)),
     },
     body: bodyOfSpan(span, encryption),
   }

@@ -6,13 +6,16 @@
  * holds, and the object shows as one without: a tag of its version, no metadata.
  * @module
  */
+
+import { tagsAttribute } from '../../../base/lifecycle-rule.ts'
 import type { FileStats } from '../../../client/index.ts'
 import type { ObjectEncryption } from '../encryption/object-encryption.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 
+export { tagsAttribute } from '../../../base/lifecycle-rule.ts'
+
 export const recordAttribute = 's3'
-export const tagsAttribute = 's3.tags'
 export const aclAttribute = 's3.acl'
 
 /** Header names in lower case, values as headers carry them (latin1). */

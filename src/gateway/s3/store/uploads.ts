@@ -15,12 +15,12 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
+import { uploadAttribute, uploadsFolder } from '../../../base/lifecycle-rule.ts'
 import type { AshlarClient, DirectoryEntry, FileStats, NewLock } from '../../../client/index.ts'
 import type { StoredEncryption } from '../encryption/object-encryption.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 import { S3Error } from '../rules/s3-error.ts'
-import { systemFolder } from './object-path.ts'
 import { type HeaderFields, type ObjectInfo, objectInfo } from './object-record.ts'
 
 /** What CreateMultipartUpload was told. */
@@ -50,15 +50,12 @@ export interface StoredPart {
   readonly info: ObjectInfo
 }
 
-const uploadAttribute = 's3.upload'
 const uploadIdForm = /^[0-9a-f]{32}$/
+
+export { uploadsFolder } from '../../../base/lifecycle-rule.ts'
 
 interface CallOptions {
   readonly signal: AbortSignal
-}
-
-export function uploadsFolder(bucket: string): string {
-  return `${systemFolder}/uploads/${bucket}`
 }
 
 export function uploadFolder({ bucket, uploadId }: Pick<Upload, 'bucket' | 'uploadId'>): string {

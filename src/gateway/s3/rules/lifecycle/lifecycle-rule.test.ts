@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { filterMatches } from '../../../../base/lifecycle-rule.ts'
 import { S3Error, type S3ErrorCode } from '../s3-error.ts'
-import { checkLifecycleRules, filterMatches, lifecycleMaxRules, type RawLifecycleRule } from './lifecycle-rule.ts'
+import { checkLifecycleRules, lifecycleMaxRules, type RawLifecycleRule } from './lifecycle-rule.ts'
 
 const good: RawLifecycleRule = { id: 'rule1', status: 'Enabled', prefix: 'test1/', expiration: { days: '2' } }
 

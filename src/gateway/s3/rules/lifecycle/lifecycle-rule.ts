@@ -1,38 +1,20 @@
 /**
- * Lifecycle rules of a bucket: what they may say, and which objects they are about.
+ * Lifecycle rules as S3's clients give them: what they may say. What they mean is in `base/lifecycle-rule.ts`.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
  * @module
  */
+import {
+  hasSize,
+  type LifecycleExpiration,
+  type LifecycleFilter,
+  type LifecycleRule,
+} from '../../../../base/lifecycle-rule.ts'
 import { malformedXml, S3Error } from '../s3-error.ts'
-import { checkTags, type Tag, type Tags } from '../tags.ts'
+import { checkTags, type Tag } from '../tags.ts'
 import { parseIsoTime } from '../timestamps.ts'
 
 export const lifecycleMaxRules = 1000
 const dayMs = 24 * 3600 * 1000
-
-/** Everything that is given must fit. */
-export interface LifecycleFilter {
-  readonly prefix: string
-  readonly tags: Tags
-  readonly sizeGreaterThanBytes?: number
-  readonly sizeLessThanBytes?: number
-}
-
-export type LifecycleExpiration =
-  | { readonly kind: 'days'; readonly days: number }
-  /** Since 1970, at midnight UTC. */
-  | { readonly kind: 'date'; readonly dateMs: number }
-  /** A delete marker with no version left beneath it. */
-  | { readonly kind: 'lone-marker' }
-
-export interface LifecycleRule {
-  readonly id: string
-  readonly isEnabled: boolean
-  readonly filter: LifecycleFilter
-  readonly expiration?: LifecycleExpiration
-  readonly noncurrent?: { readonly days: number; readonly newerVersionsKept: number }
-  readonly abortUploadsAfterDays?: number
-}
 
 /** As XML has it: texts. */
 export interface RawLifecycleRule {
@@ -161,26 +143,4 @@ function midnight(text: string): number {
   if (dateMs === undefined) throw malformedXml()
   if (dateMs % dayMs === 0) return dateMs
   throw new S3Error('InvalidArgument', "'Date' must be at midnight GMT")
-}
-
-/** What a filter looks at. */
-export interface LifecycleSubject {
-  readonly key: string
-  readonly sizeBytes: number
-  readonly tags: Tags
-}
-
-export function filterMatches(filter: LifecycleFilter, { key, sizeBytes, tags }: LifecycleSubject): boolean {
-  const { prefix, sizeGreaterThanBytes = -1, sizeLessThanBytes = Number.POSITIVE_INFINITY } = filter
-  return (
-    key.startsWith(prefix) &&
-    sizeBytes > sizeGreaterThanBytes &&
-    sizeBytes < sizeLessThanBytes &&
-    [...filter.tags].every(([name, value]) => tags.get(name) === value)
-  )
-}
-
-/** Whether the filter asks for a size. */
-export function hasSize({ sizeGreaterThanBytes, sizeLessThanBytes }: LifecycleFilter): boolean {
-  return sizeGreaterThanBytes !== undefined || sizeLessThanBytes !== undefined
 }

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checkRows } from '../../test/namespace/check-rows.ts'
+import { memoryKV, type TestClient, TestMaster } from '../../test/namespace/test-master.ts'
+import { formatLifecycle, type LifecycleRule, lifecycleAttribute, uploadAttribute } from '../base/lifecycle-rule.ts'
+import { objectPath } from '../base/object-path.ts'
+import type { NewEvent } from '../wire/types/cluster-event.ts'
+import type { EventLog } from './event-log.ts'
+import { Lifecycle } from './lifecycle.ts'
+
+const dayMs = 86_400_000
+const inBucket = (key: string) => objectPath('b', key)
+
+interface Rig {
+  readonly master: TestMaster
+  readonly client: TestClient
+  readonly told: NewEvent[]
+  /** One whole pass, so many days later. */
+  pass(days: number): Promise<void>
+  keys(): Promise<string[]>
+  setXattr(path: string, name: string, value: string): Promise<void>
+}
+
+async function start(rules: readonly Partial<LifecycleRule>[], versioning?: 'enabled'): Promise<Rig> {
+  const master = await TestMaster.start(memoryKV())
+  master.trashKeepMs = 1000 * dayMs
+  const client = await master.client()
+  const { namespace } = client
+  const setXattr = async (path: string, name: string, value: string) => {
+    const set = { xattrs: [{ name, value: Buffer.from(value) }] }
+    await namespace.setXattrs({ request: client.request(), path, set, remove: [] })
+  }
+  await client.makeDirectory('/b')
+  if (versioning !== undefined) {
+    await namespace.setVersioning({ request: client.request(), path: '/b', versioning, objectLock: {} })
+  }
+  const whole = rules.map((rule) => ({ id: 'r', isEnabled: true, filter: { prefix: '', tags: new Map() }, ...rule }))
+  await setXattr('/b', lifecycleAttribute, formatLifecycle(whole))
+  const told: NewEvent[] = []
+  const events = {
+    gather: (_key: string, count: number, event: (count: number) => NewEvent) => told.push(event(count)),
+  }
+  let monotonicMs = 0
+  const lifecycle = new Lifecycle({
+    namespace,
+    leader: master.leader,
+    events: events as unknown as EventLog,
+    log: { warn: () => undefined } as never,
+    nowMs: () => master.context.wallMs(),
+    dayMs: () => dayMs,
+    monotonicMs: () => monotonicMs,
+  })
+  return {
+    ...{ master, client, told, setXattr },
+    pass: async (days) => {
+      master.timeMs += days * dayMs
+      monotonicMs += dayMs
+      const { signal } = new AbortController()
+      while ((await lifecycle.step(signal)) === 'more');
+    },
+    keys: async () => {
+      const { versions } = await namespace.listVersions({
+        ...{ bucket: 'b', prefix: '', delimiter: '', after: '', limit: 1000 },
+      })
+      return versions.map(
+        ({ name, attributes }) => `${name} ${attributes?.isDeleteMarker ? 'marker' : attributes?.length}`,
+      )
+    },
+  }
+}
+
+test('objects go when their days are over, by prefix and tag, with the rule as the reason, and lie in trash', async () => {
+  const tagged = { prefix: '', tags: new Map([['t', 'v']]) }
+  const rig = await start([
+    { id: 'logs', filter: { prefix: 'log/', tags: new Map() }, expiration: { kind: 'days', days: 3 } },
+    { id: 'tags', filter: tagged, expiration: { kind: 'days', days: 1 } },
+  ])
+  const { client } = rig
+  for (const key of ['log/a', 'keep', 'tagged']) await client.put(inBucket(key), 1)
+  await rig.setXattr(inBucket('tagged'), 's3.tags', '{"t":"v"}')
+  await rig.pass(2)
+  assert.deepEqual(await rig.keys(), ['keep 1', 'log/a 1'])
+  await rig.pass(2)
+  assert.deepEqual(await rig.keys(), ['keep 1'])
+  assert.deepEqual(
+    rig.told.map(({ kind, reason }) => [kind, reason?.slice(0, 11)]),
+    [
+      ['lifecycle', 'rule "tags"'],
+      ['lifecycle', 'rule "logs"'],
+    ],
+  )
+  await client.undelete(inBucket('log/a'))
+  assert.deepEqual(await rig.keys(), ['keep 1', 'log/a 1'])
+})
+
+test('noncurrent versions and lone markers go, also where a key has more versions than a page; locked ones stay', async () => {
+  const rig = await start(
+    [
+      { id: 'old', noncurrent: { days: 1, newerVersionsKept: 2 } },
+      { id: 'marker', expiration: { kind: 'lone-marker' } },
+    ],
+    'enabled',
+  )
+  const { client } = rig
+  const numbers: number[] = []
+  for (let version = 0; version < 510; version++) {
+    numbers.push((await client.put(inBucket('a'), 1)).objectVersion as number)
+  }
+  const path = inBucket('a')
+  const held = { request: client.request(), path, objectVersion: numbers[0] as number, legalHold: true }
+  await client.namespace.setObjectLock(held)
+  const { objectVersion } = await client.put(inBucket('z'), 1)
+  const remove = { request: client.request(), path: inBucket('z'), precondition: {} }
+  await client.namespace.removeObject(remove)
+  await rig.pass(3)
+  assert.deepEqual(await rig.keys(), [...new Array(4).fill('a 1'), 'z marker', 'z 1'], 'current, two kept, one held')
+  const gone = {
+    request: client.request(),
+    path: inBucket('z'),
+    precondition: {},
+    objectVersion: objectVersion as number,
+  }
+  await client.namespace.removeObject(gone)
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), new Array(4).fill('a 1'))
+  await checkRows(rig.master.context.kv, { withObjects: true })
+})
+
+test('a step is taken at the version that was judged: one that was written meanwhile stays', async () => {
+  const rig = await start([{ expiration: { kind: 'days', days: 1 } }])
+  const { client, master } = rig
+  const seen = await client.put(inBucket('a'), 1)
+  master.timeMs += 3 * dayMs
+  await client.put(inBucket('a'), 2)
+  const expiry = { bucket: 'b', key: 'a', ifVersion: seen.version }
+  await assert.rejects(master.leader.expireObject(expiry), { code: 'changed' })
+  await rig.pass(0)
+  assert.deepEqual(await rig.keys(), ['a 2'])
+})
+
+test('uploads that nobody completed are given up', async () => {
+  const rig = await start([{ filter: { prefix: 'x/', tags: new Map() }, abortUploadsAfterDays: 2 }])
+  const { client } = rig
+  for (const [id, key] of [
+    ['1', 'x/a'],
+    ['2', 'y/a'],
+  ] as const) {
+    const folder = `/.s3/uploads/b/${id}`
+    await client.makeDirectory(`${folder}/parts`, true)
+    await client.put(`${folder}/upload`, 1)
+    await rig.setXattr(`${folder}/upload`, uploadAttribute, JSON.stringify({ key }))
+  }
+  await rig.pass(1)
+  assert.deepEqual(await client.names('/.s3/uploads/b'), ['1/', '2/'])
+  await rig.pass(2)
+  assert.deepEqual(await client.names('/.s3/uploads/b'), ['2/'])
+})
