@@ -124,8 +124,13 @@ test('a crash of the memory engine loses no commit that its feed has', async () 
     const feed = newFeed()
     const random = seededRandom(seed)
     const kv = createMemoryKV({ clock: env.clock, random, image, feed, syncDelayMs: 3 })
-    const changes = Array.from({ length: 30 }, () => change(kv, () => random.fraction()).catch(() => undefined))
-    await new Promise((resolve) => setTimeout(resolve, random.below(6)))
+    const changes: Promise<unknown>[] = []
+    const crashAt = random.below(40)
+    for (let count = 0; count < crashAt; count++) {
+      changes.push(change(kv, () => random.fraction()).catch(() => undefined))
+      // So that some are applied while others are being synced.
+      if (count % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
     kv.crash()
     await Promise.all(changes)
     const after = newFeed()

@@ -179,3 +179,24 @@ test('begin() goes on where the last segment ends, if that is on enough servers,
   await rig.clock.advance(6_000)
   assert.deepEqual(await cut, { start: rig.feed.position, isContinuous: false })
 })
+
+test('begin() leaves what is committed while it waits to the next segment: no commit is in neither', async () => {
+  const rig = new Rig()
+  await rig.begin()
+  rig.commit()
+  const answered = Promise.withResolvers<void>()
+  for (const server of rig.servers) server.delay = answered.promise
+  const last = rig.feed.position
+  const next = rig.shipper.begin(
+    rig.servers.map(({ id }) => id),
+    never,
+  )
+  await rig.clock.advance(300)
+  rig.commit()
+  await rig.clock.advance(1_000)
+  answered.resolve()
+  await rig.clock.advance(1_000)
+  assert.deepEqual(await next, { start: last, isContinuous: true })
+  assert.equal(rig.shipper.shipped, rig.feed.position)
+  assert.equal((await rig.server(0).names()).length, 2)
+})

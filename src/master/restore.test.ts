@@ -184,6 +184,29 @@ test('each block is taken from a server that has it whole: of three spoiled copi
   await assert.rejects(restore(servers), { code: 'corrupt' })
 })
 
+// Every block of it is sealed and whole: it only is not what its name says.
+test('a piece that holds the bytes of another one is not taken for what its name says', async () => {
+  const servers = threeServers()
+  const life = new Life(servers)
+  await life.put('same')
+  const before = await life.base()
+  await life.kv.transact(async (tx) => tx.put(Buffer.from('same'), Buffer.from('changed since')))
+  await life.shipped()
+  const after = await life.base()
+  const rows = await rowsOf(life.kv)
+  life.stop()
+  const [first] = servers as [ShelfServer]
+  const older = await first.shelf.read(before.name, { offset: 0, length: 1e6, manifest: false })
+  await first.cut(after.name, 0)
+  await first.shelf.remove([before.name])
+  const file = await first.disk.open(`/backup/${after.name}`, { mode: 'read-write' })
+  await file.write([older], 0)
+  await file.close()
+  const restored = await restore(servers)
+  assert.equal(restored.plan.base.start, after.manifest.start)
+  assert.deepEqual(restored.rows, rows)
+})
+
 test('a base that was not completed, or whose log ends too early, is passed over for an older one', async () => {
   const servers = threeServers()
   const life = new Life(servers)
@@ -253,6 +276,7 @@ test('what an earlier restore has lost is never mixed with what came after it', 
   const life = new Life(servers, { image })
   await life.put('first')
   await life.base()
+  await life.put('logged')
   await life.shipped()
   const restored = createMemoryImage()
   const copy = createMemoryKV({ clock: env.clock, random: seededRandom(1), image: restored })
@@ -280,6 +304,34 @@ test('what an earlier restore has lost is never mixed with what came after it', 
   const { rows: found, plan } = await restore(servers)
   assert.deepEqual(found, rows)
   assert.deepEqual([generationOf(plan.position), plan.generation], [1, 2])
+})
+
+// Its log begins further on, where the counts of both meet: they are of different histories all the same.
+test('a log of a later generation that does not say where it forked is not put on top of the earlier one', async () => {
+  const servers = threeServers()
+  const life = new Life(servers)
+  await life.put('first')
+  await life.base()
+  const restored = createMemoryImage()
+  const copy = createMemoryKV({ clock: env.clock, random: seededRandom(1), image: restored })
+  for (const [name, value] of await rowsOf(life.kv)) {
+    await copy.transact(async (tx) => tx.put(Buffer.from(name), Buffer.from(value, 'latin1')))
+  }
+  await copy.close()
+  await life.put('lost')
+  await life.shipped()
+  const lost = await rowsOf(life.kv)
+  life.stop()
+  const next = new Life(servers, { image: restored, generation: 1 })
+  await next.put('new')
+  await next.shipper.begin(
+    servers.map(({ id }) => id),
+    never,
+  )
+  await next.put('newer')
+  await next.shipped()
+  next.stop()
+  assert.deepEqual((await restore(servers)).rows, lost, 'one history or the other, never both')
 })
 
 test('planRestore() refuses the backup of another cluster, one of another secret, and servers without any', async () => {
