@@ -1,9 +1,12 @@
 /** Encrypted streams: what goes in comes out, by any range, and nothing that was changed, moved or cut does. @module */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { isAshlarError } from '../../../base/errors.ts'
+import { wrapDataKey } from './data-key.ts'
 import { frameBytes, headerBytes, nonceOf, sealedFrameBytes, sealedSize } from './frames.ts'
 import { openStream, type ReadSealed } from './open-stream.ts'
 import { sealStream } from './seal-stream.ts'
@@ -61,6 +64,16 @@ describe('sealStream()', () => {
     assert.ok(!first.includes('secret'))
     assert.notDeepEqual(nonceOf(0), nonceOf(1))
   })
+})
+
+// So that what was stored can be read for ever.
+test('the bytes are those of docs/formats/s3-encryption.md', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/formats/s3-encryption.md'), 'utf8')
+  const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index))
+  const random = (length: number) => Buffer.alloc(length, 0xab)
+  const stream = (await joined(sealStream(cut(Buffer.from('ashlar'), 6), { dataKey: key, random }))).toString('hex')
+  assert.ok(page.includes(`    ${stream.slice(0, 64)}\n    ${stream.slice(64)}\n`))
+  assert.ok(page.includes(`    ${wrapDataKey(key, Buffer.alloc(32, 0xcd), random)}\n`))
 })
 
 describe('openStream()', () => {
