@@ -201,6 +201,11 @@ test('without a server nothing is said to be safe; with disks that are full dele
   for (const server of rig.servers) server.refusal = undefined
   await rig.current()
   assert.equal(rig.backups.status().problem, undefined)
+  await rig.clock.advance(3_000)
+  assert.deepEqual(
+    rig.told.map((line) => line.split(':')[0]),
+    ['backup-behind', 'backup-made', 'backup-current'],
+  )
   await rig.stop()
 })
 

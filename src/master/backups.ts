@@ -13,6 +13,7 @@ import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
+import { formatDuration } from '../base/sizes.ts'
 import type { Env } from '../env/env.ts'
 import type { ChangeFeed } from '../kv/change-feed.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
@@ -84,6 +85,7 @@ export class Backups {
   #problem: string | undefined
   #hasNoRoom = false
   #isLogChecked = false
+  #isBehindTold = false
   /** The log of earlier masters reaches where this one began: with this one's log nothing is missing. */
   #isLogWhole = false
   #asked: Waiter[] = []
@@ -187,6 +189,7 @@ export class Backups {
   }
 
   async #step(signal: AbortSignal): Promise<StepResult> {
+    this.#noteBehind()
     if (this.#options.lostFuture.isFound) {
       // The backups there are may hold what this metadata lacks: nothing is written over them.
       this.#problem = 'the metadata is older than what chunk servers hold: see "restore needed"'
@@ -265,6 +268,18 @@ export class Backups {
       this.#isLogWhole = true
       this.#shipper.continueFrom(end.position)
     }
+  }
+
+  /** Tells when the log falls behind, and when it is current again. */
+  #noteBehind(): void {
+    const { state, lagMs, problem } = this.status()
+    if (state === 'making' || (state === 'behind') === this.#isBehindTold) return
+    this.#isBehindTold = state === 'behind'
+    const { events } = this.#options
+    if (this.#isBehindTold) {
+      const what = `changes of the last ${formatDuration(lagMs)} are on the disk of the master alone`
+      events.tell({ kind: 'backup-behind', what, reason: problem })
+    } else events.tell({ kind: 'backup-current', what: 'the change log is on enough chunk servers again' })
   }
 
   #rejectAsked(error: AshlarError): void {

@@ -68,7 +68,7 @@ export function problemsOf({ status, nodes, events, atMs }: Look, firstSeen: Fir
       problems.push({ what, sinceMs: eventOf('server-full', id) ?? since(what) })
     }
   }
-  const { underReplicatedChunks: short, holdOffMs, readOnly, restoreNeeded } = status
+  const { underReplicatedChunks: short, holdOffMs, readOnly, restoreNeeded, backup } = status
   if (short > 0) problems.push({ what: 'chunks lack a replica', sinceMs: since('chunks lack a replica') })
   if (holdOffMs !== undefined) {
     const what = 'many servers fell silent together'
@@ -77,6 +77,10 @@ export function problemsOf({ status, nodes, events, atMs }: Look, firstSeen: Fir
   if (readOnly === true) {
     const what = 'the disk of the metadata is full'
     problems.push({ what, sinceMs: eventOf('metadata-full') ?? since(what) })
+  }
+  if (backup?.state === 'behind') {
+    const what = `the metadata is on the master's disk alone: ${backup.problem ?? 'the backups are behind'}`
+    problems.push({ what, sinceMs: atMs - backup.lagMs })
   }
   if (restoreNeeded !== undefined) {
     problems.push({ what: 'restore needed', sinceMs: eventOf('restore-needed') ?? since('restore needed') })

@@ -43,6 +43,9 @@ export const eventKinds = {
   lifecycle: 'rules of a bucket expired objects, or gave up uploads',
   'clock-jumped':
     'the wall clock is not where cluster time says: until it has kept its pace for a day, nothing expires by it',
+  'backup-behind':
+    'the change log does not reach enough chunk servers: a lost disk of the master would cost more than a second',
+  'backup-current': 'it does again',
 } as const
 export type EventKind = keyof typeof eventKinds
 
