@@ -40,6 +40,8 @@ export type LifecycleExpiration =
 export interface LifecycleRule {
   readonly id: string
   readonly isEnabled: boolean
+  /** It was given with its prefix beside the filter, and is told so. */
+  readonly hasOldForm?: true
   readonly filter: LifecycleFilter
   readonly expiration?: LifecycleExpiration
   readonly noncurrent?: { readonly days: number; readonly newerVersionsKept: number }

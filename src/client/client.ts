@@ -57,7 +57,11 @@ export class Client implements AshlarClient {
     this.#cluster = new ClusterCalls(core)
     this.duties = new DutyCalls(core, this.#namespace)
     this.insight = new InsightCalls(core)
-    this.versions = new VersionCalls(core)
+    this.versions = new VersionCalls(core, {
+      copyFile: (from, to, given) => this.#namespace.copyFile(from, to, given),
+      listTrash: (path = '/', given) => this.#trash.list(path, given),
+      undelete: (path, given) => this.#trash.undelete(path, given),
+    })
     this.backups = new BackupCalls(core)
   }
 

@@ -1,26 +1,55 @@
 /** The calls behind `Versions`: each is one request, or a walk of such requests. @module */
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { listVersions, removeObject, setObjectLock, setVersioning } from '../wire/methods/version-methods.ts'
+import {
+  listVersions,
+  planLifecycle,
+  removeObject,
+  setObjectLock,
+  setVersioning,
+} from '../wire/methods/version-methods.ts'
 import type { ClientCore } from './client-core.ts'
 import { FileStats } from './file-stats.ts'
 import { checkText } from './object-calls.ts'
+import type { CallOptions } from './options.ts'
 import { checkName, checkPath } from './paths.ts'
+import { applyRewind, planRewind } from './rewind.ts'
 import type {
   ListedVersion,
   ListVersionsOptions,
   LockVersionOptions,
   RemovedVersion,
   RemoveVersionOptions,
+  RewindOptions,
+  RewindStep,
   Versions,
 } from './versions.ts'
 import { preconditionOf, xattrsOf } from './write-target.ts'
 
 export class VersionCalls implements Versions {
   readonly #core: ClientCore
+  readonly #rewinding: Omit<Parameters<typeof planRewind>[0], 'versions'>
 
-  constructor(core: ClientCore) {
+  constructor(core: ClientCore, rewinding: Omit<Parameters<typeof planRewind>[0], 'versions'>) {
     this.#core = core
+    this.#rewinding = rewinding
+  }
+
+  async planLifecycle(bucket: string, { signal }: CallOptions = {}): ReturnType<Versions['planLifecycle']> {
+    const { value } = await this.#core.link.call(planLifecycle, { bucket: checkName(bucket) }, { signal })
+    return value
+  }
+
+  planRewind(bucket: string, options: RewindOptions): AsyncIterableIterator<RewindStep> {
+    return planRewind(this.#calls, checkName(bucket), options)
+  }
+
+  rewind(bucket: string, step: RewindStep, { signal }: CallOptions = {}): Promise<boolean> {
+    return applyRewind(this.#calls, checkName(bucket), { ...step, signal })
+  }
+
+  get #calls(): Parameters<typeof planRewind>[0] {
+    return { ...this.#rewinding, versions: this }
   }
 
   async *list(bucket: string, options: ListVersionsOptions = {}): AsyncGenerator<ListedVersion, void, undefined> {

@@ -71,4 +71,45 @@ export interface Versions {
   remove(path: string, options?: RemoveVersionOptions): Promise<RemovedVersion>
   /** @throws {AshlarError} `object-locked` — it would be less protected; `invalid-argument` — its bucket has no object lock */
   lock(path: string, options: LockVersionOptions): Promise<FileStats>
+
+  /** What the lifecycle rules of a bucket want removed now; nothing is. At most some 1,000 steps: `isWhole` says whether that is all. */
+  planLifecycle(
+    bucket: string,
+    options?: CallOptions,
+  ): Promise<{ readonly steps: readonly LifecycleExpiry[]; readonly isWhole: boolean }>
+  /**
+   * What has to be done so that the keys of a bucket are as they were at a moment, as far as versions and trash go back. In the
+   * order of keys; nothing is changed.
+   */
+  planRewind(bucket: string, options: RewindOptions): AsyncIterableIterator<RewindStep>
+  /** Does one step of a plan. @returns false: the key was changed since, and is left as it is */
+  rewind(bucket: string, step: RewindStep, options?: CallOptions): Promise<boolean>
+}
+
+export interface LifecycleExpiry {
+  readonly key: string
+  /** 0: the null version. */
+  readonly objectVersion: number
+  /** `delete`: as any removal of the key. `delete-version`: this version, to trash. */
+  readonly kind: 'delete' | 'delete-version'
+  readonly ruleId: string
+}
+
+export interface RewindOptions extends CallOptions {
+  /** Since 1970. */
+  readonly toMs: number
+  /** Only keys that begin so. */
+  readonly prefix?: string | undefined
+}
+
+export interface RewindStep {
+  readonly key: string
+  readonly action: 'restore' | 'remove'
+  /** Where the bytes of then are. */
+  readonly source: { readonly objectVersion: number } | { readonly trashId: number } | undefined
+  /** `FileStats.version` of what is there now; undefined: nothing is. */
+  readonly current: number | undefined
+  /** When what is restored or removed was made. */
+  readonly madeMs: number
+  readonly why: string
 }

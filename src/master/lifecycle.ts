@@ -8,6 +8,7 @@
  * leader begins again, and finds less.
  * @module
  */
+import type { Infer } from '../base/codec.ts'
 import { isAshlarError } from '../base/errors.ts'
 import {
   type LifecycleRule,
@@ -20,9 +21,10 @@ import {
   uploadsFolder,
 } from '../base/lifecycle-rule.ts'
 import { type LifecycleStep, type LifecycleVersion, lifecycleSteps, uploadExpiry } from '../base/lifecycle-steps.ts'
+import { limits } from '../base/limits.ts'
 import type { Log } from '../env/log.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
-import type { ListedVersion } from '../wire/methods/version-methods.ts'
+import type { ListedVersion, planLifecycle } from '../wire/methods/version-methods.ts'
 import type { Attributes } from '../wire/types/attributes.ts'
 import type { EventLog } from './event-log.ts'
 import type { StepResult } from './worker.ts'
@@ -74,6 +76,7 @@ interface Listed {
 const pageVersions = 500
 const pageBuckets = 100
 const pageUploads = 200
+const previewPages = 64
 const mostPassMs = 3_600_000
 /** A pass for each of so many parts of a day. */
 const passesPerDay = 8
@@ -115,6 +118,21 @@ export class Lifecycle {
     return this.#buckets.length === 0 ? 'idle' : 'more'
   }
 
+  /** What the rules of a bucket want done now, as far as one answer goes. @throws {AshlarError} `not-found` */
+  async preview(bucket: string): Promise<Infer<typeof planLifecycle.response>> {
+    const rules = (await this.#rulesOf(bucket)) ?? []
+    const steps: PlannedExpiry[] = []
+    let place: LifecyclePlace | undefined
+    for (let pages = 0; pages < previewPages; pages++) {
+      const page = await this.plan({ bucket, rules }, place)
+      steps.push(...page.steps)
+      if (page.next === undefined && steps.length <= limits.planSteps) return { steps, isWhole: true }
+      place = page.next
+      if (place === undefined || steps.length > limits.planSteps) break
+    }
+    return { steps: steps.slice(0, limits.planSteps), isWhole: false }
+  }
+
   /** What the rules want done with one page of a bucket. Changes nothing. */
   async plan({ bucket, rules }: BucketRules, place: LifecyclePlace | undefined): Promise<LifecyclePage> {
     const { namespace, nowMs, dayMs } = this.#options
@@ -147,7 +165,7 @@ export class Lifecycle {
   }
 
   /** @returns undefined: the bucket has none */
-  async rulesOf(bucket: string): Promise<readonly LifecycleRule[] | undefined> {
+  async #rulesOf(bucket: string): Promise<readonly LifecycleRule[] | undefined> {
     const { attributes } = await this.#options.namespace.stat({ path: `/${bucket}`, wantXattrs: true })
     return rulesIn(attributes)
   }

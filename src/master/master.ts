@@ -21,6 +21,7 @@ import { listenForPeers } from '../wire/listen.ts'
 import { meteredService, type RequestObserver } from '../wire/metered-service.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
 import type { FolderMeter } from '../wire/methods/insight-methods.ts'
+import { planLifecycle } from '../wire/methods/version-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { createService } from '../wire/service.ts'
 import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
@@ -188,6 +189,12 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     clusterTimeMs: () => counterOf(clusterTime()),
     onBegun: () => workers.wake('fill'),
   })
+  const lifecycle = new Lifecycle({
+    ...{ namespace, leader, events, log: env.log },
+    nowMs: () => wall.provenMs(),
+    dayMs: () => settings.values.lifecycleDayMs,
+    monotonicMs: () => env.clock.monotonicMs(),
+  })
   const workers = createWorkers({
     env,
     namespace,
@@ -199,7 +206,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     time,
     changes,
     paused,
-    settings,
+    lifecycle,
     events,
     wall,
     onFatal,
@@ -252,6 +259,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   const refusals = new Refusals({ clock: env.clock, prefix: `r${counterOf(leader.epoch)}` })
   answerWrites(context, refusals)
   answerFiles(context)
+  service.handle(planLifecycle, async ({ bucket }) => ({ value: await lifecycle.preview(bucket) }))
   answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
   answerDuties(context, { changes, paused, orders })
   answerExplain(context, { changes, sizes, refusals })
@@ -319,7 +327,7 @@ interface WorkerParts {
   readonly time: ClusterTime
   readonly changes: MemberChanges
   readonly paused: PausedDuties
-  readonly settings: Settings
+  readonly lifecycle: Lifecycle
   readonly events: EventLog
   readonly wall: WallGuard
   readonly onFatal: (error: AshlarError) => void
@@ -337,7 +345,7 @@ function createWorkers(parts: WorkerParts): Workers {
     time,
     changes,
     paused,
-    settings,
+    lifecycle,
     events,
     wall,
     onFatal,
@@ -352,12 +360,6 @@ function createWorkers(parts: WorkerParts): Workers {
   const onSettled = () => workers.wake('members', 'gc', 'leftovers')
   const fill = new Fill({ env, map, registry, comparison, isPaused, onSettled })
   const leftovers = new Leftovers(compared)
-  const lifecycle = new Lifecycle({
-    ...{ namespace, leader, events, log: env.log },
-    nowMs: () => wall.provenMs(),
-    dayMs: () => settings.values.lifecycleDayMs,
-    monotonicMs: () => env.clock.monotonicMs(),
-  })
   const workers = new Workers({
     env,
     onFatal,

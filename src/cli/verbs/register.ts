@@ -10,6 +10,7 @@ import { registerLookVerbs } from './look-verbs.ts'
 import { registerTransferVerbs } from './transfer-verbs.ts'
 import { registerTrashVerbs } from './trash-verbs.ts'
 import { examplesText } from './verb.ts'
+import { registerVersionVerbs } from './version-verbs.ts'
 
 export function registerVerbs(registry: VerbRegistry): void {
   registerTransferVerbs(registry)
@@ -17,6 +18,7 @@ export function registerVerbs(registry: VerbRegistry): void {
   registerLookVerbs(registry)
   registerChangeVerbs(registry)
   registerTrashVerbs(registry)
+  registerVersionVerbs(registry)
   registerLockVerb(registry)
   registerClusterVerbs(registry)
   registerDutyVerbs(registry)

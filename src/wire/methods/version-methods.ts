@@ -1,5 +1,5 @@
 /** Client to master: versions of files, for directories that keep them. Reads are numbers 48–49, mutations 70–75. @module */
-import { bool, bytes, field, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
+import { bool, bytes, choice, field, type Infer, id, list, optional, struct, text, uint } from '../../base/codec.ts'
 import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
@@ -108,5 +108,29 @@ export const setObjectLock = method({
     bypassGovernance: optional(7, bool),
   }),
   response: struct('setObjectLock response', 1, { attributes: field(1, attributes) }),
+  callers: ['client'],
+})
+
+/** What the lifecycle rules of a bucket want removed now. Nothing is: the leader does it in its own time. */
+export const planLifecycle = method({
+  number: 49,
+  name: 'planLifecycle',
+  request: struct('planLifecycle', 1, { bucket: field(1, text(limits.nameBytes)) }),
+  response: struct('planLifecycle response', 1, {
+    steps: field(
+      1,
+      list(
+        struct('lifecycle expiry', 1, {
+          key: field(1, path),
+          objectVersion: field(2, uint),
+          kind: field(3, choice('delete', 'delete-version')),
+          ruleId: field(4, text(1024)),
+        }),
+        limits.planSteps,
+      ),
+    ),
+    /** These are all. */
+    isWhole: field(2, bool),
+  }),
   callers: ['client'],
 })

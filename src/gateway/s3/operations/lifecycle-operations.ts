@@ -136,11 +136,19 @@ function textOf(parent: XmlElement, name: string): string | undefined {
   return parent.textOf(name)?.trim()
 }
 
-function ruleXml({ id, isEnabled, filter, expiration, noncurrent, abortUploadsAfterDays }: LifecycleRule): Xml {
+function ruleXml({
+  id,
+  isEnabled,
+  hasOldForm,
+  filter,
+  expiration,
+  noncurrent,
+  abortUploadsAfterDays,
+}: LifecycleRule): Xml {
   return element(
     'Rule',
     leaf('ID', id),
-    filterXml(filter),
+    hasOldForm === true ? leaf('Prefix', filter.prefix) : filterXml(filter),
     leaf('Status', isEnabled ? 'Enabled' : 'Disabled'),
     expiration && element('Expiration', expirationXml(expiration)),
     noncurrent &&

@@ -78,6 +78,7 @@ function checkRule(raw: RawLifecycleRule, newRuleId: () => string): LifecycleRul
   return {
     id: id === undefined || id === '' ? newRuleId() : id,
     isEnabled: status === 'Enabled',
+    ...(filter === undefined && { hasOldForm: true as const }),
     filter: checkedFilter,
     ...(checkedExpiration !== undefined && { expiration: checkedExpiration }),
     ...(noncurrentVersionExpiration !== undefined && { noncurrent: checkNoncurrent(noncurrentVersionExpiration) }),
