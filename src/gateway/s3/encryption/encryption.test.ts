@@ -280,6 +280,8 @@ describe('multipart uploads', () => {
     assert.equal((await complete('own-parts', { uploadId, tags }, headers)).status, 200)
     assert.deepEqual((await get('own-parts', headers)).body, whole)
     assert.equal((await get('own-parts')).status, 400)
+    assert.equal((await rig.s3.send('GET', '/box/own-parts?partNumber=1')).code, 'InvalidRequest')
+    assert.equal((await rig.s3.send('GET', '/box/own-parts?partNumber=9')).code, 'InvalidPart')
   })
 
   test('take parts from objects of any encryption', async () => {
