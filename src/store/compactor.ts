@@ -222,7 +222,7 @@ export class Compactor {
     await this.finishRetired(number)
   }
 
-  /** Tells the graves of all puts in a retired segment that it is gone. */
+  /** Tells the graves of all ids in a retired segment that it is gone: of its deletes, too, since a put may be damaged. */
   async #reap(number: number): Promise<void> {
     const { env, layout, identity, index } = this.#parts
     const file = await env.disk.open(layout.retiredSegment(number), { mode: 'read' })
@@ -231,7 +231,7 @@ export class Compactor {
       let ids: ChunkId[] = []
       const range = { seed, from: segmentHeaderBytes, endBytes: await file.lengthBytes() }
       for await (const item of scanSegment(file, range)) {
-        if (item.kind === 'record' && item.record.kind === 'put') ids.push(item.record.id)
+        if (item.kind === 'record' && item.record.kind !== 'file') ids.push(item.record.id)
         if (ids.length < reapEvents) continue
         await index.forgetSegment(number, ids)
         ids = []

@@ -4,6 +4,7 @@
  * @module
  */
 import { addDigest, type ChunkDigest, digestToLanes, emptyDigest, equalDigests, negateDigest } from '../base/digest.ts'
+import { AshlarError } from '../base/errors.ts'
 import { type ChunkId, groupOf, pageOf } from '../base/ids.ts'
 import type { Transaction, TxnKV } from '../kv/txn-kv.ts'
 import {
@@ -152,10 +153,16 @@ async function writeSegments(
   numbers.forEach((number, index) => {
     const row = rows[index]
     const old = row === undefined ? { scannedBytes: 0, liveBytes: 0 } : decodeSegmentRow(row)
-    const next = {
-      scannedBytes: Math.max(old.scannedBytes, scanned.get(number) ?? 0),
-      liveBytes: old.liveBytes + (liveBytes.get(number) ?? 0),
+    const leftBytes = old.liveBytes + (liveBytes.get(number) ?? 0)
+    // A grave may outlive its segment, when the put that it stood against could not be read any more as that was retired.
+    if (row === undefined && leftBytes < 0) return
+    if (leftBytes < 0) {
+      throw new AshlarError(
+        'metadata-corrupt',
+        `Cannot believe the index: segment ${number} would hold ${leftBytes} bytes`,
+      )
     }
+    const next = { scannedBytes: Math.max(old.scannedBytes, scanned.get(number) ?? 0), liveBytes: leftBytes }
     segments.set(number, next)
     tx.put(segmentKey(number), encodeSegmentRow(next))
   })
