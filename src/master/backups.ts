@@ -64,6 +64,8 @@ const gatherMs = 10_000
 const settleMs = 3_000
 /** A server that keeps the log and is away for longer is replaced. */
 const awayMs = 10_000
+/** At an orderly end, what is left may take so long to be sent. */
+const sendLastMs = 1_000
 /** Lag from which on the log counts as behind. */
 const behindMs = 5_000
 /** Copies that make a base and the log safe, where there are so many servers. */
@@ -118,11 +120,21 @@ export class Backups {
   async stop(): Promise<void> {
     this.#rejectAsked(new AshlarError('closed', 'Cannot make a backup: the master ends'))
     await this.#worker.stop()
-    if (this.#shipper.shipped !== undefined) {
-      // Nothing is lost by its failure that is not on this disk.
-      await this.#shipper.whenShipped(this.#options.feed.position).catch(() => undefined)
-    }
+    await this.#sendLast()
     this.#shipper.stop()
+  }
+
+  /** Nothing is lost by its failure that is not on this disk; servers that ended first are not waited for. */
+  async #sendLast(): Promise<void> {
+    const { env, feed, shelves } = this.#options
+    const up = new Set(shelves.up())
+    const targets = [...this.#shipper.targets]
+    const reachable = targets.filter((server) => up.has(server))
+    if (this.#shipper.shipped === undefined || reachable.length < Math.min(enoughCopies, targets.length)) return
+    const late = new AbortController()
+    const timer = env.clock.after(sendLastMs, () => late.abort())
+    await this.#shipper.whenShipped(feed.position, late.signal).catch(() => undefined)
+    timer.cancel()
   }
 
   /** Something may have become possible: a server registered. */
