@@ -20,7 +20,7 @@ export interface PendingReclaim {
 export interface ByteLedger {
   /** As `du -B1` over the data folders. */
   readonly totalBytes: number
-  /** Chunks of files in the tree, once each. */
+  /** Chunks of files in the tree and of their older versions, once each. */
   readonly liveBytes: number
   /** Their further copies. */
   readonly replicaBytes: number
@@ -50,7 +50,8 @@ export interface ByteLedger {
 
 export function byteLedger(sums: LedgerSums, status: ClusterStatus): ByteLedger {
   const { folders, metadata, chunkBytes, namedBytes, orphanBytes, formerBytes, deletingBytes } = sums
-  const shared = Math.max(0, status.lengthBytes + status.trashBytes - chunkBytes)
+  const named = status.lengthBytes + (status.versionBytes ?? 0) + status.trashBytes
+  const shared = Math.max(0, named - chunkBytes)
   const trashOnce = Math.min(chunkBytes, Math.max(0, status.trashBytes - shared))
   const trashBytes = chunkBytes === 0 ? 0 : Math.round(namedBytes * (trashOnce / chunkBytes))
   const liveBytes = Math.min(chunkBytes - trashOnce, namedBytes - trashBytes)

@@ -53,6 +53,8 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     files: totals.files,
     directories: totals.directories,
     lengthBytes: totals.lengthBytes,
+    versions: totals.versions,
+    versionBytes: totals.versionBytes,
     underReplicatedChunks: totals.owedReplicas + chunksShort(options.work),
     pendingDeletes: totals.pendingDeletes,
     openAllocations: totals.openAllocations,

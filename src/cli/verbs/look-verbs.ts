@@ -78,7 +78,9 @@ export function registerLookVerbs(registry: VerbRegistry): void {
         const summary = await client.summarize(path, { signal })
         output.object({ path, ...summary })
         const size = options.bytes ? String(summary.lengthBytes) : formatSize(summary.lengthBytes)
-        output.line(`${size.padEnd(12)}${summary.files} files, ${summary.directories} directories  ${path}`)
+        const versionSize = options.bytes ? `${summary.versionBytes} bytes` : formatSize(summary.versionBytes)
+        const older = summary.versions === 0 ? '' : `, ${summary.versions} older versions of ${versionSize}`
+        output.line(`${size.padEnd(12)}${summary.files} files, ${summary.directories} directories${older}  ${path}`)
       }
     },
   })

@@ -50,6 +50,9 @@ export const clusterStatus = struct('cluster status', 1, {
   version: field(26, text(64)),
   readOnly: optional(27, bool),
   directories: optional(28, uint),
+  /** Older versions and delete markers, and the length of them: not among `files` and `lengthBytes`. */
+  versions: optional(29, uint),
+  versionBytes: optional(30, uint),
   /** The metadata is older than the chunks: why nothing can be changed, and what to do. */
   restoreNeeded: optional(40, text(1024)),
   /** Duties that change groups, with what is left of them. */
