@@ -17,7 +17,7 @@ import { listenForPeers } from '../../wire/listen.ts'
 import { listPieces, readPiece } from '../../wire/methods/backup-methods.ts'
 import { register } from '../../wire/methods/cluster-methods.ts'
 import type { Peer } from '../../wire/peer.ts'
-import { createService } from '../../wire/service.ts'
+import { createService, type Service } from '../../wire/service.ts'
 
 export interface RunningServers extends AsyncDisposable {
   readonly sources: readonly BackupSource[]
@@ -61,7 +61,15 @@ export async function waitForServers(
     throw new AshlarError('unavailable', 'Cannot register yet: the metadata is being restored')
   })
   const credentials = credentialsOf(env, cluster)
-  const listener = await listenForPeers({ env, address, credentials, service }).catch((cause: unknown) => {
+  // Clients find the master's address taken, and are to wait as they do while there is no master.
+  const patient: Service = {
+    ...service,
+    find: (method, caller) => {
+      if (caller !== 'client') return service.find(method, caller)
+      throw new AshlarError('unavailable', 'Cannot answer yet: the metadata is being restored')
+    },
+  }
+  const listener = await listenForPeers({ env, address, credentials, service: patient }).catch((cause: unknown) => {
     const { message, code } = toAshlarError(cause)
     const advice = isAshlarError(cause, 'in-use')
       ? 'End the old master first'
