@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ServerId } from '../../base/ids.ts'
 import { strategyOf } from '../../cluster/placement-strategy.ts'
 import { seededRandom } from '../../env/seeded-random.ts'
 import { CopyResources, type Hardware } from './copy-resources.ts'
@@ -16,13 +17,9 @@ const shape = {
   strategy: strategyOf('spread'),
 } as const
 const cluster = new LayoutCluster(shape, seededRandom(1))
-const [first, second, third, fourth] = cluster.serverIds
-assert.ok(first && second && third && fourth)
+const [first, second, third, fourth] = cluster.serverIds as [ServerId, ServerId, ServerId, ServerId]
 
-function speed(
-  pairs: readonly (readonly [typeof first, typeof first])[],
-  changes: Partial<Hardware> & { copyBytes?: number },
-) {
+function speed(pairs: readonly (readonly [ServerId, ServerId])[], changes: Partial<Hardware> & { copyBytes?: number }) {
   const { copyBytes = 8 * MiB, ...hardware } = changes
   const resources = new CopyResources(
     cluster,
