@@ -59,12 +59,24 @@ const failingSyncs: readonly Edit[] = [
   {
     file: 'sim/swarm-faults.ts',
     find: '    const share = isDeath(kind) ?',
-    replace: "    if (kind !== 'disk-error' && kind !== 'power-loss') return false\n    const share = isDeath(kind) ?",
+    replace:
+      "    if (kind === 'disk-error' || kind === 'power-loss') return true\n    if (kind !== 'kill') return false\n    const share = isDeath(kind) ?",
   },
   {
     file: 'sim/swarm-faults.ts',
     find: "operations: draw.random.weighted([['read'], ['write'], ['sync'], ['read', 'write', 'sync']] as const, () => 1),",
     replace: "operations: ['sync'],",
+  },
+  {
+    file: 'sim/swarm-faults.ts',
+    find: 'chance: draw.random.weighted([0.02, 0.2, 1], () => 1),',
+    replace: 'chance: 0.05,',
+  },
+  // A folder's would fence the store before the file's is believed.
+  {
+    file: 'sim/sim-disk.ts',
+    find: "const kind = operation === 'sync-directory' ? 'sync' : operation",
+    replace: 'const kind = operation',
   },
   // Records that fill blocks of the disk: a later write into the same block would take them along.
   {
@@ -76,6 +88,21 @@ const failingSyncs: readonly Edit[] = [
     file: 'sim/swarm-operations.ts',
     find: '    [6, () => 1 + random.below(200)],',
     replace: '    [12, () => 20_000 + random.below(20_000)],',
+  },
+]
+
+/** Power that comes and goes, and segments that are soon full. */
+const powerCuts: readonly Edit[] = [
+  {
+    file: 'sim/swarm-faults.ts',
+    find: '    const share = isDeath(kind) ?',
+    replace:
+      "    if (kind === 'power-loss') return true\n    if (kind !== 'kill') return false\n    const share = isDeath(kind) ?",
+  },
+  {
+    file: 'sim/sim-world.ts',
+    find: 'const segmentSizes = [16 * 1024, 64 * 1024, 1024 * 1024]',
+    replace: 'const segmentSizes = [16 * 1024]',
   },
 ]
 
@@ -207,6 +234,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'compaction-drops-first',
     what: 'compaction unlinks the old segment before the copy is durable',
+    ground: powerCuts,
     edits: [
       {
         file: 'store/compactor.ts',
