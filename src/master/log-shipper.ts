@@ -1,61 +1,30 @@
 /**
  * Ships the change log: what the metadata engine has committed goes to a few chunk servers, in sealed blocks, a moment later.
  *
- * Commits wait for nothing here: they add to the feed, which is bounded; a timer takes what came, seals it once, and each server gets the
- * same bytes at the same offsets, at its own pace. A server that was away goes on where it was while the blocks are still in memory.
+ * Commits wait for nothing here: they add to the feed, which is bounded; a timer takes what came, seals it once, and gives it to the
+ * segment, which sends it (`log-segment.ts`).
  *
  *     feed → (every 200 ms) blocks of the segment → each server in its own time → shipped: on enough of them
  *
- * Invariants: memory is bounded (`backupLogQueueBytes`: a server that is behind by more is given up); a block is dropped only when all
- * servers of the segment have it; after a gap nothing is shipped until a new segment begins, together with a new base.
+ * Invariants: memory is bounded, here and there; after a gap nothing is shipped until a new segment begins, together with a new base.
  * @module
  */
-import type { ErrorCode } from '../base/error-table.ts'
-import { AshlarError, toAshlarError } from '../base/errors.ts'
+import { AshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { counterOf, type Rising } from '../base/rising.ts'
 import type { Timer } from '../env/clock.ts'
 import type { Env } from '../env/env.ts'
 import type { ChangeFeed } from '../kv/change-feed.ts'
-import { type PieceId, pieceName } from '../wire/types/backup.ts'
 import type { BlockSeal } from './backup-blocks.ts'
 import { encodeCommit } from './backup-records.ts'
 import type { BackupShelves } from './backup-shelves.ts'
+import { LogSegment } from './log-segment.ts'
 
 /** From a commit to the sealing of what it changed. */
 const tickMs = 200
 /** Enough servers: the loss of one of them and of the master together loses nothing. */
 const enough = 2
-
-interface Block {
-  readonly offset: number
-  readonly bytes: Buffer
-  /** The last commit that is whole with this block. */
-  readonly through: Rising
-  readonly madeMs: number
-}
-
-interface Target {
-  readonly server: ServerId
-  ackedBytes: number
-  isSending: boolean
-  /** Since when it has not taken what it was sent. */
-  failingSinceMs: number | undefined
-}
-
-interface Segment {
-  readonly id: PieceId
-  readonly name: string
-  readonly targets: Map<ServerId, Target>
-  readonly needed: number
-  blocks: Block[]
-  blockCount: number
-  lengthBytes: number
-  queuedBytes: number
-  /** The last commit on enough servers. */
-  shipped: Rising
-}
 
 export interface LogShipperOptions {
   readonly env: Env
@@ -68,7 +37,7 @@ export interface LogShipperOptions {
 
 export class LogShipper {
   readonly #options: LogShipperOptions
-  #segment: Segment | undefined
+  #segment: LogSegment | undefined
   /** Sealed up to this commit. */
   #taken: Rising
   #timer: Timer | undefined
@@ -113,7 +82,7 @@ export class LogShipper {
   }
 
   get targets(): ReadonlySet<ServerId> {
-    return new Set(this.#segment?.targets.keys())
+    return this.#segment?.servers ?? new Set()
   }
 
   /** Of the segment, and so of what a restore has to read. */
@@ -121,11 +90,9 @@ export class LogShipper {
     return this.#segment?.lengthBytes ?? 0
   }
 
-  /** Servers that have not taken what they were sent for `ms`, or that are given up. */
+  /** Servers that have not taken what they were sent for `ms`. */
   failingCount(ms: number): number {
-    const nowMs = this.#nowMs()
-    const targets = [...(this.#segment?.targets.values() ?? [])]
-    return targets.filter(({ failingSinceMs }) => failingSinceMs !== undefined && nowMs - failingSinceMs >= ms).length
+    return this.#segment?.failingCount(ms) ?? 0
   }
 
   /** The last commit that is on enough servers; undefined: none, or there is a gap. */
@@ -135,9 +102,7 @@ export class LogShipper {
 
   /** How long the oldest commit has waited that is not on enough servers. */
   lagMs(): number {
-    const segment = this.#segment
-    const unshipped = segment?.blocks.find(({ through }) => counterOf(through) > counterOf(segment.shipped))
-    const sinceMs = unshipped?.madeMs ?? this.#waitingSinceMs
+    const sinceMs = this.#segment?.unshippedSinceMs ?? this.#waitingSinceMs
     return sinceMs === undefined ? 0 : Math.max(0, Math.round(this.#nowMs() - sinceMs))
   }
 
@@ -158,18 +123,15 @@ export class LogShipper {
     this.#taken = start
     feed.dropThrough(start)
     this.#gap = undefined
-    const id: PieceId = { kind: 'log', leaderEpoch, start }
-    this.#segment = {
-      id,
-      name: pieceName(id),
-      targets: new Map(servers.map((server) => [server, newTarget(server)])),
+    const segment: LogSegment = new LogSegment({
+      ...this.#options,
+      id: { kind: 'log', leaderEpoch, start },
+      servers,
       needed: Math.min(enough, servers.length),
-      blocks: [],
-      blockCount: 0,
-      lengthBytes: 0,
-      queuedBytes: 0,
-      shipped: start,
-    }
+      onProgress: () => this.#progressed(segment),
+      onRetry: () => this.#schedule(tickMs),
+    })
+    this.#segment = segment
     this.#waitingSinceMs = feed.queuedBytes > 0 ? this.#nowMs() : undefined
     this.#schedule(tickMs)
     return { start, isContinuous }
@@ -228,8 +190,8 @@ export class LogShipper {
     this.#timer = undefined
     if (this.#segment === undefined || this.#isStopped) return
     if (this.#gap === undefined && !this.#isHeld) this.#take()
-    for (const target of this.#segment.targets.values()) this.#send(this.#segment, target)
-    if (this.#segment.queuedBytes > 0) this.#schedule(tickMs)
+    this.#segment.send()
+    if (this.#segment.hasUnsent) this.#schedule(tickMs)
   }
 
   /** Seals what was committed since the last time. */
@@ -249,75 +211,18 @@ export class LogShipper {
     const text = Buffer.concat(batches.map(encodeCommit))
     for (let at = 0; at < text.length; at += limits.backupBlockBytes) {
       const isLast = at + limits.backupBlockBytes >= text.length
-      const place = { ...segment.id, kind: 'log' as const, index: segment.blockCount++ }
+      const place = { ...segment.id, kind: 'log' as const, index: segment.nextIndex }
       const bytes = seal.seal(place, text.subarray(at, at + limits.backupBlockBytes))
       // Of what is cut in the middle, only the end makes it whole.
-      const through = isLast ? last.position : this.#taken
-      segment.blocks.push({ offset: segment.lengthBytes, bytes, through, madeMs })
-      segment.lengthBytes += bytes.length
-      segment.queuedBytes += bytes.length
+      segment.add({ bytes, through: isLast ? last.position : this.#taken, madeMs })
     }
     this.#taken = last.position
     feed.dropThrough(this.#taken)
-    this.#keepBounded(segment)
   }
 
-  #keepBounded(segment: Segment): void {
-    while (segment.queuedBytes > limits.backupLogQueueBytes && segment.targets.size > 0) {
-      const slowest = [...segment.targets.values()].reduce((a, b) => (b.ackedBytes < a.ackedBytes ? b : a))
-      this.#giveUp(segment, slowest, 'it is too far behind')
-    }
-  }
-
-  #send(segment: Segment, target: Target): void {
-    if (target.isSending || target.ackedBytes >= segment.lengthBytes) return
-    target.isSending = true
-    this.#sendAll(segment, target)
-      .catch((error: unknown) => this.#failed(segment, target, toAshlarError(error)))
-      .finally(() => {
-        target.isSending = false
-      })
-  }
-
-  async #sendAll(segment: Segment, target: Target): Promise<void> {
-    const { shelves } = this.#options
-    while (target.ackedBytes < segment.lengthBytes && segment.targets.has(target.server)) {
-      const offset = target.ackedBytes
-      const some = Buffer.concat(nextOf(segment.blocks, offset))
-      await shelves.append(target.server, { name: segment.name, offset, bytes: some })
-      target.ackedBytes = offset + some.length
-      target.failingSinceMs = undefined
-      this.#acknowledged(segment)
-    }
-  }
-
-  #failed(segment: Segment, target: Target, error: AshlarError): void {
-    target.failingSinceMs ??= this.#nowMs()
-    if (error.code === 'stale-leader') this.#options.onFatal(error)
-    else if (finalCodes.has(error.code)) this.#giveUp(segment, target, error.message)
-    else this.#schedule(tickMs)
-  }
-
-  #giveUp(segment: Segment, target: Target, reason: string): void {
-    segment.targets.delete(target.server)
-    this.#options.env.log.warn('a server takes no more of the change log', { server: target.server, reason })
-    this.#acknowledged(segment)
-    if (segment === this.#segment && segment.targets.size < segment.needed) {
-      this.#lose('too few of the servers that kept the log take it')
-    }
-  }
-
-  #acknowledged(segment: Segment): void {
-    const acked = [...segment.targets.values()].map(({ ackedBytes }) => ackedBytes).sort((a, b) => b - a)
-    const onEnough = acked[segment.needed - 1]
-    const onAll = acked.at(-1) ?? segment.lengthBytes
-    for (const block of segment.blocks) {
-      if (onEnough === undefined || block.offset + block.bytes.length > onEnough) break
-      segment.shipped = block.through
-    }
-    const kept = segment.blocks.findIndex(({ offset, bytes }) => offset + bytes.length > onAll)
-    const dropped = segment.blocks.splice(0, kept < 0 ? segment.blocks.length : kept)
-    for (const { bytes } of dropped) segment.queuedBytes -= bytes.length
+  #progressed(segment: LogSegment): void {
+    if (segment !== this.#segment) return
+    if (segment.isStuck) this.#lose('too few of the servers that kept the log take it')
     for (const waiter of this.#waiters.slice()) if (this.#hasShipped(waiter.position)) waiter.resolve()
   }
 
@@ -333,29 +238,4 @@ export class LogShipper {
   }
 }
 
-/** After these a server cannot go on with the segment. */
-const finalCodes: ReadonlySet<ErrorCode> = new Set([
-  'range-not-satisfiable',
-  'disk-failed',
-  'no-space',
-  'not-supported',
-  'too-large',
-])
 const shipWithinMs = 5_000
-
-function newTarget(server: ServerId): Target {
-  return { server, ackedBytes: 0, isSending: false, failingSinceMs: undefined }
-}
-
-/** Blocks from `offset` on, as many as one call takes. */
-function nextOf(blocks: readonly Block[], offset: number): readonly Buffer[] {
-  const some: Buffer[] = []
-  let sizeBytes = 0
-  for (const block of blocks) {
-    if (block.offset < offset) continue
-    sizeBytes += block.bytes.length
-    if (some.length > 0 && sizeBytes > limits.framePayloadBytes) break
-    some.push(block.bytes)
-  }
-  return some
-}
