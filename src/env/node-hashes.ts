@@ -58,13 +58,12 @@ class HashThread {
   constructor(onEnd: () => void) {
     const data: HashThreadData = { memory: this.#memory, blockBytes: hashBlockBytes }
     this.#worker = new Worker(threadFile, { workerData: data, execArgv: [] })
-    // Only while it has contents does a thread keep the process alive.
-    this.#worker.unref()
     this.#worker.on('message', (reply: HashReply) => this.#take(reply))
     this.#worker.on('error', (cause) => this.#fail(cause, onEnd))
     this.#worker.on('exit', () => this.#fail(undefined, onEnd))
   }
 
+  /** Only while it has contents does a thread keep the process alive. */
   begin(names: readonly HashName[]): number {
     if (this.contents++ === 0) this.#worker.ref()
     const id = ++this.#lastId
