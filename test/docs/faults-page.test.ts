@@ -31,7 +31,7 @@ const features: Readonly<Record<string, string | undefined>> = {
   'ejection of slow servers': undefined,
   metrics: undefined,
   accounts: undefined,
-  encryption: undefined,
+  'quotas per address': undefined,
   'leader on a shared engine': 'src/kv/{postgres,etcd}*.ts',
   'a first release': 'CHANGELOG.md',
 }

@@ -65,8 +65,10 @@ const defaultPartMinBytes = 5 * 1024 ** 2
 export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpListener> {
   const { env, client, accounts, listenAddress, region = defaultRegion } = options
   const refusals = new Refusals(limits.s3RefusalsKept)
-  const notifier = options.webhooks && new Notifier({ env, client, ...options.webhooks })
-  const accessLog = new AccessLog({ env, client, rootId: rootAccount().id })
+  // Ended also when the port is taken.
+  await using started = new AsyncDisposableStack()
+  const notifier = started.use(options.webhooks && new Notifier({ env, client, ...options.webhooks }))
+  const accessLog = started.use(new AccessLog({ env, client, rootId: rootAccount().id }))
   const buckets = new Buckets(client)
   const handle = s3RequestHandler({
     ...{ accounts, refusals, accessLog, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
@@ -95,10 +97,10 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
     },
     handle,
   )
+  const background = started.move()
   const close = async () => {
     await listener.close()
-    await accessLog[Symbol.asyncDispose]()
-    await notifier?.[Symbol.asyncDispose]()
+    await background.disposeAsync()
   }
   return { address: listener.address, close }
 }

@@ -74,7 +74,9 @@ async function deleteListed(call: BucketCall, object: XmlElement, isQuiet: boole
     const action = actionOf('DeleteObject', { hasVersion: versionId !== undefined && versionId !== 'null' })
     checkAccess(call, { action, bucket: call.bucket, key })
     removed = await removeKey(call, { key, versionId, conditions: conditionsOf(object) })
-    call.trail.changes.push({ event: 'ObjectRemoved:Delete', key, versionId })
+    const isMarked = removed.isDeleteMarker && versionId === undefined
+    const event = isMarked ? 'ObjectRemoved:DeleteMarkerCreated' : 'ObjectRemoved:Delete'
+    call.trail.changes.push({ event, key, versionId: removed.versionId })
   } catch (error) {
     const { code, message } = toS3Error(error)
     return element(
