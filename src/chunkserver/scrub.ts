@@ -133,13 +133,23 @@ export class Scrub {
       } catch (error) {
         env.log.warn('scrubbing failed and goes on later', { error: toAshlarError(error).message })
       }
-      // Rejects only when it is to look anew, or to end.
-      await sleep(env.clock, pauseMs, signal, this.#wakeUp.signal).catch(() => undefined)
-      if (this.#wakeUp.signal.aborted) this.#wakeUp = new AbortController()
+      await this.#pause(pauseMs)
     }
     await this.#save().catch((error: unknown) => {
       env.log.warn('the place of the scrub was not kept', { error: toAshlarError(error).message })
     })
+  }
+
+  /** @returns false: it ended early, to look anew or to end */
+  async #pause(pauseMs: number): Promise<boolean> {
+    const { signal } = this.#wakeUp
+    const isWhole = await sleep(this.#options.env.clock, pauseMs, this.#stop.signal, signal).then(
+      () => true,
+      // It rejects for nothing but these signals.
+      () => false,
+    )
+    if (signal.aborted) this.#wakeUp = new AbortController()
+    return isWhole
   }
 
   /** @returns how long to wait before the next one */
@@ -186,8 +196,11 @@ export class Scrub {
       this.#note({ after, upTo: id, scrubbedMs: listedMs })
       after = id
       const orders = this.#orders as ScrubOrders
-      const isOld = env.clock.monotonicMs() - begunMs >= listMaxAgeMs
-      if (isOld || this.#stop.signal.aborted || this.#pay(clusterTimeMs() ?? listedMs, orders) > 0) return
+      const isOld = env.clock.monotonicMs() - begunMs >= Math.min(listMaxAgeMs, orders.withinMs / 20)
+      if (isOld || this.#stop.signal.aborted) return
+      // Short waits are spent here: a list for each small chunk would cost more than the chunk.
+      const waitMs = this.#pay(clusterTimeMs() ?? listedMs, orders)
+      if (waitMs > shortPauseMs || (waitMs > 0 && !(await this.#pause(waitMs)))) return
     }
     if (isWhole) this.#note({ ...range, after, scrubbedMs: listedMs })
   }
