@@ -126,6 +126,17 @@ test('noncurrent versions and lone markers go, also where a key has more version
   await checkRows(rig.master.context.kv, { withObjects: true })
 })
 
+test('a marker at the end of a page is not lone because its versions are in the next one', async () => {
+  const rig = await start([{ expiration: { kind: 'lone-marker' } }], 'enabled')
+  const { client } = rig
+  for (let count = 0; count < 498; count++) await client.put(inBucket(`k${count}`), 1)
+  await client.put(inBucket('z'), 1)
+  await client.namespace.removeObject({ request: client.request(), path: inBucket('z'), precondition: {} })
+  await client.put(inBucket('zz'), 1)
+  await rig.pass(1)
+  assert.deepEqual((await rig.keys()).slice(-3), ['z marker', 'z 1', 'zz 1'])
+})
+
 test('a step is taken at the version that was judged: one that was written meanwhile stays', async () => {
   const rig = await start([{ expiration: { kind: 'days', days: 1 } }])
   const { client, master } = rig

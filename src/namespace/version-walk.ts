@@ -146,7 +146,6 @@ export class VersionWalk {
 
   /** Begun in the middle of a key, the walk has not seen what is above. */
   async #isNewest(directory: InodeId, name: Buffer, number: number): Promise<boolean> {
-    if (this.#place.below === currentVersion) return false
     if ((await this.#tx.get(entryKey(directory, name))) !== undefined) return false
     return (await newestOlder(this.#tx, directory, name))?.number === number
   }

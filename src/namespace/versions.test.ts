@@ -201,6 +201,16 @@ test('undelete() takes delete markers away, and a removed tree comes back with i
   assert.equal((await client.namespace.totals()).purgingBytes, 0)
 })
 
+test('a purged tree gives back every version, however many there are of one name', async () => {
+  const bucket = await Bucket.make('enabled')
+  const { client, master } = bucket
+  for (let count = 0; count < 300; count++) await bucket.put('d/a', 1)
+  await client.remove('/b/d', true)
+  master.timeMs += master.trashKeepMs
+  await master.purgeAll()
+  assert.equal((await check(master)).liveChunks, 0)
+})
+
 test('a bucket with versions left is not empty, and a directory of delete markers stays', async () => {
   const bucket = await Bucket.make('enabled')
   await bucket.put('d/a', 1)
