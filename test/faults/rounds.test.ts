@@ -31,9 +31,9 @@ test(
   rounds('kill', 2),
 )
 test(
-  'a round of SIGKILL for every process loses no object that the S3 door acknowledged',
+  'two rounds of SIGKILL for every process lose no object that the S3 door acknowledged',
   skip('kill'),
-  rounds('kill', 1, { restEvery: 0, door: 's3' }),
+  rounds('kill', 2, { restEvery: 0, door: 's3' }),
 )
 test(
   'a power cut of every disk loses no object that the S3 door acknowledged',
