@@ -90,6 +90,7 @@ export class Compactor {
 
   async #compact(old: Segment): Promise<void> {
     const { index, table } = this.#parts
+    if (!(await this.#isThere(old))) return await this.#passOver(old)
     const needs = new NeededRecords(old.number, index)
     const copy = await this.#copy(old, needs)
     if (copy !== undefined) await this.#move(copy)
@@ -103,6 +104,29 @@ export class Compactor {
     while (old.pins > 0) await table.unpinned(old.number)
     table.remove(old.number)
     await this.#retire(old.number)
+  }
+
+  async #isThere({ number }: Segment): Promise<boolean> {
+    const { env, layout } = this.#parts
+    try {
+      await env.disk.info(layout.segment(number))
+      return true
+    } catch (error) {
+      if (isAshlarError(error, 'not-found')) return false
+      throw error
+    }
+  }
+
+  /** Its file was taken away: scrubs and reads set aside what was live in it, and then it is forgotten. The others must not wait for it. */
+  async #passOver(old: Segment): Promise<void> {
+    const { index, table, env } = this.#parts
+    const { number, liveBytes } = old
+    env.log.error('segment is gone from its folder', { segment: number, liveBytes })
+    old.stuckAtLiveBytes = liveBytes
+    if (liveBytes !== 0) return
+    while (old.pins > 0) await table.unpinned(number)
+    table.remove(number)
+    await index.forgetSegment(number, [])
   }
 
   /** Copies what is needed. @returns undefined: nothing was */

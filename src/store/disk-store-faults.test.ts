@@ -425,6 +425,24 @@ suite('compaction', () => {
     await rig.check(new Map([[idAt(5), someBytes(60_000, 5)]]))
   })
 
+  test('a segment whose file was taken away does not hold up the others', async () => {
+    const rig = new StoreRig()
+    const store = await rig.open()
+    // Three segments: the first two are all dead but for one chunk each, the third takes what comes.
+    for (const sequence of [1, 2, 3]) await store.put(idAt(sequence), someBytes(20_000, sequence), {})
+    for (const sequence of [4, 5, 6]) await store.put(idAt(sequence), someBytes(20_000, sequence), {})
+    await store.put(idAt(7), someBytes(60_000, 7), {})
+    await store.delete([1, 2, 3, 4, 5].map((sequence) => idAt(sequence)))
+    await rig.disk.remove('/store/segments/00000001.seg')
+    await store.compact()
+    const segments = await rig.list('segments')
+    assert.ok(!segments.includes('00000002.seg'), `${segments} are left`)
+    await rig.check(new Map([[idAt(6), someBytes(20_000, 6)] as const, [idAt(7), someBytes(60_000, 7)] as const]))
+    await store.compact()
+    await rig.reopen()
+    await rig.check(new Map([[idAt(6), someBytes(20_000, 6)] as const, [idAt(7), someBytes(60_000, 7)] as const]))
+  })
+
   test('a pinned segment waits for its reader', async () => {
     const rig = new StoreRig()
     const store = await rig.open()
