@@ -44,14 +44,18 @@ export class BackupShelf {
   }
 
   async list(): Promise<readonly PieceEntry[]> {
-    const { disk } = this.#options.env
     const names = await this.#names()
     const pieces: PieceEntry[] = []
     for (const name of names.filter((each) => parsePieceName(each) !== undefined).sort()) {
-      const { lengthBytes } = await disk.info(this.#path(name))
+      const lengthBytes = await this.#lengthOf(this.#path(name))
+      // Removed meanwhile.
+      if (lengthBytes === undefined) continue
       const isFinished = names.includes(`${name}${manifestSuffix}`)
-      const manifestBytes = isFinished ? (await disk.info(this.#manifestPath(name))).lengthBytes : undefined
-      pieces.push({ name, lengthBytes, manifestBytes })
+      pieces.push({
+        name,
+        lengthBytes,
+        manifestBytes: isFinished ? await this.#lengthOf(this.#manifestPath(name)) : undefined,
+      })
     }
     return pieces.slice(-limits.backupPieces)
   }
@@ -200,6 +204,15 @@ export class BackupShelf {
       }
     } finally {
       await file.close()
+    }
+  }
+
+  async #lengthOf(path: string): Promise<number | undefined> {
+    try {
+      return (await this.#options.env.disk.info(path)).lengthBytes
+    } catch (error) {
+      if (isAshlarError(error, 'not-found')) return undefined
+      throw error
     }
   }
 

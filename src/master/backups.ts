@@ -86,6 +86,7 @@ export class Backups {
   #exposedSinceMs: number | undefined
   #problem: string | undefined
   #hasNoRoom = false
+  #isTidy = true
   #isLogChecked = false
   #isBehindTold = false
   /** The log of earlier masters reaches where this one began: with this one's log nothing is missing. */
@@ -139,6 +140,7 @@ export class Backups {
 
   /** Something may have become possible: a server registered. */
   wake(): void {
+    this.#isTidy = false
     this.#worker.wake()
   }
 
@@ -211,7 +213,10 @@ export class Backups {
     }
     if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
     const reason = this.#reasonForBase()
-    if (reason === undefined) return 'idle'
+    if (reason === undefined) {
+      await this.#tidy()
+      return 'idle'
+    }
     const { shelves } = this.#options
     const servers = shelves.choose(limits.backupServers, this.#shipper.targets)
     if (servers.length === 0) {
@@ -228,7 +233,7 @@ export class Backups {
     try {
       const entry = await this.#makeBase(servers, { reason, signal })
       for (const waiter of asked) waiter.resolve(entry)
-      return 'idle'
+      return 'more'
     } catch (error) {
       for (const waiter of asked) waiter.reject(error)
       if (!signal.aborted) this.#failed(toAshlarError(error))
@@ -265,7 +270,7 @@ export class Backups {
     const { rows, lengthBytes: sizeBytes } = base.manifest
     const what = `the metadata was copied to ${base.servers.length} servers: ${rows} rows, ${sizeBytes} bytes`
     events.tell({ kind: 'backup-made', what, reason })
-    await this.#catalog.removeOld(leaderEpoch, needed)
+    this.#isTidy = false
     return entryOf(base)
   }
 
@@ -280,6 +285,14 @@ export class Backups {
       this.#isLogWhole = true
       this.#shipper.continueFrom(end.position)
     }
+  }
+
+  /** After a base, and when a server came back: what it kept meanwhile may be of no use any more. */
+  async #tidy(): Promise<void> {
+    if (this.#isTidy || this.#newest === undefined) return
+    this.#isTidy = true
+    const enough = Math.min(enoughCopies, this.#newest.base.servers.length)
+    await this.#catalog.removeOld(this.#options.leaderEpoch, enough)
   }
 
   /** Tells when the log falls behind, and when it is current again. */
