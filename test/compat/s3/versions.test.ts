@@ -72,6 +72,20 @@ test('a delete marker says so: to who reads it, lists it and removes it', async 
   assert.equal((await ok(s3.send('GET', '/bucket/a'))).body.toString(), 'one')
 })
 
+test('a conditional delete of nothing leaves nothing, and one of a delete marker matches only `*`', async () => {
+  await using rig = await startS3Rig()
+  const { s3 } = rig
+  await withVersions(s3, 'bucket')
+  const remove = (tag: string) => s3.send('DELETE', '/bucket/a', { headers: { 'if-match': tag } })
+  await ok(remove('*'), 204)
+  await ok(remove('"bad"'), 204)
+  assert.deepEqual(await listed(s3, 'bucket'), [])
+  await ok(s3.send('PUT', '/bucket/a', { body: 'one' }))
+  await ok(s3.send('DELETE', '/bucket/a'), 204)
+  assert.equal((await remove('"bad"')).code, 'PreconditionFailed')
+  await ok(remove('*'), 204)
+})
+
 test('suspended, writes make the null version; a page of versions goes on where the last one ended', async () => {
   await using rig = await startS3Rig()
   const { s3 } = rig

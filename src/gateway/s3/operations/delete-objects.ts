@@ -133,7 +133,8 @@ async function removeKey(
     if (isConditional) {
       const info = await findNewest(client, { bucket: bucket.name, key, objectVersion, signal })
       checkDelete(conditions, info === undefined ? undefined : conditionTarget(info))
-      if (info === undefined && bucket.versioning === undefined) return nothing
+      // Where there is nothing, a condition holds of nothing: no delete marker comes either.
+      if (info === undefined) return nothing
       // A delete marker can only be covered by another one.
       if (info?.stats.isDeleteMarker === false) ifVersion = info.stats.version
     }
