@@ -178,6 +178,7 @@ test('changeSetting persists over a restart, and a new chunk size shows in the m
     policy: 'replicated-3',
     'dead-after': '30s',
     'hold-off': '5m',
+    'lifecycle-day': '1d',
     'scrub-within': '7d',
     'scrub-rate': '67108864',
     'repair-rate': 'half',
