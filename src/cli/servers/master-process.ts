@@ -5,7 +5,7 @@
  * since only then the addresses are known.
  * @module
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isAshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
@@ -24,6 +24,7 @@ import { readOrMakeEncryptionKeys } from '../s3/s3-encryption-keys.ts'
 import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
 import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
+import { backupPlan } from './backup-plan.ts'
 import type { ServerRun } from './chunkserver-process.ts'
 import { folderMeter } from './folder-meter.ts'
 import { formatJoinFile } from './join-file.ts'
@@ -41,6 +42,7 @@ export interface RawMasterOptions {
   readonly trashKeep?: string
   readonly deadAfter?: string
   readonly placement?: string
+  readonly backupEvery?: string
   readonly json?: boolean
   readonly acceptOlderMetadata?: boolean
   readonly yes?: boolean
@@ -48,6 +50,7 @@ export interface RawMasterOptions {
   readonly host: string
   readonly port: string
   readonly clusterFile?: string
+  readonly existing?: boolean
   readonly exactHttpPort?: boolean
   readonly anyPort?: boolean
   readonly supervised?: boolean
@@ -64,6 +67,7 @@ export async function runMaster(raw: RawMasterOptions, { env, output, stop, exit
     const folder = await createOrOpenMasterFolder(env, raw.data, {
       holder: `ashlar master, pid ${process.pid}`,
       raiseGeneration: raw.acceptOlderMetadata === true,
+      create: raw.existing !== true,
     })
     try {
       await serve(raw, { env, output, stop, parent, folder })
@@ -74,7 +78,9 @@ export async function runMaster(raw: RawMasterOptions, { env, output, stop, exit
 }
 
 async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder }: MasterRun): Promise<void> {
+  const backups = backupPlan(env, folder, raw.backupEvery)
   const kv = await openSqliteKV({
+    feed: backups?.feed,
     path: folder.metadataPath,
     clock: env.clock,
     log: env.log,
@@ -97,6 +103,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
       onFatal: (error) => endNow(env, error),
       version: packageVersion(),
       measureFolder: folderMeter(env, raw.data),
+      backups,
       onRequest: metrics.onRequest,
     }),
   )
@@ -185,7 +192,10 @@ async function writeFiles(
 ): Promise<void> {
   const { clusterId, secret } = folder
   const joinFile = { clusterId, address: clusterFile.address, clusterSecret: secret.toString('base64') }
-  await env.disk.writeSmall(join(raw.data, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
+  // Of a cluster by "ashlar up" also beside its cluster.json: a restore needs it when this folder is gone.
+  for (const place of new Set([raw.data, dirname(clusterFilePath(raw))])) {
+    await env.disk.writeSmall(join(place, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
+  }
   await env.disk.writeSmall(clusterFilePath(raw), Buffer.from(formatClusterFile(clusterFile)))
 }
 

@@ -77,6 +77,8 @@ function describe(
   bodyOfSpan: (span: Span, encryption: OpenEncryption | undefined) => ObjectBody,
 ): S3Answer {
   const { record, stats, sizeBytes } = info
+  // That there is no such part is told before a key is asked for, as S3 does.
+  if (request.query.has('partNumber')) spanOf(request, info)
   const encryption = readEncryption({ services, request }, record)
   const conditions = readConditionsOf(request.headers.record())
   if (checkRead(conditions, conditionTarget(info)) === 'not-modified') {
