@@ -28,6 +28,7 @@ test('checkLifecycleRules() takes what S3 takes', () => {
       id: 'rule1',
       isEnabled: true,
       filter: { prefix: 'test1/', tags: new Map() },
+      hasOldForm: true,
       expiration: { kind: 'days', days: 2 },
     },
   ])
@@ -51,6 +52,7 @@ test('checkLifecycleRules() takes what S3 takes', () => {
       id: 'rule1',
       isEnabled: false,
       filter: { prefix: 'test1/', tags: new Map() },
+      hasOldForm: true,
       expiration: { kind: 'lone-marker' },
       noncurrent: { days: 3, newerVersionsKept: 5 },
       abortUploadsAfterDays: 7,
