@@ -103,13 +103,17 @@ async function run(
 
   running = server
   diskRate.start()
+  const close = async () => {
+    await diskRate.stop()
+    await server.close()
+  }
   const { serverId, address, httpAddress } = server
   parent?.report({ event: 'listening', address, httpAddress, serverId })
   try {
     await Promise.race([server.registered, ended])
     isRegistered = true
   } catch (error) {
-    await server.close()
+    await close()
     throw error
   }
   parent?.report({ event: 'registered' })
@@ -127,13 +131,7 @@ async function run(
       `Chunk server ${serverId.slice(0, 8)} is ready on ${address}, ${store.space().capacityBytes} bytes. Ctrl-C stops it.`,
     )
   }
-  await serveUntil(ended, {
-    env,
-    close: async () => {
-      await diskRate.stop()
-      await server.close()
-    },
-  })
+  await serveUntil(ended, { env, close })
 }
 
 /**
