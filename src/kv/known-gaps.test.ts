@@ -9,17 +9,21 @@ const key = fc
 
 describe('KnownGaps', () => {
   it('says of no key that is there that it is absent, whatever was learned, written and removed before', () => {
-    const step = fc.record({ kind: fc.constantFrom('look', 'look', 'write', 'remove'), key })
+    const step = fc.record({ kind: fc.constantFrom('look', 'look', 'span', 'write', 'remove'), key, other: key })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const rows = new Set<string>()
         const gaps = new KnownGaps()
-        for (const { kind, key } of steps) {
+        for (const { kind, key, other } of steps) {
           if (kind === 'write') {
             rows.add(key)
             gaps.written(key)
           } else if (kind === 'remove') rows.delete(key)
-          else if (gaps.holds(key)) assert.ok(!rows.has(key), `${JSON.stringify(key)} is there`)
+          else if (kind === 'span') {
+            const inside = [...rows].filter((row) => row >= key && row < other)
+            if (gaps.spans(key, other)) assert.deepEqual(inside, [])
+            else if (inside.length === 0 && key < other) gaps.learn(neighbour(rows, key, -1), atOrAbove(rows, other))
+          } else if (gaps.holds(key)) assert.ok(!rows.has(key), `${JSON.stringify(key)} is there`)
           else if (!rows.has(key)) gaps.learn(neighbour(rows, key, -1), neighbour(rows, key, 1))
         }
       }),
@@ -39,6 +43,17 @@ describe('KnownGaps', () => {
     assert.equal(gaps.holds('\u{ff}'), false)
   })
 
+  it('answers for ranges that lie in a gap, up to the row behind', () => {
+    const gaps = new KnownGaps()
+    gaps.learn('b', 'm')
+    assert.equal(gaps.spans('c', 'm'), true)
+    assert.equal(gaps.spans('b', 'm'), false, 'the row before')
+    assert.equal(gaps.spans('c', 'n'), false, 'the row behind')
+    gaps.written('e')
+    assert.equal(gaps.spans('c', 'm'), false, 'written')
+    assert.equal(gaps.spans('f', 'm'), true)
+  })
+
   it('keeps a bounded number, the last used', () => {
     const gaps = new KnownGaps()
     const names = Array.from({ length: 40 }, (_, index) => String.fromCharCode(65 + index))
@@ -55,4 +70,8 @@ describe('KnownGaps', () => {
 function neighbour(rows: ReadonlySet<string>, key: string, side: -1 | 1): string | undefined {
   const beyond = [...rows].filter((row) => (side < 0 ? row < key : row > key)).sort()
   return side < 0 ? beyond.at(-1) : beyond[0]
+}
+
+function atOrAbove(rows: ReadonlySet<string>, key: string): string | undefined {
+  return rows.has(key) ? key : neighbour(rows, key, 1)
 }

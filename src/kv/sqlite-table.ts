@@ -114,6 +114,7 @@ export class SqliteTable {
 
   /** Lazily; no write may come between two pairs. @throws {AshlarError} as {@link read} */
   *scan({ start, end, reverse }: TextRange): Generator<Pair> {
+    if (this.#gaps.spans(start, end)) return
     const startKey = keyBytes(start)
     const endKey = keyBytes(end)
     try {
@@ -121,14 +122,23 @@ export class SqliteTable {
       if (outside !== undefined) verified(outside)
       const rows = reverse ? this.#downward.iterate(endKey) : this.#upward.iterate(startKey)
       let before: string | undefined
+      let isEmpty = true
+      let beyond: Row | undefined
       for (const row of rows as unknown as Iterable<Row>) {
         const value = verified(row)
         const text = keyText(row[0])
         if (before !== undefined && (reverse ? text >= before : text <= before)) throw outOfOrder(row[0])
         before = text
-        if (reverse ? text < start : text >= end) return
+        if (reverse ? text < start : text >= end) {
+          beyond = row
+          break
+        }
+        isEmpty = false
         yield [text, row[0], value]
       }
+      if (!isEmpty) return
+      const [lower, upper] = reverse ? [beyond, outside] : [outside, beyond]
+      this.#gaps.learn(lower && keyText(lower[0]), upper && keyText(upper[0]))
     } catch (error) {
       throw translateSqlite(error, 'read the metadata')
     }
