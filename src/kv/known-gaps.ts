@@ -11,6 +11,8 @@
 
 /** Makers of files at once, two gaps each: the directory's and the chunk group's. */
 const gapsKept = 16
+/** Those in front are found as soon as the first: moving them about would cost more. */
+const frontGaps = 4
 /** Behind every key: keys are Latin-1 text. */
 const behindAll = '\u{100}'
 
@@ -21,20 +23,20 @@ interface Gap {
 }
 
 export class KnownGaps {
-  /** The one used last comes first. */
+  /** Those used last come first, about. */
   readonly #gaps: Gap[] = []
 
   /** Whether `key` is known to be absent. */
   holds(key: string): boolean {
     const at = this.#find(key)
-    if (at > 0) this.#moveToFront(at)
+    if (at >= frontGaps) this.#moveToFront(at)
     return at >= 0
   }
 
   /** Whether no key from `start` on and before `end` is there. */
   spans(start: string, end: string): boolean {
     const at = this.#gaps.findIndex(({ before, behind }) => before < start && end <= behind)
-    if (at > 0) this.#moveToFront(at)
+    if (at >= frontGaps) this.#moveToFront(at)
     return at >= 0
   }
 

@@ -17,13 +17,18 @@ export type CompactionCandidate = Pick<
 
 /** Below this share of dead bytes, copying the live ones costs more than the room is worth. */
 const deadFraction = 0.5
+/** Where there is room for much more: by then most of what was live has died too, and need not be copied. */
+export const patientDeadFraction = 0.8
 
 /**
  * Segments to compact, the deadest first: they free most for the least copying, also when the disk is nearly full.
  * Only those take part that take no more records and that the index knows to the end, so that records which only
  * announce chunk files can be dropped.
  */
-export function planCompaction(segments: Iterable<CompactionCandidate>): CompactionStep[] {
+export function planCompaction(
+  segments: Iterable<CompactionCandidate>,
+  leastDeadFraction: number = deadFraction,
+): CompactionStep[] {
   const steps: (CompactionStep & { readonly fraction: number })[] = []
   for (const segment of segments) {
     const { number, endBytes, liveBytes } = segment
@@ -31,7 +36,7 @@ export function planCompaction(segments: Iterable<CompactionCandidate>): Compact
     if (segment.stuckAtLiveBytes === liveBytes) continue
     const deadBytes = endBytes - liveBytes
     const fraction = deadBytes / endBytes
-    if (fraction < deadFraction) continue
+    if (fraction < leastDeadFraction) continue
     steps.push({ segment: number, deadBytes, fraction, reason: `${Math.round(fraction * 100)} % of it is dead` })
   }
   return steps

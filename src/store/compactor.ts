@@ -18,7 +18,7 @@ import type { File } from '../env/disk.ts'
 import type { ChunkCommits } from './chunk-commits.ts'
 import type { ChunkIndex } from './chunk-index.ts'
 import { deleteRecordBytes, type Grave } from './chunk-state.ts'
-import { planCompaction } from './compaction-plan.ts'
+import { patientDeadFraction, planCompaction } from './compaction-plan.ts'
 import { storedFacts } from './recovery.ts'
 import {
   encodeRecordHead,
@@ -35,6 +35,7 @@ import type { StoreParts } from './store-parts.ts'
 
 const stagingBytes = limits.chunkFileMinBytes + recordHeadMaxBytes
 const reapEvents = 500
+const roomyFactor = 4
 /** Looked up in the index together: one transaction each costs more than all the rest of a dead record. */
 const batchRecords = 256
 
@@ -51,19 +52,35 @@ export class Compactor {
 
   /** Starts a round, if none runs and there is something to do. */
   kick(): void {
-    if (this.#isClosed || this.#parts.fence.isUp || planCompaction(this.#parts.table.all()).length === 0) return
+    const { fence, table, env } = this.#parts
+    if (this.#isClosed || fence.isUp || this.#running !== undefined) return
+    const leastDeadFraction = this.#isRoomy() ? patientDeadFraction : undefined
+    if (planCompaction(table.all(), leastDeadFraction).length === 0) return
     // Kicked again after the next checkpoint, whatever the end; a failed disk has raised the fence.
-    this.run().catch((error: unknown) => {
-      this.#parts.env.log.warn('compaction stopped', { error: String(error) })
+    this.#start(leastDeadFraction).catch((error: unknown) => {
+      env.log.warn('compaction stopped', { error: String(error) })
     })
   }
 
-  /** Compacts until nothing is worth it. @throws {AshlarError} `no-space`, `disk-failed` */
-  run(): Promise<void> {
-    this.#running ??= this.#rounds().finally(() => {
+  /** Compacts until nothing is worth it, however much room there is. @throws {AshlarError} `no-space`, `disk-failed` */
+  async run(): Promise<void> {
+    // What runs already may leave more to be done.
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    await this.#start(undefined)
+  }
+
+  #start(leastDeadFraction: number | undefined): Promise<void> {
+    this.#running = this.#rounds(leastDeadFraction).finally(() => {
       this.#running = undefined
     })
     return this.#running
+  }
+
+  /** All segments together would fit into what is free several times over: dead bytes there hurt nobody yet. */
+  #isRoomy(): boolean {
+    let segmentBytes = 0
+    for (const { endBytes } of this.#parts.table.all()) segmentBytes += endBytes
+    return this.#parts.ledger.roomBytes() > roomyFactor * segmentBytes
   }
 
   /** Ends after the record under way; nothing half done matters. */
@@ -79,9 +96,10 @@ export class Compactor {
     await env.disk.remove(layout.retiredSegment(number))
   }
 
-  async #rounds(): Promise<void> {
+  async #rounds(leastDeadFraction: number | undefined): Promise<void> {
     const { table, fence, env } = this.#parts
-    for (let step = planCompaction(table.all())[0]; step !== undefined; step = planCompaction(table.all())[0]) {
+    const next = () => planCompaction(table.all(), leastDeadFraction)[0]
+    for (let step = next(); step !== undefined; step = next()) {
       const segment = table.get(step.segment) as Segment
       env.log.debug('segment is compacted', { ...step })
       await fence.guard(() => this.#compact(segment))

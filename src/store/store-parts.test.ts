@@ -13,7 +13,7 @@ import {
   type LiveChunk,
   nextState,
 } from './chunk-state.ts'
-import { type CompactionCandidate, planCompaction } from './compaction-plan.ts'
+import { type CompactionCandidate, patientDeadFraction, planCompaction } from './compaction-plan.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { roomBeneath, SpaceLedger } from './space-ledger.ts'
 
@@ -239,6 +239,14 @@ suite('planCompaction()', () => {
       [2, 1, 4],
     )
     assert.equal(steps[0]?.reason, '100 % of it is dead')
+  })
+
+  test('waits, where it is told to, until nearly all of a segment is dead', () => {
+    const steps = planCompaction([segment(1, 400), segment(2, 200), segment(3, 201)], patientDeadFraction)
+    assert.deepEqual(
+      steps.map((step) => step.segment),
+      [2],
+    )
   })
 
   test('leaves segments that grow, that the index does not know to the end, or that could not be compacted', () => {
