@@ -61,6 +61,7 @@ async function rot(): Promise<number> {
   const isUntouched = new Set(files.flat())
   const take = (server: number) => {
     const left = (files[server] as string[]).filter((file) => isUntouched.has(file))
+    if (left.length === 0) return undefined
     const file = left[random.below(left.length)] as string
     return mayDamage(file.slice(file.lastIndexOf('/') + 1)) && isUntouched.delete(file) ? file : undefined
   }
