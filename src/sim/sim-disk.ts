@@ -28,7 +28,8 @@ export class SimDisk {
   readonly #memory: MemoryDisk
   readonly #syncMs: number
   readonly #errors = new Set<{ readonly operations: readonly string[]; readonly chance: number }>()
-  #slowness = 1
+  /** One for each fault that makes it slow now. */
+  readonly #slowness: number[] = []
   #stalls = 0
   #fills = 0
   #lies = 0
@@ -110,9 +111,9 @@ export class SimDisk {
 
   /** @returns ends it */
   slowDown(factor: number): () => void {
-    this.#slowness *= factor
+    this.#slowness.push(factor)
     return () => {
-      this.#slowness /= factor
+      this.#slowness.splice(this.#slowness.indexOf(factor), 1)
     }
   }
 
@@ -159,7 +160,7 @@ export class SimDisk {
     let delayMs = (isSync ? this.#syncMs : promptMs) * (0.5 + this.#random.fraction()) + sizeBytes / bytesPerMs
     if (this.#random.fraction() * lateOneIn < 1) delayMs *= 20 * this.#random.fraction()
     const start = () => {
-      this.#scheduler.schedule(delayMs * this.#slowness, 'disk', owner, go)
+      this.#scheduler.schedule(delayMs * Math.max(1, ...this.#slowness), 'disk', owner, go)
     }
     if (this.#stalls > 0) this.#stalled.push(start)
     else start()
