@@ -13,31 +13,20 @@
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
 import type { File } from '../env/disk.ts'
 import type { ChunkCommits } from './chunk-commits.ts'
-import type { ChunkIndex } from './chunk-index.ts'
-import { deleteRecordBytes, type Grave } from './chunk-state.ts'
 import { patientDeadFraction, planCompaction } from './compaction-plan.ts'
+import { batchRecords, isAt, NeededRecords, RecordBatch, type RecordItem } from './needed-records.ts'
 import { storedFacts } from './recovery.ts'
-import {
-  encodeRecordHead,
-  encodeSegmentHeader,
-  recordHeadBytes,
-  recordHeadMaxBytes,
-  type SegmentRecord,
-  segmentHeaderBytes,
-  segmentSeed,
-} from './segment-format.ts'
+import { encodeSegmentHeader, recordHeadBytes, segmentHeaderBytes, segmentSeed } from './segment-format.ts'
+import { SegmentOutput } from './segment-output.ts'
 import { scanSegment } from './segment-scan.ts'
 import type { Segment } from './segment-table.ts'
 import type { StoreParts } from './store-parts.ts'
 
-const stagingBytes = limits.chunkFileMinBytes + recordHeadMaxBytes
 const reapEvents = 500
+/** So many times the bytes of all segments must be free for compaction to be patient. */
 const roomyFactor = 4
-/** Looked up in the index together: one transaction each costs more than all the rest of a dead record. */
-const batchRecords = 256
 
 export class Compactor {
   readonly #parts: StoreParts
@@ -64,7 +53,7 @@ export class Compactor {
 
   /** Compacts until nothing is worth it, however much room there is. @throws {AshlarError} `no-space`, `disk-failed` */
   async run(): Promise<void> {
-    // What runs already may leave more to be done.
+    // What runs already may leave more to be done; whoever started it hears of its failure.
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
     await this.#start(undefined)
   }
@@ -98,8 +87,11 @@ export class Compactor {
 
   async #rounds(leastDeadFraction: number | undefined): Promise<void> {
     const { table, fence, env } = this.#parts
-    const next = () => planCompaction(table.all(), leastDeadFraction)[0]
+    // Each once: what could not go now waits for the next kick.
+    const tried = new Set<number>()
+    const next = () => planCompaction(table.all(), leastDeadFraction).find((step) => !tried.has(step.segment))
     for (let step = next(); step !== undefined; step = next()) {
+      tried.add(step.segment)
       const segment = table.get(step.segment) as Segment
       env.log.debug('segment is compacted', { ...step })
       await fence.guard(() => this.#compact(segment))
@@ -113,8 +105,10 @@ export class Compactor {
     const copy = await this.#copy(old, needs)
     if (copy !== undefined) await this.#move(copy)
     await index.checkpoint({ freesRoom: true })
-    if (old.liveBytes !== needs.leftBytes) {
-      // Something live was not found by the scan: the bytes stay, reads and scrubs will find the damage.
+    const fate = needs.fate(old.liveBytes)
+    if (fate === 'later') return
+    if (fate === 'stuck') {
+      // The bytes stay: reads and scrubs will find the damage.
       old.stuckAtLiveBytes = old.liveBytes
       this.#parts.env.log.error('segment cannot be compacted whole', { segment: old.number, liveBytes: old.liveBytes })
       return
@@ -304,117 +298,4 @@ async function copyNeeded(
     if (areNeeded[position]) await output.copy(record, bytes.subarray(recordHeadBytes(record)))
   }
   batch.clear()
-}
-
-/** Which records of one segment must outlive it. */
-class NeededRecords {
-  readonly #segment: number
-  readonly #index: ChunkIndex
-  /** What the index counts as live and nobody needs: deletes that go together with all that they stand against. */
-  #leftBytes = 0
-
-  constructor(segment: number, index: ChunkIndex) {
-    this.#segment = segment
-    this.#index = index
-  }
-
-  get leftBytes(): number {
-    return this.#leftBytes
-  }
-
-  async among(items: readonly RecordItem[]): Promise<boolean[]> {
-    const idsOf = (kind: SegmentRecord['kind']) =>
-      items.filter(({ record }) => record.kind === kind).map(({ record }) => record.id)
-    const live = await this.#index.getMany(idsOf('put'))
-    const graves = await this.#index.graves(idsOf('delete'))
-    return items.map(({ record, offset }) => {
-      // Chunk files are found by their footers once the index knows the segment to its end.
-      if (record.kind === 'file') return false
-      if (record.kind === 'delete') return this.#isDeleteNeeded(record, graves.get(record.id))
-      const chunk = live.get(record.id)
-      return chunk !== undefined && isAt(chunk.location, { segment: this.#segment, offset })
-    })
-  }
-
-  #isDeleteNeeded({ sequence }: SegmentRecord, grave: Grave | undefined): boolean {
-    if (grave?.sequence !== sequence || grave.segment !== this.#segment) return false
-    if (grave.holders.some((holder) => holder !== this.#segment)) return true
-    this.#leftBytes += deleteRecordBytes
-    return false
-  }
-}
-
-function isAt(
-  location: { readonly kind: string; readonly segment?: number; readonly offset?: number },
-  place: { readonly segment: number; readonly offset: number },
-): boolean {
-  return location.kind === 'segment' && location.segment === place.segment && location.offset === place.offset
-}
-
-interface RecordItem {
-  readonly record: SegmentRecord
-  /** In its segment. */
-  readonly offset: number
-  /** Head and payload. */
-  readonly bytes: Buffer
-}
-
-/** Records of a scan, with their bytes, until it is known which of them are needed. */
-class RecordBatch {
-  readonly #memory = Buffer.allocUnsafeSlow(stagingBytes)
-  #used = 0
-  readonly items: RecordItem[] = []
-
-  hasRoom({ bytes }: RecordItem): boolean {
-    return this.items.length < batchRecords && this.#used + bytes.length <= this.#memory.length
-  }
-
-  add({ record, offset, bytes }: RecordItem): void {
-    const kept = this.#memory.subarray(this.#used, this.#used + bytes.length)
-    kept.set(bytes)
-    this.#used += bytes.length
-    this.items.push({ record, offset, bytes: kept })
-  }
-
-  clear(): void {
-    this.#used = 0
-    this.items.length = 0
-  }
-}
-
-/** Writes a segment from its beginning, a MiB at a time. */
-class SegmentOutput {
-  readonly #file: File
-  readonly #seed: number
-  readonly #staging = Buffer.allocUnsafeSlow(stagingBytes)
-  #staged = 0
-  #written = 0
-
-  constructor(file: File, seed: number) {
-    this.#file = file
-    this.#seed = seed
-  }
-
-  get endBytes(): number {
-    return this.#written + this.#staged
-  }
-
-  async copy(record: SegmentRecord, payload: Buffer): Promise<void> {
-    const length = recordHeadBytes(record) + payload.length
-    if (this.#staged + length > this.#staging.length) await this.flush()
-    await this.write(encodeRecordHead(record, { seed: this.#seed, offset: this.endBytes }))
-    await this.write(payload)
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#staging.set(bytes, this.#staged)
-    this.#staged += bytes.length
-  }
-
-  async flush(): Promise<void> {
-    if (this.#staged === 0) return
-    await this.#file.write([this.#staging.subarray(0, this.#staged)], this.#written)
-    this.#written += this.#staged
-    this.#staged = 0
-  }
 }
