@@ -3,7 +3,6 @@
  * end. Where they cannot be installed, the tests are skipped and say why. `ASHLAR_COMPAT_PYTHON` names a Python that has them.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -11,10 +10,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../../src/testing/index.ts'
+import { accessOf, installTimeoutMs, type RunOptions, runClient } from './client-process.ts'
 
 const packages = ['boto3==1.43.*', 'awscli', 's3cmd']
-const installTimeoutMs = 240_000
-const runTimeoutMs = 60_000
 
 let folder: string
 let cluster: TestCluster
@@ -46,42 +44,12 @@ async function installed(): Promise<string> {
   return own
 }
 
-interface RunOptions {
-  readonly timeoutMs?: number
-  readonly env?: NodeJS.ProcessEnv
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  { timeoutMs = runTimeoutMs, env = {} }: RunOptions = {},
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, cwd: folder, timeout: timeoutMs })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (text) => (stdout += text))
-    child.stderr.on('data', (text) => (stderr += text))
-    child.once('error', reject)
-    child.once('close', (code) => {
-      if (code === 0) resolve(stdout)
-      else reject(new Error(`${command} ended with ${code}: ${stderr.slice(-1000)}`))
-    })
-  })
+function run(command: string, args: readonly string[], options: Omit<RunOptions, 'folder'> = {}): Promise<string> {
+  return runClient(command, args, { folder, ...options })
 }
 
 function access(): Record<string, string> {
-  const { endpoint, accessKeyId, secretAccessKey, region } = cluster.s3 as NonNullable<TestCluster['s3']>
-  return {
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_DEFAULT_REGION: region,
-    // Nothing of this machine's own.
-    AWS_CONFIG_FILE: join(folder, 'none'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
+  return accessOf(cluster, folder)
 }
 
 const script = `

@@ -4,16 +4,13 @@
  * `ASHLAR_COMPAT_PYTHON` names a Python that has boto3 and awscli.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../../src/testing/index.ts'
-
-const installTimeoutMs = 240_000
-const runTimeoutMs = 60_000
+import { accessOf, installTimeoutMs, runClient } from './client-process.ts'
 
 let folder: string
 let cluster: TestCluster
@@ -40,36 +37,10 @@ function example(language: string, part: string): string {
 function run(
   command: string,
   args: readonly string[],
-  options: { timeoutMs?: number; path?: string } = {},
+  { path, ...options }: { readonly timeoutMs?: number; readonly path?: string } = {},
 ): Promise<string> {
-  const { timeoutMs = runTimeoutMs, path } = options
-  const env = { ...process.env, ...access(), ...(path === undefined ? {} : { PATH: `${path}:${process.env['PATH']}` }) }
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env, cwd: folder, timeout: timeoutMs })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (text) => (stdout += text))
-    child.stderr.on('data', (text) => (stderr += text))
-    child.once('error', reject)
-    child.once('close', (code) => {
-      if (code === 0) resolve(stdout)
-      else reject(new Error(`${command} ended with ${code}: ${stderr.slice(-1000)}`))
-    })
-  })
-}
-
-function access(): Record<string, string> {
-  const { endpoint, accessKeyId, secretAccessKey, region } = cluster.s3 as NonNullable<TestCluster['s3']>
-  return {
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_DEFAULT_REGION: region,
-    AWS_REGION: region,
-    AWS_CONFIG_FILE: join(folder, 'none'),
-    AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
+  const env = { ...accessOf(cluster, folder), ...(path !== undefined && { PATH: `${path}:${process.env['PATH']}` }) }
+  return runClient(command, args, { folder, env, ...options })
 }
 
 /** A folder with `python` and `aws`; or why there is none. */
