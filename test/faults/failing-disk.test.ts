@@ -51,7 +51,7 @@ test('one failed sync fences a real chunk server for good; nothing is acknowledg
 
 for (const { what, mountOptions, sizeBytes } of [
   { what: 'disks', mountOptions: 'size=48m', sizeBytes: 5 * MiB },
-  { what: 'inode tables', mountOptions: 'size=200m,nr_inodes=24', sizeBytes: 1.5 * MiB },
+  { what: 'inode tables', mountOptions: 'size=200m,nr_inodes=34', sizeBytes: 1.5 * MiB },
 ]) {
   test(`three full ${what} refuse with a reason per server, leave no part of the file, and recover by deletes alone`, {
     skip: needs(['mount', 'umount'], { root: true }),
