@@ -134,6 +134,7 @@ export class Backups {
     if (this.#shipper.shipped === undefined || reachable.length < Math.min(enoughCopies, targets.length)) return
     const late = new AbortController()
     const timer = env.clock.after(sendLastMs, () => late.abort())
+    // What does not arrive in time is on the master's disk: it ends in any case.
     await this.#shipper.whenShipped(feed.position, late.signal).catch(() => undefined)
     timer.cancel()
   }
