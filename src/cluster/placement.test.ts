@@ -126,6 +126,33 @@ test('chooseGroup() never chooses a group with a full, suspect or dead member wh
   )
 })
 
+// Its debts would never be paid, and the file would stay short of a copy (seeds 192, 10137 and 33277 of the simulator).
+test('chooseGroup() refuses what a member that is away is known to have no room for', () => {
+  for (const state of ['suspect', 'dead'] as const) {
+    const { servers, groups } = cluster([100, 100, 100])
+    change(servers, 2, { state, freeBytes: 9 })
+    const request = { groups, policy, servers, chunkBytes: 10 }
+    const refused = chooseGroup(request, seededRandom(1))
+    assert.ok(refused.kind === 'refused' && refused.code === 'no-space', state)
+    const why = refused.rejected.find(({ server }) => server === serverId(2))?.reason
+    assert.match(why as string, new RegExp(`^${state}, and full: `))
+    assert.equal(placed(chooseGroup({ ...request, chunkBytes: 9 }, seededRandom(1))).away.length, 1)
+  }
+})
+
+// Nothing is known of one that was away when the master started; and one that left for good never pays.
+test('chooseGroup() does without a member of whose room nothing is known, or which has left', () => {
+  for (const known of [
+    { state: 'suspect', freeBytes: 0, capacityBytes: 0 },
+    { state: 'left', freeBytes: 0 },
+  ] as const) {
+    const { servers, groups } = cluster([100, 100, 100])
+    change(servers, 2, known)
+    const { away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1)))
+    assert.deepEqual(away, [serverId(2)])
+  }
+})
+
 // A server that is to go takes writes as long as a write would otherwise miss a copy.
 test('chooseGroup() leaves servers that drain or are in maintenance alone while it can', () => {
   const { servers, groups } = cluster([100, 100, 100, 100])

@@ -2,7 +2,7 @@
  * Placement: which group takes the next chunks.
  *
  * A group is *full-handed* when every member takes writes, and usable then. When none is, a group is usable short-handed:
- * its other members are away (suspect, dead, fenced), never merely full, and `minReplicas` of them take writes.
+ * its other members are away (suspect, dead, fenced), never full as far as is known, and `minReplicas` of them take writes.
  * Among the usable ones the placement strategy chooses: by default so that each server gets copies in proportion to the bytes
  * it has free (servers of any sizes fill evenly, and a new, empty one does not take every write). Groups with a member that
  * is to go (it drains, or is in maintenance), or that comes and goes, are chosen only when no other is full-handed.
@@ -95,10 +95,19 @@ export function isAnswering(state: ServerState): boolean {
   return state === 'up' || state === 'draining' || state === 'maintenance'
 }
 
+/**
+ * Whether a server that is away would have no room for the chunk when it returns: it could never pay what it owes. One of
+ * which nothing is known (this master has not heard it) is given the benefit of the doubt; one that left owes nothing.
+ */
+export function isAwayAndFull(server: ServerLoad | undefined, chunkBytes: number): boolean {
+  if (server === undefined || !isAway(server) || server.state === 'left') return false
+  return server.capacityBytes > 0 && server.freeBytes < chunkBytes
+}
+
 type Standing = 'takes-writes' | 'full' | 'away'
 
 function standing(server: ServerLoad | undefined, chunkBytes: number): Standing {
-  if (server === undefined || isAway(server)) return 'away'
+  if (server === undefined || isAway(server)) return isAwayAndFull(server, chunkBytes) ? 'full' : 'away'
   return server.refusal === undefined && server.freeBytes >= chunkBytes ? 'takes-writes' : 'full'
 }
 
@@ -135,8 +144,9 @@ function isShortHanded(group: Group, { servers, chunkBytes, policy }: PlacementR
 function refusalCode(request: PlacementRequest): 'no-space' | 'unavailable' {
   const roomy = new Map<ServerId, ServerLoad>()
   for (const [id, server] of request.servers) {
-    const isOnlyFull = standing(server, request.chunkBytes) === 'full'
-    roomy.set(id, isOnlyFull ? { ...server, freeBytes: request.chunkBytes, refusal: undefined } : server)
+    const isFull = standing(server, request.chunkBytes) === 'full'
+    const refusal = isAway(server) ? server.refusal : undefined
+    roomy.set(id, isFull ? { ...server, freeBytes: request.chunkBytes, refusal } : server)
   }
   const withRoom = { ...request, servers: roomy }
   const wouldDo = request.groups.some((group) => isFullHanded(group, withRoom) || isShortHanded(group, withRoom))
@@ -154,19 +164,19 @@ const noRoom: ServerRoom = { freeBytes: 0, capacityBytes: 0 }
 
 function rejections({ servers, chunkBytes }: PlacementRequest): readonly Rejection[] {
   const rejected: Rejection[] = []
-  for (const { id, domain, state, capacityBytes, freeBytes, refusal } of servers.values()) {
-    const reason = reasonAgainst({ state, capacityBytes, freeBytes, refusal, chunkBytes })
+  for (const server of servers.values()) {
+    const { id, domain, freeBytes } = server
+    const reason = reasonAgainst(server, chunkBytes)
     if (reason !== undefined) rejected.push({ server: id, domain, reason, freeBytes })
   }
   return rejected
 }
 
-function reasonAgainst(facts: Omit<ServerLoad, 'id' | 'domain'> & { readonly chunkBytes: number }): string | undefined {
-  if (!isAnswering(facts.state)) return facts.state
-  if (facts.refusal === 'fenced') return 'its disk failed: it takes no writes until it is opened again'
-  if (facts.refusal === 'disk-full') return `the disk beneath is full: ${formatSize(facts.freeBytes)} may be written`
-  if (facts.refusal !== undefined || facts.freeBytes < facts.chunkBytes) {
-    return `full: ${formatSize(facts.freeBytes)} of ${formatSize(facts.capacityBytes)} free, ${formatSize(facts.chunkBytes)} needed`
-  }
-  return undefined
+function reasonAgainst(server: ServerLoad, chunkBytes: number): string | undefined {
+  const { state, refusal, freeBytes, capacityBytes } = server
+  const full = `full: ${formatSize(freeBytes)} of ${formatSize(capacityBytes)} free, ${formatSize(chunkBytes)} needed`
+  if (!isAnswering(state)) return isAwayAndFull(server, chunkBytes) ? `${state}, and ${full}` : state
+  if (refusal === 'fenced') return 'its disk failed: it takes no writes until it is opened again'
+  if (refusal === 'disk-full') return `the disk beneath is full: ${formatSize(freeBytes)} may be written`
+  return refusal !== undefined || freeBytes < chunkBytes ? full : undefined
 }

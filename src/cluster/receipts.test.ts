@@ -33,8 +33,12 @@ function receiptOf(server: ServerId, changes: Partial<Receipt> = {}): Receipt {
 
 type States = Readonly<Record<string, 'up' | 'down' | 'dead'>>
 
-function witnessOf(states: States, hasFullHandedGroup = false): Witness {
-  return { stateOf: (server) => states[server[0] as string] ?? 'up', hasFullHandedGroup: () => hasFullHandedGroup }
+function witnessOf(states: States, hasFullHandedGroup = false, full = ''): Witness {
+  return {
+    stateOf: (server) => states[server[0] as string] ?? 'up',
+    hasFullHandedGroup: () => hasFullHandedGroup,
+    isFull: (server) => full.includes(server[0] as string),
+  }
 }
 
 /** What comes out: the first letters of the members that owe a replica, or the error's code. */
@@ -45,15 +49,18 @@ function outcome(
     fullHanded = false,
     group = groupOf(),
     policy = 'replicated-3',
+    full = '',
   }: {
     readonly states?: States
+    /** First letters of the members without room. */
+    readonly full?: string
     readonly fullHanded?: boolean
     readonly group?: Group
     readonly policy?: string
   } = {},
 ): string {
   try {
-    const owing = judgeReceipts({ group, policy: policyOf(policy), receipts }, witnessOf(states, fullHanded))
+    const owing = judgeReceipts({ group, policy: policyOf(policy), receipts }, witnessOf(states, fullHanded, full))
     return `owing:${owing.map((server) => server[0]).join('')}`
   } catch (error) {
     if (!isAshlarError(error)) throw error
@@ -83,6 +90,14 @@ test('judgeReceipts() accepts exactly what DESIGN section 7 accepts, over all ca
             assert.equal(found, wanted, `${signed.map((s) => s[0])} signed, ${a} ${b} ${c}, other group ${fullHanded}`)
           }
   }
+})
+
+// It could never pay what it would owe.
+test('judgeReceipts() does not do without a member that has no room for the chunk', () => {
+  const [a, b, c] = ids.map((server) => receiptOf(server)) as [Receipt, Receipt, Receipt]
+  assert.equal(outcome([a, b], { states: { c: 'down' } }), 'owing:c')
+  assert.equal(outcome([a, b], { states: { c: 'down' }, full: 'c' }), 'receipts-rejected')
+  assert.equal(outcome([a, b, c], { states: { c: 'down' }, full: 'abc' }), 'owing:', 'who signed has the chunk')
 })
 
 test('judgeReceipts() needs both copies of replicated-2 and the one of replicated-1, whoever is down', () => {

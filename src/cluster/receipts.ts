@@ -2,8 +2,8 @@
  * Judges whether the receipts of a chunk prove that it is durable enough to be acknowledged.
  *
  * Every writing member must have signed. Fewer (but `minReplicas`) pass only when the master itself holds each missing
- * member for down *and* no full-handed group has room: a member that is merely slow, or merely full, is no excuse, since
- * the writer can go to another group. A receipt of a member that has died since counts as missing.
+ * member for down *and* no full-handed group has room: a member that is merely slow, or full (as far as is known, also when
+ * it is down: it could never pay what it owes), is no excuse, since the writer can go to another group. A receipt of a member that has died since counts as missing.
  *
  * Receipts are judged by the epoch they name: what a *leaving* member signed at an older one counts while it is there, so
  * that a change of members does not throw away what is under way. The member that fills its slot owes the replica then, by a
@@ -30,6 +30,8 @@ export interface Witness {
   readonly stateOf: (server: ServerId) => 'up' | 'down' | 'dead'
   /** Whether a group of this policy with all its members up has room for the chunk. */
   readonly hasFullHandedGroup: (policy: Policy, chunkBytes: number) => boolean
+  /** Whether a server that is not up is known to have no room for the chunk when it returns. */
+  readonly isFull: (server: ServerId, chunkBytes: number) => boolean
 }
 
 /**
@@ -64,6 +66,8 @@ export function judgeReceipts({ group, policy, receipts }: ReceiptCase, witness:
   if (replicas < policy.minReplicas) {
     throw rejected(`${replicas} of ${members.size} members have signed, and ${policy.name} needs ${policy.minReplicas}`)
   }
+  const full = missing.find((server) => witness.isFull(server, first.length))
+  if (full !== undefined) throw rejected(`member ${full} is down, and would have no room for its copy`)
   if (witness.hasFullHandedGroup(policy, first.length)) {
     throw rejected(`${missing.length} of ${members.size} members are down, and another group has all of its members`)
   }

@@ -6,7 +6,14 @@ import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
 import { writingMembers } from '../cluster/cluster-map.ts'
-import { chooseGroup, hasFullHandedGroup, isAway, type Placement, type Rejection } from '../cluster/placement.ts'
+import {
+  chooseGroup,
+  hasFullHandedGroup,
+  isAway,
+  isAwayAndFull,
+  type Placement,
+  type Rejection,
+} from '../cluster/placement.ts'
 import { judgeReceipts } from '../cluster/receipts.ts'
 import type { Env } from '../env/env.ts'
 import { sleep } from '../env/waiting.ts'
@@ -63,10 +70,14 @@ export class GroupChooser {
 
   /** See `NamespaceContext.judgeReceipts`. */
   judge(receiptCase: ReceiptCase): readonly ServerId[] {
-    return judgeReceipts(receiptCase, {
+    const { registry } = this.#options
+    const owing = judgeReceipts(receiptCase, {
       stateOf: (server) => this.#standing(server),
       hasFullHandedGroup: (policy, chunkBytes) => this.#hasFullHandedGroup(policy, chunkBytes),
+      isFull: (server, chunkBytes) => isAwayAndFull(registry.loadOf(server), chunkBytes),
     })
+    for (const server of owing) registry.owed.add(server, receiptCase.receipts[0]?.length ?? 0)
+    return owing
   }
 
   #place({ policy, chunkBytes, avoid }: WriteOrder): Placement {

@@ -33,6 +33,8 @@ export class Repair {
 
   /** Takes the next debts of the queue; `idle` at its end. */
   async step(signal: AbortSignal): Promise<StepResult> {
+    const { owed } = this.#options.registry
+    if (this.#after === undefined) owed.beginPass()
     const due = await this.#options.leader.dueRepairs({
       limit: repairsPerStep,
       ...(this.#after === undefined ? {} : { after: this.#after }),
@@ -41,23 +43,26 @@ export class Repair {
     const last = due.at(-1)
     this.#after =
       due.length === repairsPerStep && last !== undefined ? { chunk: last.chunk, server: last.server } : undefined
-    return this.#after === undefined ? 'idle' : 'more'
+    if (this.#after !== undefined) return 'more'
+    owed.endPass()
+    return 'idle'
   }
 
   async #pay(debt: DueRepair, signal: AbortSignal): Promise<void> {
     const { leader, map, registry, orders, log } = this.#options
+    const stays = () => registry.owed.count(debt.server, debt.length)
     const { chunk, server, id, length, crc } = debt
     const group = map.index.group(groupOf(chunk))
     // One that leaves takes no more; should it turn back, it is compared.
     const isMember = group !== undefined && writingMembers(group).some((member) => member.server === server)
     if (!isMember) return leader.repairDone(chunk, server)
-    if (registry.peerOf(server) === undefined) return
+    if (registry.peerOf(server) === undefined) return stays()
     try {
       await orders.copy(server, { id, length, crc }, { group, signal })
     } catch (error) {
       // It stays in the queue; the next round tries again.
       log.warn('a repair failed', { server, chunk, error: toAshlarError(error).message })
-      return
+      return stays()
     }
     await leader.repairDone(chunk, server)
   }
