@@ -1,4 +1,4 @@
-/** Every verb of `ashlar`. Those with much behind them load it when they run, so that `ashlar ls` does not pay for `ashlar up`. @module */
+/** Every verb of `ashlar`, in the order that `ashlar help` shows. Those with much behind them load it when they run. @module */
 import { registerCompletion } from './completion/completion-verb.ts'
 import { registerRestore } from './restore/restore-verb.ts'
 import { registerAccountVerbs } from './s3/account-verbs.ts'

@@ -5,11 +5,11 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
-import { registerAllVerbs } from './all-verbs.ts'
 import { refuseBadUtf8 } from './argv.ts'
 import { processHost, releaseStdin } from './host.ts'
 import { reportFailure } from './output.ts'
 import { runProgram } from './program.ts'
+import { verbsFor } from './verb-families.ts'
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -28,7 +28,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const argv = process.argv.slice(2)
 try {
   refuseBadUtf8(argv)
-  process.exitCode = await runProgram(argv, { host: processHost(stopping.signal), register: registerAllVerbs })
+  process.exitCode = await runProgram(argv, { host: processHost(stopping.signal), register: await verbsFor(argv) })
 } catch (error) {
   process.exitCode = reportFailure(explained(error), { json: argv.includes('--json') })
 }
