@@ -21,6 +21,7 @@ import { applyOnce } from './requests.ts'
 import { type Directory, type Found, find, lastName, lookup } from './resolve.ts'
 import type { Entry } from './rows.ts'
 import { checkUnlocked, clearHollow, countInParent, moveToTrash, placeEntry } from './trash.ts'
+import { checkStaysOnTop } from './version-locks.ts'
 
 export function rename(
   context: NamespaceContext,
@@ -53,6 +54,7 @@ async function moveEntry(change: Change, source: Found, move: Move): Promise<Ent
   if (inode !== undefined && to.text.startsWith(`${from.text}/`)) throw cycle(move)
   const parent = await resolveDirectoryFor(change, to, move.makeParents)
   await checkUnlocked(change, source, { path: from.text })
+  checkStaysOnTop(source.entry, to)
   await clearTarget(change, source, parent, move)
   tx.del(entryKey(source.parent.inode, source.keyName))
   if (inode !== undefined) tx.del(childKey(source.parent.inode, inode))

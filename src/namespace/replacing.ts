@@ -12,21 +12,23 @@ import { AshlarError } from '../base/errors.ts'
 import type { NewAttributes } from '../wire/types/attributes.ts'
 import type { Change } from './change.ts'
 import { entryLeft } from './implicit-directories.ts'
+import { entryKey } from './keys.ts'
 import type { Found } from './place.ts'
 import type { Entry } from './rows.ts'
 import { moveToTrash, trashOlder } from './trash.ts'
+import { hasLock } from './version-locks.ts'
 import { coverVersion, findOlderNull, type NamePlace, putDeleteMarker } from './versions.ts'
 
 /** Makes room for what takes the name. @returns whether something went to trash */
 export async function makeWay(change: Change, place: NamePlace, found: Found | undefined): Promise<boolean> {
   const { parent, path } = place
-  // A marker holds nothing to be kept.
   const file = found?.entry.kind === 'file' ? found : undefined
   if (parent.versioning === undefined) {
     if (file !== undefined) await moveToTrash(change, file, { path, reason: 'replaced' })
     return file !== undefined
   }
-  return await clearNull(change, place, file)
+  // A marker holds nothing to be kept, but a lock may be on it.
+  return await clearNull(change, place, found !== undefined && hasLock(found.entry) ? found : file)
 }
 
 /**
@@ -61,11 +63,24 @@ export function checkSameContent(found: Found, entry: Entry): void {
   if (entry.content !== found.entry.content) checkChangeable(found, found.keyName)
 }
 
+/** Makes an older version of what is current. A name has one null version: the newer one, but that a marker holds nothing. */
+async function cover(change: Change, place: NamePlace, found: Found): Promise<void> {
+  const { tx } = change
+  const { parent, keyName, entry } = found
+  const older = entry.objectVersion === undefined ? await findOlderNull(tx, parent.inode, keyName) : undefined
+  if (older !== undefined && entry.kind === 'marker' && !hasLock(entry)) {
+    tx.del(entryKey(parent.inode, keyName))
+    return
+  }
+  if (older !== undefined) await trashOlder(change, place, { older, reason: 'replaced' })
+  coverVersion(change, found)
+}
+
 async function clearNull(change: Change, place: NamePlace, found: Found | undefined): Promise<boolean> {
   const { parent, keyName, path } = place
   const isNull = found !== undefined && found.entry.objectVersion === undefined
   if (parent.versioning === 'enabled' || (found !== undefined && !isNull)) {
-    if (found !== undefined) coverVersion(change, found)
+    if (found !== undefined) await cover(change, place, found)
     if (parent.versioning === 'enabled') return false
   } else if (isNull && found.entry.kind === 'file') {
     await moveToTrash(change, found, { path, reason: 'replaced' })

@@ -83,10 +83,14 @@ export async function checkUnlocked(
   { parent, entry }: Pick<Found, 'parent' | 'entry'>,
   { path, bypassGovernance = false }: Pick<Removal, 'path' | 'bypassGovernance'>,
 ): Promise<void> {
-  if (entry.inode === undefined) {
-    checkRemovable(parent, entry, { path, bypassGovernance, nowMs: lockTimeMs(change.context) })
-  } else if ((entry.objectLock ?? parent.objectLock) !== undefined && !(await isEmpty(change.tx, entry.inode))) {
-    throw lockedTree(path)
+  const request = { path, bypassGovernance, nowMs: lockTimeMs(change.context) }
+  const objectLock = entry.objectLock ?? parent.objectLock
+  if (entry.inode === undefined) checkRemovable(parent, entry, request)
+  else if (objectLock !== undefined) {
+    if (!(await isEmpty(change.tx, entry.inode))) throw lockedTree(path)
+    // Empty is a directory that holds nothing but the object that it is itself.
+    const own = await readRow(change.tx, entryRow, entryKey(entry.inode, ''))
+    if (own !== undefined) checkRemovable({ objectLock }, own, request)
   }
 }
 

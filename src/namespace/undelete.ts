@@ -23,6 +23,7 @@ import { applyOnce } from './requests.ts'
 import { find, lastName, lookup } from './resolve.ts'
 import { type Entry, trashDueRow, trashRow } from './rows.ts'
 import { bytesInTrash, clearHollow, countTrash, placeEntry, takeFromTrash } from './trash.ts'
+import { checkStaysOnTop } from './version-locks.ts'
 import { promoteVersion, takeOlder } from './versions.ts'
 
 export function undelete(
@@ -40,6 +41,7 @@ export function undelete(
     const { row, trash } = trashed
     const isTree = row.entry.inode !== undefined
     if (target.isObject && isTree) throw isDirectory(target.text)
+    checkStaysOnTop(row.entry, target)
     const parent = await resolveDirectoryFor(change, target, true)
     const found = await lookup(change.tx, parent, target)
     if (found !== undefined && found.entry.kind !== 'marker') throw alreadyExists(target.text)

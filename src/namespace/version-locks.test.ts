@@ -107,3 +107,40 @@ test('object lock needs versions that stay, and is never taken away', async () =
   const lock = { request: client.request(), path: '/c/x', legalHold: true }
   await refused(client.namespace.setObjectLock(lock), 'invalid-argument')
 })
+
+test('an object that is a directory binds the directory', async () => {
+  const { master, client } = await withLock()
+  const folder = objectPath('b', 'd/')
+  await client.put(folder, 1)
+  const hold = (legalHold: boolean) =>
+    client.namespace.setObjectLock({ request: client.request(), path: folder, legalHold })
+  await hold(true)
+  await refused(client.remove('/b/d', true), 'object-locked')
+  await refused(client.remove('/b', true), 'object-locked')
+  await refused(client.rename('/b/d', '/elsewhere'), 'object-locked')
+  await hold(false)
+  await client.remove('/b/d')
+  await checkRows(master.context.kv, { withObjects: true })
+})
+
+test('a lock on the object that making a directory made outlives what is put there', async () => {
+  const { master, client } = await withLock()
+  const folder = objectPath('b', 'd/')
+  await client.makeDirectory('/b/d')
+  await client.namespace.setObjectLock({ request: client.request(), path: folder, legalHold: true })
+  await refused(client.remove('/b/d'), 'object-locked')
+  await client.put(folder, 1)
+  const before = await client.namespace.stat({ path: folder, objectVersion: 0 })
+  assert.equal(before.attributes.legalHold, true)
+  await checkRows(master.context.kv, { withObjects: true })
+})
+
+test('a bucket with object lock stays at the top, where nothing around it is removed with it', async () => {
+  const { client } = await withLock()
+  await client.makeDirectory('/top')
+  await refused(client.rename('/b', '/top/b'), 'object-locked')
+  await client.rename('/b', '/c')
+  await client.remove('/c')
+  await refused(client.undelete('/c', { to: '/top/c' }), 'object-locked')
+  await client.undelete('/c')
+})

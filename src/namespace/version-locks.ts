@@ -3,8 +3,8 @@
  *
  * Held here, in the transaction that would remove, and not at a door: so no door, no lifecycle and no purge is a way around
  * it. A lock binds where the directory has object lock, which it keeps for good; and nothing leaves such a directory but
- * version by version: trees in it are neither removed nor renamed while they hold anything. So what is locked is never in
- * trash, where its time would run out. Pure, but for the look whether a tree is empty.
+ * version by version: trees in it are neither removed nor renamed while they hold anything, and it is at the top, so no
+ * tree holds it. So what is locked is never in trash, where its time would run out. Pure, but for the look whether a tree is empty.
  *
  * Time is wall time that cluster time has proven (`NamespaceContext.provenWallMs`): a clock that jumps ahead frees nothing.
  * @module
@@ -12,6 +12,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { ObjectLock, Retention } from '../wire/types/attributes.ts'
 import type { NamespaceContext } from './context.ts'
+import type { Path } from './paths.ts'
 import type { Directory } from './place.ts'
 import type { Entry } from './rows.ts'
 
@@ -33,7 +34,7 @@ export function lockTimeMs(context: NamespaceContext): number {
  * @throws {AshlarError} `object-locked`
  */
 export function checkRemovable(
-  directory: Directory,
+  directory: Pick<Directory, 'objectLock'>,
   entry: Entry,
   { path, ...request }: LockRequest & { path: string },
 ) {
@@ -70,6 +71,23 @@ export function defaultRetention({ mode, days, years }: ObjectLock, nowMs: numbe
 
 export function lockedTree(path: string): AshlarError {
   return locked(path, 'it is in a bucket with object lock, where versions go one by one')
+}
+
+/**
+ * Keeps a bucket with object lock at the top of the tree: no directory around it may take along what it holds.
+ * @throws {AshlarError} `object-locked`
+ */
+export function checkStaysOnTop({ objectLock }: Entry, to: Path): void {
+  if (objectLock === undefined || to.names.length === 1) return
+  throw new AshlarError(
+    'object-locked',
+    `Cannot move a bucket with object lock to "${to.text}": it stays at the top of the tree`,
+  )
+}
+
+/** Whether anything was ever locked here: what says so is no version that may vanish. */
+export function hasLock({ retention, legalHold }: Entry): boolean {
+  return retention !== undefined || legalHold === true
 }
 
 /** Whether the retention still stops this request. */
