@@ -21,6 +21,10 @@ export class ChangeCounts {
     return this.#changes.get(group) ?? 0
   }
 
+  groups(): Iterable<GroupId> {
+    return this.#changes.keys()
+  }
+
   /** @param chunks 1: one came; -1: one went */
   note(id: ChunkId, chunks: 1 | -1): void {
     const group = groupOf(id)

@@ -119,6 +119,8 @@ export interface ChunkStore {
   groups(): Promise<GroupId[]>
   /** A number that rises with every put and delete of the group: heartbeats send digests of groups that changed. */
   changeCount(group: GroupId): number
+  /** Groups that had a put or delete since the store was opened: those whose {@link changeCount} is not 0. */
+  changedGroups(): Iterable<GroupId>
   space(): SpaceUse
   /** Reads all bytes of a replica and verifies them; a bad one is quarantined. @throws {AshlarError} `corrupt`, `chunk-missing` */
   verify(id: ChunkId): Promise<ReplicaInfo>

@@ -15,6 +15,7 @@ import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
 import type { File } from '../env/disk.ts'
 import type { ChunkCommits } from './chunk-commits.ts'
+import { CompactionPace } from './compaction-pace.ts'
 import { patientDeadFraction, planCompaction } from './compaction-plan.ts'
 import { batchRecords, isAt, NeededRecords, RecordBatch, type RecordItem } from './needed-records.ts'
 import { storedFacts } from './recovery.ts'
@@ -32,6 +33,8 @@ export class Compactor {
   readonly #parts: StoreParts
   readonly #commits: Pick<ChunkCommits, 'quarantine'>
   #running: Promise<void> | undefined
+  /** Of a round that is patient. */
+  #pace: CompactionPace | undefined
   #isClosed = false
 
   constructor(parts: StoreParts, commits: Pick<ChunkCommits, 'quarantine'>) {
@@ -43,10 +46,10 @@ export class Compactor {
   kick(): void {
     const { fence, table, env } = this.#parts
     if (this.#isClosed || fence.isUp || this.#running !== undefined) return
-    const leastDeadFraction = this.#isRoomy() ? patientDeadFraction : undefined
-    if (planCompaction(table.all(), leastDeadFraction).length === 0) return
+    const isPatient = this.#isRoomy()
+    if (planCompaction(table.all(), leastDeadFraction(isPatient)).length === 0) return
     // Kicked again after the next checkpoint, whatever the end; a failed disk has raised the fence.
-    this.#start(leastDeadFraction).catch((error: unknown) => {
+    this.#start(isPatient).catch((error: unknown) => {
       env.log.warn('compaction stopped', { error: String(error) })
     })
   }
@@ -54,13 +57,18 @@ export class Compactor {
   /** Compacts until nothing is worth it, however much room there is. @throws {AshlarError} `no-space`, `disk-failed` */
   async run(): Promise<void> {
     // What runs already may leave more to be done; whoever started it hears of its failure.
-    while (this.#running !== undefined) await this.#running.catch(() => undefined)
-    await this.#start(undefined)
+    while (this.#running !== undefined) {
+      this.#pace?.hurry()
+      await this.#running.catch(() => undefined)
+    }
+    await this.#start(false)
   }
 
-  #start(leastDeadFraction: number | undefined): Promise<void> {
-    this.#running = this.#rounds(leastDeadFraction).finally(() => {
+  #start(isPatient: boolean): Promise<void> {
+    this.#pace = isPatient ? new CompactionPace(this.#parts.env.clock, () => this.#isRoomy()) : undefined
+    this.#running = this.#rounds(leastDeadFraction(isPatient)).finally(() => {
       this.#running = undefined
+      this.#pace = undefined
     })
     return this.#running
   }
@@ -75,6 +83,7 @@ export class Compactor {
   /** Ends after the record under way; nothing half done matters. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#pace?.hurry()
     await this.#running?.catch(() => undefined)
   }
 
@@ -85,11 +94,11 @@ export class Compactor {
     await env.disk.remove(layout.retiredSegment(number))
   }
 
-  async #rounds(leastDeadFraction: number | undefined): Promise<void> {
+  async #rounds(leastDead: number | undefined): Promise<void> {
     const { table, fence, env } = this.#parts
     // Each once: what could not go now waits for the next kick.
     const tried = new Set<number>()
-    const next = () => planCompaction(table.all(), leastDeadFraction).find((step) => !tried.has(step.segment))
+    const next = () => planCompaction(table.all(), leastDead).find((step) => !tried.has(step.segment))
     for (let step = next(); step !== undefined; step = next()) {
       tried.add(step.segment)
       const segment = table.get(step.segment) as Segment
@@ -190,7 +199,10 @@ export class Compactor {
     for await (const item of scanSegment(source, { seed, from: segmentHeaderBytes, endBytes: old.endBytes })) {
       this.#checkOpen()
       if (item.kind === 'record') {
-        if (!batch.hasRoom(item)) await copyNeeded(batch, copy)
+        if (!batch.hasRoom(item)) {
+          await copyNeeded(batch, copy)
+          await this.#pace?.rest()
+        }
         batch.add(item)
         continue
       }
@@ -220,6 +232,7 @@ export class Compactor {
         if (batch.length < batchRecords) continue
         await this.#moveRecords(number, batch)
         batch = []
+        await this.#pace?.rest()
       }
       await this.#moveRecords(number, batch)
       copy.unsettled.delete(0)
@@ -271,6 +284,7 @@ export class Compactor {
         if (ids.length < reapEvents) continue
         await index.forgetSegment(number, ids)
         ids = []
+        await this.#pace?.rest()
       }
       await index.forgetSegment(number, ids)
     } finally {
@@ -287,6 +301,10 @@ export class Compactor {
   #checkOpen(): void {
     if (this.#isClosed) throw new AshlarError('closed', 'Cannot compact: the store is closing')
   }
+}
+
+function leastDeadFraction(isPatient: boolean): number | undefined {
+  return isPatient ? patientDeadFraction : undefined
 }
 
 async function copyNeeded(

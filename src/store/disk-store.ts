@@ -174,6 +174,10 @@ export class DiskStore implements ChunkStore {
     return this.#parts.changes.of(group)
   }
 
+  changedGroups(): Iterable<GroupId> {
+    return this.#parts.changes.groups()
+  }
+
   space(): SpaceUse {
     const { ledger, changes, quarantine, fence } = this.#parts
     this.#duties.gauge.noteAsked()

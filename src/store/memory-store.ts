@@ -181,6 +181,10 @@ class MemoryChunkStore implements MemoryStore {
     return this.#changes.of(group)
   }
 
+  changedGroups(): Iterable<GroupId> {
+    return this.#changes.groups()
+  }
+
   space(): SpaceUse {
     const { quarantined } = this.#image
     return {

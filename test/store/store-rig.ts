@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { AshlarError } from '../../src/base/errors.ts'
 import { type ChunkId, type ClusterId, type GroupId, groupOf, type ServerId } from '../../src/base/ids.ts'
+import type { Clock } from '../../src/env/clock.ts'
 import {
   createMemoryDisk,
   type DiskOperation,
@@ -31,7 +32,11 @@ export class StoreRig {
   #store: OpenedStore | undefined
   #isCreated = false
 
-  constructor(options: Partial<OpenDiskStoreOptions> = {}) {
+  readonly #clock: Clock
+
+  /** @param options.clock of the store alone; its disk and its index have the machine's */
+  constructor({ clock, ...options }: Partial<OpenDiskStoreOptions> & { readonly clock?: Clock } = {}) {
+    this.#clock = clock ?? this.env.clock
     this.options = { segmentBytes: 64 * 1024, reserveBytes: 64 * 1024, ...options }
   }
 
@@ -44,7 +49,7 @@ export class StoreRig {
   async open(): Promise<OpenedStore> {
     const { clock, random } = this.env
     this.#store = await openDiskStore({
-      env: { ...this.env, disk: this.disk.mount() },
+      env: { ...this.env, clock: this.#clock, disk: this.disk.mount() },
       path: '/store',
       identity: { cluster, server },
       create: !this.#isCreated,
