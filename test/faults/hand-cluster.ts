@@ -21,12 +21,16 @@ export interface Place {
   readonly variables?: Readonly<Record<string, string>>
   /** Of a chunk server: the join file that it starts with. Default: the master's. */
   readonly joinFile?: string
+  /** Of a chunk server: what fails with it. Default: its name. */
+  readonly domain?: string
 }
 
 export interface HandClusterOptions {
   readonly chunkServers?: number
   /** Options of the master. */
   readonly masterArgs?: readonly string[]
+  /** Options of every chunk server. */
+  readonly serverArgs?: readonly string[]
   readonly capacity?: string
   readonly place?: (name: ServerName) => Place
 }
@@ -108,6 +112,11 @@ export class HandCluster {
     if (said.id !== undefined) this.#ids.set(name, said.id)
   }
 
+  /** Of a running one. */
+  pid(name: ServerName): number {
+    return this.#running.get(name)?.child.pid as number
+  }
+
   signal(name: ServerName, signal: NodeJS.Signals): void {
     this.#running.get(name)?.child.kill(signal)
   }
@@ -141,7 +150,7 @@ export class HandCluster {
   }
 
   #args(name: ServerName): readonly string[] {
-    const { host = this.#host, joinFile = this.joinFile } = this.#options.place?.(name) ?? {}
+    const { host = this.#host, joinFile = this.joinFile, domain = name } = this.#options.place?.(name) ?? {}
     const common = [
       ...['--data', this.data(name), '--json'],
       ...['--listen', this.#addresses.get(name) ?? `${host}:0`],
@@ -149,7 +158,16 @@ export class HandCluster {
     ]
     if (name === master) return ['master', ...common, ...(this.#options.masterArgs ?? [])]
     const capacity = ['--capacity', this.#options.capacity ?? '1GiB']
-    return ['chunkserver', ...common, '--cluster', joinFile, '--domain', name, ...capacity]
+    return [
+      'chunkserver',
+      ...common,
+      '--cluster',
+      joinFile,
+      '--domain',
+      domain,
+      ...capacity,
+      ...(this.#options.serverArgs ?? []),
+    ]
   }
 
   #readyLine(name: ServerName, child: ChildProcess): Promise<ReadyLine> {
