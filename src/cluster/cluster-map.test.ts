@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
 import type { ClusterMap, Member } from '../wire/types/cluster-map.ts'
-import { ClusterMapIndex, fullMembers, writingMembers } from './cluster-map.ts'
+import { ClusterMapIndex, failureDomainOf, fullMembers, writingMembers } from './cluster-map.ts'
 import { fallbackPolicyName, policiesOf } from './policies.ts'
 
 const [a, b] = ['a'.repeat(32), 'b'.repeat(32)] as [ServerId, ServerId]
@@ -50,4 +50,12 @@ test('policiesOf() never acknowledges fewer copies than two where two or more ar
   for (const { name, replicas, minReplicas } of policiesOf()) {
     assert.ok(minReplicas >= Math.min(2, replicas) && minReplicas <= replicas, name)
   }
+})
+
+// A rack that dies must not take two members of a group with it, on however many hosts they are.
+test('failureDomainOf() is the outermost level that a server names', () => {
+  const domains = ['host1', 'host1/rack1', 'host2/rack1', 'disk1/host1/rack2'].map((domain) =>
+    failureDomainOf({ domain }),
+  )
+  assert.deepEqual(domains, ['host1', 'rack1', 'rack1', 'rack2'])
 })

@@ -66,9 +66,9 @@ export function fullMembers(group: Group): readonly Member[] {
 }
 
 /**
- * What must not be shared by two members of a group. A domain is `host` or `host/rack`, outermost last, so the whole
- * text names the innermost level: two servers of one host are never members of one group.
+ * What must not be shared by two members of a group: the outermost of what fails together. A domain is `host`, `host/rack` or
+ * longer, outermost last: of `host2/rack1` it is the rack, so that losing it costs a group one member, whatever hosts it has.
  */
-export function failureDomainOf(server: Pick<ServerEntry, 'domain'>): string {
-  return server.domain
+export function failureDomainOf({ domain }: Pick<ServerEntry, 'domain'>): string {
+  return domain.slice(domain.lastIndexOf('/') + 1)
 }

@@ -5,7 +5,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
-import { writingMembers } from '../cluster/cluster-map.ts'
+import { failureDomainOf, writingMembers } from '../cluster/cluster-map.ts'
 import {
   chooseGroup,
   hasFullHandedGroup,
@@ -105,11 +105,11 @@ export class GroupChooser {
     { code, rejected }: Placement & { readonly kind: 'refused' },
   ): Promise<AshlarError> {
     const { trashBytes, purgingBytes } = await this.#options.namespace.totals()
-    const servers = this.#options.map.index.map.servers.length
+    const domains = new Set(this.#options.map.index.map.servers.map(failureDomainOf)).size
     const details = { reasons: rejected, trashBytes, purgingBytes, policy: policy.name, chunkBytes }
     const what = `Cannot place ${formatSize(chunkBytes)} on ${policy.replicas} chunk servers (${policy.name})`
     if (code === 'unavailable') {
-      const state = rejected.length > 0 ? describe(rejected) : `there are ${servers} in distinct failure domains`
+      const state = rejected.length > 0 ? describe(rejected) : `there are ${domains} failure domains with servers`
       return new AshlarError('unavailable', `${what}: ${state}. Start more, or wait for them.`, { details })
     }
     const advice =
