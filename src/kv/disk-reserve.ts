@@ -3,15 +3,15 @@
  * deletes can still be recorded.
  *
  * States: `absent` → (fill) → `held` → (release) → `absent`. A file of the right length that a crash left is `held` again.
- * Its bytes are written, not just its length, since a sparse file keeps no room. They are not zeros only, for file systems
- * that compress.
+ * Its bytes are written, not just its length, since a sparse file keeps no room. They look random, for file systems that
+ * compress; one piece of them again and again, since making 32 MiB would cost a start 20 ms.
  * @module
  */
-import { crc32 } from '../base/crc.ts'
+import { createHash } from 'node:crypto'
 import { isAshlarError } from '../base/errors.ts'
 import type { Disk, File } from '../env/disk.ts'
 
-const stepBytes = 256 * 1024
+const stepBytes = 1024 * 1024
 
 export class DiskReserve {
   readonly #disk: Disk
@@ -57,8 +57,11 @@ export class DiskReserve {
   async #write(file: File): Promise<void> {
     const length = await file.lengthBytes()
     if (length > this.#sizeBytes) await file.truncate(this.#sizeBytes)
-    for (let at = length; at < this.#sizeBytes; at += stepBytes) {
-      await file.write([noise(Math.min(stepBytes, this.#sizeBytes - at), at)], at)
+    if (length < this.#sizeBytes) {
+      const piece = noise(Math.min(stepBytes, this.#sizeBytes - length))
+      for (let at = length; at < this.#sizeBytes; at += piece.length) {
+        await file.write([piece.subarray(0, this.#sizeBytes - at)], at)
+      }
     }
     await file.sync()
   }
@@ -72,13 +75,7 @@ export class DiskReserve {
   }
 }
 
-/** Bytes that do not compress to nothing: checksums of a counter. */
-function noise(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length)
-  const counter = Buffer.alloc(8)
-  for (let at = 0; at + 4 <= length; at += 512) {
-    counter.writeDoubleBE(seed + at)
-    bytes.writeUInt32BE(crc32(counter), at)
-  }
-  return bytes
+/** Bytes that do not compress, the same at each start. */
+function noise(length: number): Buffer {
+  return createHash('shake256', { outputLength: length }).update('ashlar reserve').digest()
 }
