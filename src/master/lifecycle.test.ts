@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { checkRows } from '../../test/namespace/check-rows.ts'
 import { memoryKV, type TestClient, TestMaster } from '../../test/namespace/test-master.ts'
 import { formatLifecycle, type LifecycleRule, lifecycleAttribute, uploadAttribute } from '../base/lifecycle-rule.ts'
+import { expiryEventAttribute, notificationAttribute, parseExpiryEvent } from '../base/notification-rule.ts'
 import { objectPath } from '../base/object-path.ts'
 import type { NewEvent } from '../wire/types/cluster-event.ts'
 import type { EventLog } from './event-log.ts'
@@ -135,6 +136,66 @@ test('a marker at the end of a page is not lone because its versions are in the 
   await client.put(inBucket('zz'), 1)
   await rig.pass(1)
   assert.deepEqual((await rig.keys()).slice(-3), ['z marker', 'z 1', 'zz 1'])
+})
+
+test('webhooks of the bucket are told what went, and of nothing that stayed', async () => {
+  const rule = (id: string, webhook: string, events: string, prefix = '') => ({
+    ...{ id, webhook, events: [events], prefix, suffix: '' },
+  })
+  const rules = [
+    rule('all', 'hook', 's3:LifecycleExpiration:*'),
+    rule('some', 'other', 's3:LifecycleExpiration:DeleteMarkerCreated', 'a'),
+    rule('no', 'third', 's3:ObjectRemoved:*'),
+  ]
+  const expire: Partial<LifecycleRule>[] = [
+    { id: 'r', expiration: { kind: 'days', days: 1 }, noncurrent: { days: 1, newerVersionsKept: 0 } },
+  ]
+  const rig = await start(expire, 'enabled')
+  const { client } = rig
+  await rig.setXattr('/b', notificationAttribute, JSON.stringify(rules))
+  const { objectVersion: gone } = await client.put(inBucket('a'), 1)
+  const { objectVersion: covered } = await client.put(inBucket('a'), 1)
+  const held = await client.put(inBucket('b'), 1)
+  await client.namespace.setObjectLock({
+    ...{ request: client.request(), path: inBucket('b'), objectVersion: held.objectVersion as number, legalHold: true },
+  })
+  await rig.pass(3)
+  const queued = async (webhook: string) => {
+    const path = `/.s3/events/${webhook}`
+    const { entries } = await client.namespace.listDirectory({ path, after: '', limit: 100, wantXattrs: true })
+    return entries.map(({ attributes }) => {
+      const [{ name, value } = { name: '', value: Buffer.alloc(0) }] = attributes.xattrs ?? []
+      assert.equal(name, expiryEventAttribute)
+      return parseExpiryEvent(value.toString())
+    })
+  }
+  const { versions } = await client.namespace.listVersions({
+    ...{ bucket: 'b', prefix: '', delimiter: '', after: '', limit: 10 },
+  })
+  const [marker] = versions.map(({ attributes }) => attributes?.objectVersion)
+  const told = await queued('hook')
+  const common = { version: 1 as const, ruleId: 'all', bucket: 'b' }
+  const atMs = told[0]?.atMs as number
+  assert.deepEqual(told, [
+    { ...common, event: 'LifecycleExpiration:DeleteMarkerCreated', key: 'a', objectVersion: marker, atMs },
+    { ...common, event: 'LifecycleExpiration:Delete', key: 'a', objectVersion: gone, atMs },
+    {
+      ...common,
+      event: 'LifecycleExpiration:DeleteMarkerCreated',
+      key: 'b',
+      objectVersion: versions[2]?.attributes?.objectVersion,
+      atMs,
+    },
+  ])
+  await rig.pass(3)
+  const later = (await queued('hook')).slice(told.length)
+  const place = later.map((event) => [event?.event, event?.key, event?.objectVersion])
+  assert.deepEqual(place, [['LifecycleExpiration:Delete', 'a', covered]], 'the locked one stays, and nobody is told')
+  assert.deepEqual(
+    (await queued('other')).map((event) => event?.event),
+    ['LifecycleExpiration:DeleteMarkerCreated'],
+  )
+  await assert.rejects(queued('third'), { code: 'not-found' })
 })
 
 test('a step is taken at the version that was judged: one that was written meanwhile stays', async () => {

@@ -4,7 +4,7 @@
  *
  * Observe: pages of a bucket's versions. Plan: `base/lifecycle-steps.ts`, pure, by wall time that cluster time bears out
  * (`wall-guard.ts`). Apply: each step in a transaction of its own, at the version that was seen; one that changed since, or
- * that is locked, stays. What goes is in trash for its time like all that is removed. The place in a pass is in memory: a new
+ * that is locked, stays. Webhooks that the bucket names are told of it (`expiry-notices.ts`). What goes is in trash for its time like all that is removed. The place in a pass is in memory: a new
  * leader begins again, and finds less.
  * @module
  */
@@ -22,11 +22,13 @@ import {
 } from '../base/lifecycle-rule.ts'
 import { type LifecycleStep, type LifecycleVersion, lifecycleSteps, uploadExpiry } from '../base/lifecycle-steps.ts'
 import { limits } from '../base/limits.ts'
+import { type NotificationRule, notificationAttribute, parseStoredRules } from '../base/notification-rule.ts'
 import type { Log } from '../env/log.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
 import type { ListedVersion, planLifecycle } from '../wire/methods/version-methods.ts'
 import type { Attributes } from '../wire/types/attributes.ts'
 import type { EventLog } from './event-log.ts'
+import { ExpiryNotices } from './expiry-notices.ts'
 import type { StepResult } from './worker.ts'
 
 export interface LifecycleOptions {
@@ -66,6 +68,7 @@ export interface LifecyclePage {
 interface BucketRules {
   readonly bucket: string
   readonly rules: readonly LifecycleRule[]
+  readonly notifications?: readonly NotificationRule[]
 }
 
 interface Listed {
@@ -83,12 +86,14 @@ const passesPerDay = 8
 
 export class Lifecycle {
   readonly #options: LifecycleOptions
+  readonly #notices: ExpiryNotices
   #buckets: BucketRules[] = []
   #place: LifecyclePlace | undefined
   #nextPassMs = 0
 
   constructor(options: LifecycleOptions) {
     this.#options = options
+    this.#notices = new ExpiryNotices(options)
   }
 
   /** One page of one bucket. */
@@ -106,7 +111,7 @@ export class Lifecycle {
       const { steps, next } = await this.plan(current, this.#place)
       for (const step of steps) {
         if (signal.aborted) return 'idle'
-        await this.#apply(current.bucket, step)
+        await this.#apply(current, step)
       }
       this.#place = next
     } catch (error) {
@@ -170,11 +175,13 @@ export class Lifecycle {
     return rulesIn(attributes)
   }
 
-  async #apply(bucket: string, { key, kind, objectVersion, version, ruleId }: PlannedExpiry): Promise<void> {
+  async #apply({ bucket, notifications = [] }: BucketRules, step: PlannedExpiry): Promise<void> {
     const { leader, events } = this.#options
+    const { key, kind, objectVersion, version, ruleId } = step
     const named = kind === 'delete' ? {} : { objectVersion }
+    const notices = await this.#notices.of(notifications, { bucket, key, kind })
     try {
-      await leader.expireObject({ bucket, key, ifVersion: version, ...named })
+      await leader.expireObject({ bucket, key, ifVersion: version, notices, ...named })
     } catch (error) {
       // Somebody changed it or removed it since, or it is locked: then it is not what was judged, or stays.
       if (isAshlarError(error, 'changed', 'not-found', 'object-locked')) return
@@ -238,7 +245,9 @@ export class Lifecycle {
       })
       for (const { name, attributes } of page.entries) {
         const rules = rulesIn(attributes)
-        if (rules?.some(({ isEnabled }) => isEnabled)) found.push({ bucket: name, rules })
+        if (!rules?.some(({ isEnabled }) => isEnabled)) continue
+        const notifications = parseStoredRules(textOf(attributes, notificationAttribute) ?? '')
+        found.push({ bucket: name, rules, notifications })
       }
       after = page.more ? page.next : undefined
     }

@@ -9,6 +9,8 @@ import type { Rising } from '../base/rising.ts'
 import type { Transaction, TransactOptions } from '../kv/txn-kv.ts'
 import { expireAllocations } from './allocations.ts'
 import { type Change, transactChange } from './change.ts'
+import { findPlace, putFile } from './commit.ts'
+import { emptyContent } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { appendEvents } from './events.ts'
 import * as gc from './gc.ts'
@@ -16,8 +18,8 @@ import { expiryIdOf, expiryKey, recordKey } from './keys.ts'
 import * as mapRows from './map-rows.ts'
 import { replaceInGroup, settleInGroup } from './member-changes.ts'
 import { checkLeader, persistClusterTime } from './numbers.ts'
-import type { Leader, PurgeProgress } from './operations.ts'
-import { parseEntryPath } from './paths.ts'
+import type { Leader, Notice, PurgeProgress } from './operations.ts'
+import { parseEntryPath, parseFilePath } from './paths.ts'
 import { purgeStep } from './purge.ts'
 import { removeInside } from './remove-object.ts'
 import * as repairs from './repairs.ts'
@@ -62,9 +64,12 @@ export function createLeader(context: NamespaceContext, epoch: Rising): Leader {
     groupsWithDeletes: (page) => read((tx) => gc.groupsWithDeletes(tx, page)),
     confirmDeleted: (confirmation) => change((changing) => gc.confirmDeleted(changing, confirmation), freesRoom),
     dropTombstones: (limit) => change((changing) => gc.dropTombstones(changing, limit), freesRoom),
-    expireObject: ({ bucket, key, ifVersion, ...named }) => {
+    expireObject: ({ bucket, key, ifVersion, notices, ...named }) => {
       const request = { path: objectPath(bucket, key), precondition: { ifVersion: ifVersion as Rising }, ...named }
-      return change(async (changing) => void (await removeInside(changing, request)), freesRoom)
+      return change(async (changing) => {
+        const removed = await removeInside(changing, request)
+        for (const notice of notices?.(removed) ?? []) await putNotice(changing, notice)
+      }, freesRoom)
     },
     dropUpload: (path) => change((changing) => dropTree(changing, path), freesRoom),
     appendEvents: (events) => change(({ tx }) => appendEvents(tx, events), freesRoom),
@@ -81,6 +86,13 @@ async function dropTree(change: Change, text: string): Promise<void> {
     throw error
   })
   if (found !== undefined) await moveToTrash(change, found, { path: path.text, reason: 'removed' })
+}
+
+async function putNotice(change: Change, { path: text, xattrs }: Notice): Promise<void> {
+  const path = parseFilePath(text)
+  const place = await findPlace(change, path, { precondition: {}, makeParents: true })
+  const version = change.issue()
+  await putFile(change, place, { version, content: emptyContent(version), chosen: { xattrs } })
 }
 
 type RunChange = <T>(body: (change: Change) => Promise<T>, options?: TransactOptions) => Promise<T>

@@ -12,6 +12,7 @@ import type * as fileMethods from '../wire/methods/file-methods.ts'
 import type * as sessionMethods from '../wire/methods/session-methods.ts'
 import type * as versionMethods from '../wire/methods/version-methods.ts'
 import type * as writeMethods from '../wire/methods/write-methods.ts'
+import type { Xattr } from '../wire/types/attributes.ts'
 import type { ClusterEvent } from '../wire/types/cluster-event.ts'
 import type { Group, Policy, ServerEntry } from '../wire/types/cluster-map.ts'
 import type { Allocation, Extent } from '../wire/types/extent.ts'
@@ -187,6 +188,8 @@ export interface Leader {
     readonly key: string
     readonly ifVersion: number
     readonly objectVersion?: number
+    /** Empty files to make in the same transaction, for whoever is to know. Pure: it may be asked more than once. */
+    readonly notices?: ((removed: Removed) => readonly Notice[]) | undefined
   }): Promise<void>
   /** Takes the directory of an upload to trash. One that is gone is no error. */
   dropUpload(path: string): Promise<void>
@@ -200,6 +203,17 @@ export interface Leader {
   dueRepairs(page: { readonly after?: OwedReplica; readonly limit: number }): Promise<readonly DueRepair[]>
   /** The member was seen to hold the chunk (or owes it no longer: it left the group). Idempotent. */
   repairDone(chunk: ChunkId, server: ServerId): Promise<void>
+}
+
+export interface Removed {
+  /** Of what went, or of the delete marker that came; 0: the null version; undefined: none is kept there. */
+  readonly objectVersion?: number | undefined
+  readonly isDeleteMarker: boolean
+}
+
+export interface Notice {
+  readonly path: string
+  readonly xattrs: readonly Xattr[]
 }
 
 export interface IssueBlock {

@@ -16,7 +16,7 @@ import { parseTrustedProxies } from './door/peer.ts'
 import { Refusals } from './door/refusals.ts'
 import { KeyRing } from './encryption/key-ring.ts'
 import { AccessLog } from './notify/access-log.ts'
-import { Notifier } from './notify/notifier.ts'
+import { Notifier, type NotifierOptions } from './notify/notifier.ts'
 import type { WebhookTargets } from './notify/webhook-targets.ts'
 import { allowPublicAccess, blockAllPublicAccess } from './rules/access/public-access-block.ts'
 import type { BucketDefaults } from './store/bucket-settings.ts'
@@ -67,9 +67,12 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
   const refusals = new Refusals(limits.s3RefusalsKept)
   // Ended also when the port is taken.
   await using started = new AsyncDisposableStack()
-  const notifier = started.use(options.webhooks && new Notifier({ env, client, ...options.webhooks }))
-  const accessLog = started.use(new AccessLog({ env, client, rootId: rootAccount().id }))
   const buckets = new Buckets(client)
+  const rootId = rootAccount().id
+  const ownerOf: NotifierOptions['ownerOf'] = async (bucket, given) =>
+    (await buckets.find(bucket, given))?.ownerId ?? rootId
+  const notifier = started.use(options.webhooks && new Notifier({ env, client, region, ownerOf, ...options.webhooks }))
+  const accessLog = started.use(new AccessLog({ env, client, rootId }))
   const handle = s3RequestHandler({
     ...{ accounts, refusals, accessLog, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
     services: {

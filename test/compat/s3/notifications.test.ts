@@ -65,7 +65,15 @@ function configuration(arn = 'arn:ashlar:webhook:::hook'): string {
 
 interface EventRecord {
   readonly eventName: string
-  readonly s3: { readonly object: { readonly key: string; readonly size?: number; readonly eTag?: string } }
+  readonly s3: {
+    readonly bucket: { readonly name: string }
+    readonly object: {
+      readonly key: string
+      readonly size?: number
+      readonly eTag?: string
+      readonly versionId?: string
+    }
+  }
 }
 
 function records(): EventRecord[] {
@@ -132,6 +140,41 @@ describe('notifications', () => {
     isBroken = false
     await using _second = await startGateway()
     await eventually('five events', () => new Set(records().map(({ s3 }) => s3.object.key)).size === 5)
+    await eventually('nothing waits', async () => (await waiting()) === 0)
+  })
+
+  test('what lifecycle removes is told too, as its own events', async () => {
+    told.length = 0
+    await using gateway = await startGateway()
+    const { s3 } = gateway
+    await cluster.client.setSetting('lifecycle-day', '1s')
+    for (const name of ['expired', 'covered']) {
+      await s3.send('PUT', `/${name}`)
+      const body = configuration().replaceAll('s3:ObjectRemoved:*', 's3:LifecycleExpiration:*')
+      assert.equal((await s3.send('PUT', `/${name}?notification`, { body })).status, 200)
+    }
+    const versioning = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+    assert.equal((await s3.send('PUT', '/covered?versioning', { body: versioning })).status, 200)
+    const rule =
+      '<LifecycleConfiguration><Rule><ID>x</ID><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>'
+    for (const name of ['expired', 'covered']) {
+      for (const key of ['in/ü x', 'out/x']) await s3.send('PUT', `/${name}/${encodeURIComponent(key)}`, { body: 'x' })
+      const headers = { 'content-md5': md5(rule) }
+      assert.equal((await s3.send('PUT', `/${name}?lifecycle`, { body: rule, headers })).status, 200)
+    }
+    const expiries = () => records().filter(({ eventName }) => eventName.startsWith('LifecycleExpiration'))
+    await eventually('two events', () => expiries().length >= 2)
+    const listed = (await s3.send('GET', '/covered?versions&prefix=in%2F')).xml()
+    const marker = listed.child('DeleteMarker')?.textOf('VersionId')
+    assert.deepEqual(
+      expiries()
+        .map(({ eventName, s3: { bucket, object } }) => `${eventName} ${bucket.name} ${object.key} ${object.versionId}`)
+        .sort(),
+      [
+        'LifecycleExpiration:Delete expired in/%C3%BC+x undefined',
+        `LifecycleExpiration:DeleteMarkerCreated covered in/%C3%BC+x ${marker}`,
+      ],
+    )
     await eventually('nothing waits', async () => (await waiting()) === 0)
   })
 

@@ -3,8 +3,9 @@
  * whoever was refused but the id of the request.
  * @module
  */
+
+import type { Change } from '../../../base/notification-rule.ts'
 import type { Authenticated } from '../auth/authenticate.ts'
-import type { Change } from '../notify/notification-rules.ts'
 import type { OperationName } from '../request/operations.ts'
 import type { AccessDecision } from '../rules/access/authorize.ts'
 import { explainDecision } from '../rules/access/explain.ts'

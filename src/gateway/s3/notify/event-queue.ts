@@ -1,26 +1,31 @@
 /**
  * Events that wait for their webhook: a row of the metadata each, written before the request that caused it is answered. So what was
- * acknowledged is told at least once, whatever gateway dies; any gateway delivers what any other queued.
- *
- *     /.s3/events/WEBHOOK/TIME-RANDOM     `s3.event`: the JSON that is sent
+ * acknowledged is told at least once, whatever gateway dies; any gateway delivers what any other queued, and what the leader did
+ * (`base/notification-rule.ts`).
  *
  * Bounded: past `limits.s3EventsWaiting` of one webhook further events are dropped, and the log says so.
  * @module
  */
 import { isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
+import {
+  type ExpiryEvent,
+  eventAttribute,
+  eventPath,
+  eventsFolder,
+  expiryEventAttribute,
+  parseExpiryEvent,
+} from '../../../base/notification-rule.ts'
 import type { AshlarClient } from '../../../client/index.ts'
 import type { Env } from '../../../env/env.ts'
-import { systemFolder } from '../store/object-path.ts'
 
 export interface QueuedEvent {
   /** In the order of time, as gateways' clocks have it. */
   readonly id: string
-  readonly json: string
+  /** What is sent: of what a request did, the JSON; of what lifecycle did, what it is made of; undefined: nothing. */
+  readonly content: string | ExpiryEvent | undefined
 }
 
-const folder = `${systemFolder}/events`
-const attribute = 's3.event'
 /** How often the length of a queue is looked up: between, only what this gateway adds is counted. */
 const countedMs = 10_000
 
@@ -48,16 +53,16 @@ export class EventQueue {
     }
     length.count++
     const { clock, random } = this.#env
-    const id = `${clock.wallMs().toFixed(0).padStart(15, '0')}-${random.bytes(8).toString('hex')}`
-    const xattrs = { [attribute]: json }
-    await this.#client.writeFile(`${folder}/${webhook}/${id}`, '', { makeParents: true, xattrs, ...options })
+    const path = eventPath(webhook, { atMs: clock.wallMs(), unique: random.bytes(8).toString('hex') })
+    const xattrs = { [eventAttribute]: json }
+    await this.#client.writeFile(path, '', { makeParents: true, xattrs, ...options })
     return true
   }
 
   /** Webhooks that something may wait for. */
   async webhooks(options: CallOptions = {}): Promise<readonly string[]> {
     const names: string[] = []
-    for await (const { name } of this.#entries(folder, { ...options })) names.push(name)
+    for await (const { name } of this.#entries(eventsFolder, { ...options })) names.push(name)
     return names
   }
 
@@ -67,8 +72,10 @@ export class EventQueue {
     { count, signal }: CallOptions & { readonly count: number },
   ): Promise<readonly QueuedEvent[]> {
     const events: QueuedEvent[] = []
-    for await (const { name, stats } of this.#entries(`${folder}/${webhook}`, { pageEntries: count, signal })) {
-      events.push({ id: name, json: stats.xattrs.get(attribute)?.toString('utf8') ?? '' })
+    for await (const { name, stats } of this.#entries(`${eventsFolder}/${webhook}`, { pageEntries: count, signal })) {
+      const json = stats.xattrs.get(eventAttribute)?.toString('utf8')
+      const expiry = stats.xattrs.get(expiryEventAttribute)?.toString('utf8')
+      events.push({ id: name, content: json ?? (expiry === undefined ? undefined : parseExpiryEvent(expiry)) })
       if (events.length === count) break
     }
     return events
@@ -76,14 +83,14 @@ export class EventQueue {
 
   /** It was delivered: nothing of it stays, in the trash neither. */
   async remove(webhook: string, id: string, { signal }: CallOptions = {}): Promise<void> {
-    const path = `${folder}/${webhook}/${id}`
+    const path = `${eventsFolder}/${webhook}/${id}`
     const trashId = await this.#client.rm(path, { force: true, signal })
     if (trashId !== undefined) await this.#client.emptyTrash(path, { trashId, signal })
   }
 
   /** Of a webhook that is gone. */
   async removeAll(webhook: string, options: CallOptions = {}): Promise<void> {
-    await this.#client.rm(`${folder}/${webhook}`, { recursive: true, force: true, ...options })
+    await this.#client.rm(`${eventsFolder}/${webhook}`, { recursive: true, force: true, ...options })
   }
 
   async #length(webhook: string): Promise<{ count: number }> {
@@ -92,7 +99,7 @@ export class EventQueue {
     // What others delivered meanwhile is not known: near the bound it is looked up.
     if (known !== undefined && nowMs - known.countedMs < countedMs && known.count < limits.s3EventsWaiting) return known
     let count = 0
-    for await (const _ of this.#entries(`${folder}/${webhook}`, {})) if (++count >= limits.s3EventsWaiting) break
+    for await (const _ of this.#entries(`${eventsFolder}/${webhook}`, {})) if (++count >= limits.s3EventsWaiting) break
     const length = { count, countedMs: nowMs }
     this.#lengths.set(webhook, length)
     return length

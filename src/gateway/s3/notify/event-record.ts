@@ -4,8 +4,9 @@
  * @module
  */
 import { createHmac } from 'node:crypto'
+import type { Change, ExpiryEvent, NotificationRule } from '../../../base/notification-rule.ts'
 import { urlEncodeName } from '../rules/object-key.ts'
-import type { Change, NotificationRule } from './notification-rules.ts'
+import { versionIdOfNumber } from '../store/object-versions.ts'
 
 export interface ChangeFacts extends Change {
   /** Of what is there now; absent of a removal. */
@@ -25,7 +26,7 @@ export interface RequestFacts {
   readonly atMs: number
 }
 
-export function eventJson(rule: NotificationRule, change: ChangeFacts, request: RequestFacts): string {
+export function eventJson(rule: Pick<NotificationRule, 'id'>, change: ChangeFacts, request: RequestFacts): string {
   const { bucket, ownerId, region, requestId, sourceIp, userId, atMs } = request
   const record = {
     eventVersion: '2.3',
@@ -50,6 +51,19 @@ export function eventJson(rule: NotificationRule, change: ChangeFacts, request: 
     },
   }
   return JSON.stringify({ Records: [record] })
+}
+
+/** Who did what no request asked for, as S3 names it. */
+const ownName = 's3.amazonaws.com'
+
+/** Of what a lifecycle rule removed. */
+export function expiryJson(
+  { ruleId, event, bucket, key, objectVersion, atMs }: ExpiryEvent,
+  { ownerId, region, eventId }: Pick<RequestFacts, 'ownerId' | 'region'> & { readonly eventId: string },
+): string {
+  const versionId = objectVersion === undefined ? undefined : versionIdOfNumber(objectVersion)
+  const asked = { requestId: eventId, sourceIp: ownName, userId: ownName }
+  return eventJson({ id: ruleId }, { event, key, versionId }, { ...asked, bucket, ownerId, region, atMs })
 }
 
 /** What a webhook hears first, so that it can be seen to work. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { NotificationRule } from '../../../base/notification-rule.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { parseXml } from '../xml/parse-xml.ts'
-import { type NotificationRule, notificationXml, parseNotificationRules, ruleMatches } from './notification-rules.ts'
+import { notificationXml, parseNotificationRules } from './notification-rules.ts'
 
 function parse(xml: string): readonly NotificationRule[] {
   let ids = 0
@@ -58,20 +59,4 @@ test('parseNotificationRules() refuses what it cannot do', () => {
   refuses(queue(put).replace('arn:ashlar:webhook:::', 'arn:aws:sqs:::'), 'InvalidArgument')
   refuses('<TopicConfiguration/>', 'InvalidArgument')
   refuses(queue(put).repeat(101), 'InvalidArgument')
-})
-
-test('ruleMatches() by event, prefix and suffix', () => {
-  const rule = {
-    id: 'a',
-    webhook: 'h',
-    events: ['s3:ObjectCreated:*', 's3:ObjectRemoved:Delete'],
-    prefix: 'in/',
-    suffix: '.csv',
-  }
-  assert.ok(ruleMatches(rule, { event: 'ObjectCreated:Put', key: 'in/a.csv' }))
-  assert.ok(ruleMatches(rule, { event: 'ObjectCreated:CompleteMultipartUpload', key: 'in/a.csv' }))
-  assert.ok(ruleMatches(rule, { event: 'ObjectRemoved:Delete', key: 'in/a.csv' }))
-  assert.ok(!ruleMatches(rule, { event: 'ObjectRemoved:DeleteMarkerCreated', key: 'in/a.csv' }))
-  assert.ok(!ruleMatches(rule, { event: 'ObjectCreated:Put', key: 'out/a.csv' }))
-  assert.ok(!ruleMatches(rule, { event: 'ObjectCreated:Put', key: 'in/a.txt' }))
 })

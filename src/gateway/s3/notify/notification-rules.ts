@@ -1,46 +1,19 @@
 /**
- * Which changes of a bucket are told to which webhook: rules as PutBucketNotificationConfiguration has them. Pure.
+ * Which changes of a bucket are told to which webhook: rules as PutBucketNotificationConfiguration has them, read and shown. Pure.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
  * @module
  */
+import { eventNames, type NotificationRule } from '../../../base/notification-rule.ts'
 import { malformedXml, S3Error } from '../rules/s3-error.ts'
 import type { XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
-
-/** What happens here; `s3:` goes before it. */
-export const eventNames = [
-  'ObjectCreated:Put',
-  'ObjectCreated:Post',
-  'ObjectCreated:Copy',
-  'ObjectCreated:CompleteMultipartUpload',
-  'ObjectRemoved:Delete',
-  'ObjectRemoved:DeleteMarkerCreated',
-] as const
-
-export type EventName = (typeof eventNames)[number]
-
-/** Something that a request did to one key. */
-export interface Change {
-  readonly event: EventName
-  readonly key: string
-  readonly versionId?: string | undefined
-}
-
-export interface NotificationRule {
-  readonly id: string
-  /** Name of the target. */
-  readonly webhook: string
-  /** `s3:ObjectCreated:Put`, `s3:ObjectRemoved:*` */
-  readonly events: readonly string[]
-  readonly prefix: string
-  readonly suffix: string
-}
 
 const mostRules = 100
 const arnPrefix = 'arn:ashlar:webhook:::'
 const knownEvents = new Set<string>([
   's3:ObjectCreated:*',
   's3:ObjectRemoved:*',
+  's3:LifecycleExpiration:*',
   ...eventNames.map((name) => `s3:${name}`),
 ])
 
@@ -114,16 +87,6 @@ function filterXml(rules: readonly (readonly [string, string])[]): Xml | undefin
   if (given.length === 0) return undefined
   const list = given.map(([name, value]) => element('FilterRule', leaf('Name', name), leaf('Value', value)))
   return element('Filter', element('S3Key', ...list))
-}
-
-export function ruleMatches(
-  rule: NotificationRule,
-  change: { readonly event: EventName; readonly key: string },
-): boolean {
-  const { events, prefix, suffix } = rule
-  const full = `s3:${change.event}`
-  const isNamed = events.some((event) => event === full || (event.endsWith('*') && full.startsWith(event.slice(0, -1))))
-  return isNamed && change.key.startsWith(prefix) && change.key.endsWith(suffix)
 }
 
 function invalid(message: string): S3Error {

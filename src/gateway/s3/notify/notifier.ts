@@ -2,6 +2,7 @@
  * Tells webhooks what happened: queues events of a request before it is answered, and delivers what waits, in the background.
  *
  *     request → rules that match → queue (durable) → answer
+ *     lifecycle's removal → queue (the leader, in the same transaction)
  *     queue → the first events, under the webhook's lock → POST, signed → removed
  *
  * At least once, mostly in order; one gateway at a time delivers to a webhook. One that fails is tried again with longer and longer
@@ -10,13 +11,20 @@
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
+import { type NotificationRule, ruleMatches } from '../../../base/notification-rule.ts'
 import type { AshlarClient } from '../../../client/index.ts'
 import type { Env } from '../../../env/env.ts'
 import type { HttpPost } from '../../../env/http-post.ts'
 import { sleep } from '../../../env/waiting.ts'
 import { EventQueue, type QueuedEvent } from './event-queue.ts'
-import { type ChangeFacts, eventJson, eventSignature, type RequestFacts, testEventJson } from './event-record.ts'
-import { type NotificationRule, ruleMatches } from './notification-rules.ts'
+import {
+  type ChangeFacts,
+  eventJson,
+  eventSignature,
+  expiryJson,
+  type RequestFacts,
+  testEventJson,
+} from './event-record.ts'
 import type { Webhook, WebhookTargets } from './webhook-targets.ts'
 
 const eventsPerPass = 64
@@ -36,12 +44,17 @@ export interface NotifierOptions {
   readonly client: AshlarClient
   readonly targets: WebhookTargets
   readonly post: HttpPost
+  readonly region: string
+  /** Canonical id of a bucket's owner, also of a bucket that is gone. */
+  readonly ownerOf: (bucket: string, options: { readonly signal: AbortSignal }) => Promise<string>
 }
 
 export class Notifier implements AsyncDisposable {
   readonly #env: Env
   readonly #client: AshlarClient
   readonly #post: HttpPost
+  readonly #region: string
+  readonly #ownerOf: NotifierOptions['ownerOf']
   readonly #queue: EventQueue
   readonly #end = new AbortController()
   readonly #pauses = new Map<string, Pause>()
@@ -49,10 +62,12 @@ export class Notifier implements AsyncDisposable {
   #wake = new AbortController()
   readonly targets: WebhookTargets
 
-  constructor({ env, client, targets, post }: NotifierOptions) {
+  constructor({ env, client, targets, post, region, ownerOf }: NotifierOptions) {
     this.#env = env
     this.#client = client
     this.#post = post
+    this.#region = region
+    this.#ownerOf = ownerOf
     this.targets = targets
     this.#queue = new EventQueue({ env, client })
     this.#work = this.#run()
@@ -131,12 +146,10 @@ export class Notifier implements AsyncDisposable {
   }
 
   /** @throws {AshlarError} it was not taken */
-  async #deliver(
-    { name, url, mayBePrivate, secret }: Webhook,
-    { id, json }: QueuedEvent,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (json !== '') {
+  async #deliver({ name, url, mayBePrivate, secret }: Webhook, event: QueuedEvent, signal: AbortSignal): Promise<void> {
+    const { id } = event
+    const json = await this.#jsonOf(event, signal)
+    if (json !== undefined) {
       const signature = eventSignature(json, { secret, atMs: this.#env.clock.wallMs() })
       const headers = { 'content-type': 'application/json', 'ashlar-event-id': id, 'ashlar-signature': signature }
       const body = Buffer.from(json)
@@ -146,6 +159,12 @@ export class Notifier implements AsyncDisposable {
       }
     }
     await this.#queue.remove(name, id, { signal })
+  }
+
+  async #jsonOf({ id, content }: QueuedEvent, signal: AbortSignal): Promise<string | undefined> {
+    if (content === undefined || typeof content === 'string') return content
+    const ownerId = await this.#ownerOf(content.bucket, { signal })
+    return expiryJson(content, { ownerId, region: this.#region, eventId: id })
   }
 
   #pause(name: string, error: unknown): void {

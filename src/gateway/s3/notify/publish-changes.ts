@@ -3,13 +3,13 @@
  * bucket has no rules.
  * @module
  */
+import type { Change, EventName } from '../../../base/notification-rule.ts'
 import type { S3Answer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import type { OperationName } from '../request/operations.ts'
 import { notificationRulesOf } from '../store/bucket-settings.ts'
 import { findObject } from '../store/objects.ts'
 import type { RequestFacts } from './event-record.ts'
-import type { Change, EventName } from './notification-rules.ts'
 
 const created: Partial<Record<OperationName, EventName>> = {
   PutObject: 'ObjectCreated:Put',

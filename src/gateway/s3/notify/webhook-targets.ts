@@ -5,6 +5,7 @@
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
+import { isWebhookName } from '../../../base/notification-rule.ts'
 import type { AshlarClient } from '../../../client/index.ts'
 import type { Env } from '../../../env/env.ts'
 import { checkPostUrl } from '../../../env/http-post.ts'
@@ -34,7 +35,6 @@ interface CallOptions {
 
 const folder = `${accountsFolder}/webhooks`
 const attribute = 's3.webhook'
-const nameForm = /^[\w-]{1,64}$/
 const secretBytes = 30
 const keptMs = 5000
 
@@ -59,7 +59,7 @@ export class WebhookTargets {
     name: string,
     { url, mayBePrivate, signal }: CallOptions & { readonly url: string; readonly mayBePrivate: boolean },
   ): Promise<Webhook> {
-    if (!nameForm.test(name)) {
+    if (!isWebhookName(name)) {
       throw new AshlarError(
         'invalid-argument',
         'Cannot add a webhook: its name takes letters, digits, _ and -, 64 at most',
@@ -79,7 +79,7 @@ export class WebhookTargets {
 
   /** What waits for it is not sent any more. @throws {AshlarError} `not-found` */
   async remove(name: string, { signal }: CallOptions = {}): Promise<void> {
-    if (!nameForm.test(name))
+    if (!isWebhookName(name))
       throw new AshlarError('not-found', `Cannot remove webhook ${name.slice(0, 64)}: there is none`)
     await this.#client.removeXattr(`${folder}/${name}`, attribute, { signal })
     await this.#client.unlink(`${folder}/${name}`, { signal })
@@ -100,7 +100,7 @@ export class WebhookTargets {
 
   /** As it is now, or was at most seconds ago. Undefined: there is none of this name. */
   async find(name: string, { signal }: CallOptions = {}): Promise<Webhook | undefined> {
-    if (!nameForm.test(name)) return undefined
+    if (!isWebhookName(name)) return undefined
     const nowMs = this.#env.clock.monotonicMs()
     const known = this.#known.get(name)
     if (known !== undefined && nowMs - known.readMs < keptMs) return known.webhook

@@ -1,9 +1,10 @@
 /** What a bucket tells of itself to others: notifications to webhooks, and access logs to a bucket. @module */
+import type { NotificationRule } from '../../../base/notification-rule.ts'
 import { checkAccess } from '../door/access.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import type { LogTarget } from '../notify/log-line.ts'
-import { type NotificationRule, notificationXml, parseNotificationRules } from '../notify/notification-rules.ts'
+import { notificationXml, parseNotificationRules } from '../notify/notification-rules.ts'
 import { requestFacts } from '../notify/publish-changes.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { documentNames, loggingOf, notificationRulesOf } from '../store/bucket-settings.ts'

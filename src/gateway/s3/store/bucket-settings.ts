@@ -3,8 +3,8 @@
  * again when it is read, and kept while it stays the same.
  * @module
  */
+import type { NotificationRule } from '../../../base/notification-rule.ts'
 import type { LogTarget } from '../notify/log-line.ts'
-import type { NotificationRule } from '../notify/notification-rules.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import { cannedAcl } from '../rules/access/acl.ts'
 import type { BucketAccess } from '../rules/access/authorize.ts'
