@@ -3,12 +3,16 @@
  * first) and in which the model gives every answer that was given. A step of unknown outcome may stand anywhere after its
  * beginning, or nowhere.
  *
- * The search is that of Wing and Gong with Lowe's memory of configurations seen. Two things keep it short: a step that
- * changes nothing and is explained by the tree as it is can be placed at once, and steps of unknown outcome are tried
- * last. It is bounded; past the bound the history is undecided, which is said and is no success.
+ * The search is that of Wing and Gong with Lowe's memory of configurations seen. Three things keep it short: a step that
+ * changes nothing and is explained by the tree as it is can be placed at once; steps of unknown outcome are tried last; and
+ * a way is left as soon as something is gone for good that a step still has to see (awaited-versions.ts). A search that gets
+ * long begins anew: the parts of the history that nothing connects are searched first, and their orders guide the one over all.
+ * It is bounded; past the bound the history is undecided, which is said and is no success.
  * @module
  */
+import { AwaitedVersions } from './awaited-versions.ts'
 import type { Call } from './history.ts'
+import { mergeOrders, partsOf } from './history-parts.ts'
 import { type Foreseen, ModelTree, type StepContext } from './model-tree.ts'
 import { type Answer, givesVersion, isReading } from './steps.ts'
 
@@ -20,7 +24,13 @@ export interface LinearizeOptions {
 }
 
 export type Verdict =
-  | { readonly kind: 'explained'; readonly tree: ModelTree; readonly configurations: number }
+  | {
+      readonly kind: 'explained'
+      readonly tree: ModelTree
+      /** Calls in the order that was found, by their place among those that say anything. */
+      readonly order: readonly number[]
+      readonly configurations: number
+    }
   | { readonly kind: 'undecided'; readonly configurations: number }
   | {
       readonly kind: 'impossible'
@@ -31,8 +41,30 @@ export type Verdict =
       readonly stuck: readonly { readonly call: Call; readonly foreseen: string }[]
     }
 
+/** So many are enough for almost every history, and too few to regret. */
+const quickConfigurations = 3_000
+
 export function linearize(history: readonly Call[], options: LinearizeOptions): Verdict {
-  return new Search(history, options).run()
+  const { mostConfigurations = 100_000 } = options
+  // What had no effect and says nothing, and reads without an answer, constrain nothing.
+  const calls = history.filter(
+    ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
+  )
+  const quickly = Math.min(quickConfigurations, mostConfigurations)
+  const quick = new Search(calls, { ...options, mostConfigurations: quickly }).run()
+  if (quick.kind !== 'undecided' || quickly === mostConfigurations) return quick
+  const orders: (readonly number[])[] = []
+  for (const part of partsOf(calls)) {
+    const verdict = new Search(part.calls, { ...options, mostConfigurations }).run()
+    if (verdict.kind === 'impossible') return verdict
+    if (verdict.kind === 'explained') orders.push(verdict.order.map((at) => part.indexes[at] as number))
+  }
+  return new Search(calls, { ...options, mostConfigurations, guide: mergeOrders(calls, orders) }).run()
+}
+
+interface SearchOptions extends Required<LinearizeOptions> {
+  /** In which order steps may well stand, by index: they are tried so. */
+  readonly guide?: readonly number[]
 }
 
 interface Frame {
@@ -48,24 +80,24 @@ class Search {
   /** The lower, the sooner a step is tried. */
   readonly #ranks: readonly number[]
   readonly #isPlaced: Uint8Array
+  readonly #awaited: AwaitedVersions
   readonly #seen = new Set<string>()
   readonly #most: number
-  #placed = 0
+  /** Of those that are placed. */
+  readonly #order: number[] = []
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
-  constructor(history: readonly Call[], { trashLastsMs, mostConfigurations = 100_000 }: LinearizeOptions) {
-    // What had no effect and says nothing, and reads without an answer, constrain nothing.
-    this.#calls = history.filter(
-      ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
-    )
+  constructor(calls: readonly Call[], { trashLastsMs, mostConfigurations, guide = [] }: SearchOptions) {
+    this.#calls = calls
     this.#contexts = this.#calls.map(({ invokedMs, settledMs, outcome }) => ({
       invokedMs,
       settledMs,
       version: outcome.kind === 'ok' ? outcome.answer.version : undefined,
       trashLastsMs,
     }))
-    this.#ranks = ranksOf(this.#calls)
+    this.#ranks = ranksOf(this.#calls, guide)
     this.#isPlaced = new Uint8Array(this.#calls.length)
+    this.#awaited = new AwaitedVersions(this.#calls)
     this.#most = mostConfigurations
     this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
   }
@@ -75,7 +107,8 @@ class Search {
     let entered = this.#enter(ModelTree.empty, [])
     for (;;) {
       if (entered === 'done') {
-        return { kind: 'explained', tree: this.#best.tree, configurations: this.#seen.size }
+        const { tree } = this.#best
+        return { kind: 'explained', tree, order: [...this.#order], configurations: this.#seen.size }
       }
       if (entered !== undefined) stack.push(entered)
       if (this.#seen.size > this.#most) return { kind: 'undecided', configurations: this.#seen.size }
@@ -96,15 +129,15 @@ class Search {
   /** @returns the frame to choose from; `done`; or undefined, with all undone: this configuration was seen before */
   #enter(tree: ModelTree, before: readonly number[]): Frame | 'done' | undefined {
     const placed = [...before, ...this.#placeReads(tree)]
-    if (this.#placed > this.#best.placed) {
-      this.#best = { placed: this.#placed, tree, isPlaced: this.#isPlaced.slice() }
+    if (this.#order.length > this.#best.placed) {
+      this.#best = { placed: this.#order.length, tree, isPlaced: this.#isPlaced.slice() }
     }
     const candidates = this.#candidates()
     if (candidates.every((index) => this.#call(index).outcome.kind === 'unknown') && this.#isOnlyUnknownLeft()) {
       return 'done'
     }
     const key = `${Buffer.from(this.#isPlaced).toString('latin1')}\n${tree.key}`
-    if (this.#seen.has(key)) {
+    if (this.#seen.has(key) || this.#awaited.isLost(tree, this.#isPlaced)) {
       this.#unplace(placed)
       return undefined
     }
@@ -185,12 +218,13 @@ class Search {
 
   #place(index: number): void {
     this.#isPlaced[index] = 1
-    this.#placed++
+    this.#order.push(index)
   }
 
   #unplace(indexes: readonly number[]): void {
     for (const index of indexes) this.#isPlaced[index] = 0
-    this.#placed -= indexes.length
+    // The last ones: what is placed later is taken back before.
+    this.#order.length -= indexes.length
   }
 
   #call(index: number): Call {
@@ -199,10 +233,15 @@ class Search {
 }
 
 /**
- * A guess at the order, which decides only how long the search takes: by the numbers that the master issued, where there
- * are such, else by the end; unknown outcomes last.
+ * A guess at the order, which decides only how long the search takes: as the guide has it; without one by the numbers that
+ * the master issued, where there are such, else by the end; unknown outcomes last.
  */
-function ranksOf(calls: readonly Call[]): readonly number[] {
+function ranksOf(calls: readonly Call[], guide: readonly number[]): readonly number[] {
+  if (guide.length > 0) {
+    const ranks = calls.map(({ invokedAt }) => unknownRank + invokedAt)
+    for (const [place, index] of guide.entries()) ranks[index] = place
+    return ranks
+  }
   const ranks = calls.map(({ outcome, settledAt, invokedAt }) =>
     outcome.kind === 'unknown' ? unknownRank + invokedAt : settledAt,
   )

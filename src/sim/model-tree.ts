@@ -70,7 +70,9 @@ export class ModelTree {
 
   /** Equal trees have equal keys. */
   get key(): string {
-    this.#key ??= [textOf(this.nodes), ...this.trash.map(({ path, nodes }) => `${path}<${textOf(nodes)}`)].join('\n')
+    // Of two trashed paths it does not matter which went first: only the newest of each can be brought back.
+    const trash = this.trash.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+    this.#key ??= [textOf(this.nodes), ...trash.map(({ path, nodes }) => `${path}<${textOf(nodes)}`)].join('\n')
     return this.#key
   }
 

@@ -6,8 +6,9 @@
  * @module
  */
 import type { Call } from '../history.ts'
+import { pathsOf } from '../history-parts.ts'
 import { isAtOrBelow } from '../model-tree.ts'
-import { isReading, type Step } from '../steps.ts'
+import { isReading } from '../steps.ts'
 import type { Violation } from './violation.ts'
 
 /** @returns what nobody can have caused, and the calls that one moment must explain each */
@@ -37,19 +38,4 @@ function mayReplace({ step, outcome, invokedAt, settledAt }: Call, read: Call): 
   const isBeside = invokedAt < read.settledAt && (outcome.kind === 'unknown' || settledAt > read.invokedAt)
   const { path } = read.step as { readonly path: string }
   return isBeside && pathsOf(step).some((changed) => isAtOrBelow(path, changed))
-}
-
-function pathsOf(step: Step): readonly string[] {
-  const {
-    path,
-    from,
-    to,
-    sources = [],
-  } = step as {
-    readonly path?: string
-    readonly from?: string
-    readonly to?: string
-    readonly sources?: readonly string[]
-  }
-  return [path, from, to, ...sources].filter((one) => one !== undefined)
 }
