@@ -14,9 +14,6 @@ import type { Env } from '../env/env.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../env/memory-network.ts'
 import { createNodeEnv } from '../env/node-env.ts'
 import { seededRandom } from '../env/seeded-random.ts'
-import { startHttpGateway } from '../gateway/http/http-gateway.ts'
-import { StoredAccounts } from '../gateway/s3/auth/stored-accounts.ts'
-import { startS3Gateway } from '../gateway/s3/s3-gateway.ts'
 import { ChangeFeed } from '../kv/change-feed.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { BackupPlan } from '../master/backups.ts'
@@ -280,7 +277,10 @@ class LocalTestCluster implements TestCluster {
     return hosts.filter((host) => host !== name)
   }
 
+  /** Doors are a third of all modules: loaded where a test opens one. */
   async #openS3(): Promise<void> {
+    const { StoredAccounts } = await import('../gateway/s3/auth/stored-accounts.ts')
+    const { startS3Gateway } = await import('../gateway/s3/s3-gateway.ts')
     const accessKeyId = `ASHL${this.#env.random.bytes(8).toString('hex').toUpperCase()}`
     const secretAccessKey = this.#env.random.bytes(30).toString('base64')
     const region = 'us-east-1'
@@ -298,6 +298,7 @@ class LocalTestCluster implements TestCluster {
   }
 
   async #openHttp(): Promise<void> {
+    const { startHttpGateway } = await import('../gateway/http/http-gateway.ts')
     const { secret } = this.clusterFile
     const door = await startHttpGateway({
       env: createNodeEnv({ log: this.#env.log }),
