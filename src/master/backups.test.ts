@@ -209,6 +209,48 @@ test('without a server nothing is said to be safe; with disks that are full dele
   await rig.stop()
 })
 
+// The segment of the second try goes on from that of the first: but nothing leads to that one.
+test('what a base that failed was to hold stays exposed, though the log goes on', async () => {
+  const rig = new Rig()
+  await rig.put()
+  for (const server of rig.servers) server.failsToFinish = true
+  rig.backups.start()
+  for (let second = 0; second < 15; second++) {
+    await rig.put()
+    await rig.clock.advance(1_000)
+  }
+  assert.notEqual(rig.backups.status().state, 'current')
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'unavailable')
+  for (const server of rig.servers) server.failsToFinish = false
+  await rig.current()
+  await rig.put()
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'done')
+  await rig.stop()
+})
+
+test('a delete that waited for a segment which was left behind is not permitted by the next one', async () => {
+  const rig = new Rig()
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  for (const server of rig.servers.slice(0, 2)) server.isAway = true
+  for (const server of rig.servers.slice(2)) server.failsToFinish = true
+  await rig.put()
+  await rig.clock.advance(12_000)
+  const waiting = rig.backups.permitDelete()
+  const settled = waiting.then(
+    () => 'done',
+    (error: { code: string }) => error.code,
+  )
+  for (let step = 0; step < 12; step++) {
+    await rig.clock.advance(500)
+    await rig.put()
+  }
+  assert.equal(await settled, 'unavailable')
+  assert.equal((await rig.names('log')).length, 2)
+  await rig.stop()
+})
+
 test('a master that ended in order leaves a log that the next one goes on from: nothing is exposed meanwhile', async () => {
   const image = createMemoryImage()
   const first = new Rig({ image })

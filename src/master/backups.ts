@@ -89,7 +89,7 @@ export class Backups {
   #isTidy = true
   #isLogChecked = false
   #isBehindTold = false
-  /** The log of earlier masters reaches where this one began: with this one's log nothing is missing. */
+  /** From a complete base the logs reach, without a gap, where this master's log goes on: with that nothing is missing. */
   #isLogWhole = false
   #asked: Waiter[] = []
 
@@ -159,10 +159,15 @@ export class Backups {
    */
   async permitDelete(): Promise<void> {
     if (this.#hasNoRoom) return
-    if (this.#exposedSinceMs !== undefined) {
-      throw new AshlarError('unavailable', 'Cannot delete chunks yet: the metadata that permits it is in no backup')
-    }
+    this.#refuseWhileExposed()
     await this.#shipper.whenShipped(this.#options.feed.position)
+    // A segment that was begun meanwhile may have left behind what was waited for.
+    this.#refuseWhileExposed()
+  }
+
+  #refuseWhileExposed(): void {
+    if (this.#exposedSinceMs === undefined) return
+    throw new AshlarError('unavailable', 'Cannot delete chunks yet: the metadata that permits it is in no backup')
   }
 
   status(): BackupStatus {
@@ -248,12 +253,14 @@ export class Backups {
   ): Promise<BackupEntry> {
     const { leaderEpoch, clusterId, generation, events, attachments } = this.#options
     const { start, isContinuous } = await this.#shipper.begin(servers, signal)
-    if (!isContinuous) this.#exposedSinceMs ??= this.#nowMs()
+    if (!isContinuous) this.#leadsNowhere()
     else if (this.#isLogWhole) this.#exposedSinceMs = undefined
-    this.#isLogWhole = true
     const before = this.#newest?.base
     if (before !== undefined && before.manifest.start === start) {
-      if (servers.every((server) => before.servers.includes(server))) return entryOf(before)
+      if (servers.every((server) => before.servers.includes(server))) {
+        this.#holdsAll()
+        return entryOf(before)
+      }
       throw new AshlarError('unavailable', 'Cannot make a backup yet: the last one holds the same, and has its name')
     }
     const needed = Math.min(enoughCopies, servers.length)
@@ -265,7 +272,7 @@ export class Backups {
     if (this.#shipper.gap !== undefined)
       throw new AshlarError('unavailable', `Cannot make a backup: ${this.#shipper.gap}`)
     this.#newest = { base, completeMs: this.#nowMs() }
-    this.#exposedSinceMs = undefined
+    this.#holdsAll()
     this.#problem = undefined
     this.#hasNoRoom = false
     const { rows, lengthBytes: sizeBytes } = base.manifest
@@ -273,6 +280,18 @@ export class Backups {
     events.tell({ kind: 'backup-made', what, reason })
     this.#isTidy = false
     return entryOf(base)
+  }
+
+  /** A base is complete, and the log goes on from it. */
+  #holdsAll(): void {
+    this.#isLogWhole = true
+    this.#exposedSinceMs = undefined
+  }
+
+  /** The log begins where no other one ends: until there is a base, no restore comes so far. */
+  #leadsNowhere(): void {
+    this.#isLogWhole = false
+    this.#exposedSinceMs ??= this.#nowMs()
   }
 
   /** Before anything is written: an older copy of the metadata must not write over what goes further. */

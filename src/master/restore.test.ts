@@ -6,7 +6,7 @@ import { counterOf, generationOf, type Rising, rising } from '../base/rising.ts'
 import { createNodeEnv } from '../env/node-env.ts'
 import { seededRandom } from '../env/seeded-random.ts'
 import { ChangeFeed } from '../kv/change-feed.ts'
-import { createMemoryImage } from '../kv/memory-image.ts'
+import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import { BlockSeal } from './backup-blocks.ts'
@@ -84,6 +84,17 @@ async function rowsOf(kv: TxnKV): Promise<ReadonlyMap<string, string>> {
     tx.range({ start: Buffer.from([0]), end: Buffer.from([0xff]), limit: 100_000 }),
   )
   return new Map(rows.map((row) => [row.key.toString(), row.value.toString('latin1')]))
+}
+
+/** The rows as they are now, for a life that goes on from them. */
+async function imageOf({ kv }: Life): Promise<MemoryImage> {
+  const image = createMemoryImage()
+  const copy = createMemoryKV({ clock: env.clock, random: seededRandom(1), image })
+  for (const [name, value] of await rowsOf(kv)) {
+    await copy.transact(async (tx) => tx.put(Buffer.from(name), Buffer.from(value, 'latin1')))
+  }
+  await copy.close()
+  return image
 }
 
 interface Restored {
@@ -278,12 +289,7 @@ test('what an earlier restore has lost is never mixed with what came after it', 
   await life.base()
   await life.put('logged')
   await life.shipped()
-  const restored = createMemoryImage()
-  const copy = createMemoryKV({ clock: env.clock, random: seededRandom(1), image: restored })
-  for (const [name, value] of await rowsOf(life.kv)) {
-    await copy.transact(async (tx) => tx.put(Buffer.from(name), Buffer.from(value, 'latin1')))
-  }
-  await copy.close()
+  const restored = await imageOf(life)
   await life.put('lost')
   await life.put('lost too')
   await life.shipped()
@@ -306,18 +312,41 @@ test('what an earlier restore has lost is never mixed with what came after it', 
   assert.deepEqual([generationOf(plan.position), plan.generation], [1, 2])
 })
 
+// As above, and the old generation had made a base of what was lost.
+test('a base of what an earlier restore has lost is passed over', async () => {
+  const servers = threeServers()
+  const life = new Life(servers)
+  await life.put('first')
+  await life.base()
+  await life.put('logged')
+  await life.shipped()
+  const restored = await imageOf(life)
+  await life.put('lost')
+  const lost = await life.base()
+  life.stop()
+
+  const next = new Life(servers, { image: restored, generation: 1 })
+  next.shipper.continueFrom(next.feed.opened)
+  await next.shipper.begin(
+    servers.map(({ id }) => id),
+    never,
+  )
+  await next.put('new')
+  await next.shipped()
+  const rows = await rowsOf(next.kv)
+  next.stop()
+  const { rows: found, plan } = await restore(servers)
+  assert.deepEqual(found, rows)
+  assert.equal(plan.passedOver[0]?.name, lost.name)
+})
+
 // Its log begins further on, where the counts of both meet: they are of different histories all the same.
 test('a log of a later generation that does not say where it forked is not put on top of the earlier one', async () => {
   const servers = threeServers()
   const life = new Life(servers)
   await life.put('first')
   await life.base()
-  const restored = createMemoryImage()
-  const copy = createMemoryKV({ clock: env.clock, random: seededRandom(1), image: restored })
-  for (const [name, value] of await rowsOf(life.kv)) {
-    await copy.transact(async (tx) => tx.put(Buffer.from(name), Buffer.from(value, 'latin1')))
-  }
-  await copy.close()
+  const restored = await imageOf(life)
   await life.put('lost')
   await life.shipped()
   const lost = await rowsOf(life.kv)

@@ -44,9 +44,9 @@ export interface RestorePlan {
 /** @throws {AshlarError} `not-found` — no base can be used; `wrong-cluster`; `forbidden` — sealed under another secret */
 export async function planRestore(sources: BackupSources, clusterId: ClusterId): Promise<RestorePlan> {
   const pieces = sources.pieces()
-  const bases = pieces
-    .filter(({ kind }) => kind === 'base')
-    .sort((a, b) => b.start - a.start || b.leaderEpoch - a.leaderEpoch)
+  const { onTheWay, leftBehind } = basesIn(pieces)
+  const bases = [...onTheWay, ...leftBehind]
+  const lost = leftBehind.map((each) => ({ name: pieceName(each), why: 'an earlier restore went on from before it' }))
   const passedOver: { name: string; why: string }[] = []
   for (const base of bases) {
     const name = pieceName(base)
@@ -80,12 +80,27 @@ export async function planRestore(sources: BackupSources, clusterId: ClusterId):
       commits,
       baseHolders: sources.holdersOf(name),
       logHolders: logs.length === 0 ? [] : sources.holdersOf(pieceName(logs.at(-1) as PieceId)),
-      passedOver,
+      passedOver: onTheWay.includes(base) ? [...lost, ...passedOver] : passedOver,
       generation: Math.max(manifest.generation, ...generations) + 1,
     }
   }
   const found = bases.length === 0 ? 'none of them has a backup' : `${passedOver[0]?.name}: ${passedOver[0]?.why}`
   throw new AshlarError('not-found', `Cannot restore from ${sources.labels.join(', ') || 'no server'}: ${found}`)
+}
+
+/**
+ * Bases, the newest first. One of what an earlier restore has lost is newer than what that restore began with, and yet the last
+ * resort: with it, all that came after that restore would be lost.
+ */
+function basesIn(pieces: readonly PieceId[]): Record<'onTheWay' | 'leftBehind', readonly PieceId[]> {
+  const bases = pieces
+    .filter(({ kind }) => kind === 'base')
+    .sort((a, b) => b.start - a.start || b.leaderEpoch - a.leaderEpoch)
+  const logs = pieces.filter(({ kind }) => kind === 'log')
+  const { onTheWay = [], leftBehind = [] } = Object.groupBy(bases, (base) =>
+    counterOf(base.start) > branchAfter(base, logs) ? 'leftBehind' : 'onTheWay',
+  )
+  return { onTheWay, leftBehind }
 }
 
 /** The last commit that is whole in a log; undefined: there is none. */
@@ -154,9 +169,9 @@ async function* commitsOf(
   }
 }
 
-/** The last commit of a log's generation that a later generation goes on from. */
-function branchAfter(log: PieceId, logs: readonly PieceId[]): number {
-  const generation = generationOf(log.leaderEpoch)
+/** The last commit of a piece's generation that a later generation goes on from. */
+function branchAfter(piece: PieceId, logs: readonly PieceId[]): number {
+  const generation = generationOf(piece.leaderEpoch)
   const later = logs.filter(
     ({ start, leaderEpoch }) => generationOf(leaderEpoch) > generation && generationOf(start) === generation,
   )

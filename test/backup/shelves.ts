@@ -19,6 +19,8 @@ export class ShelfServer {
   /** Orders are answered only when this resolves. */
   delay: Promise<void> = Promise.resolve()
   refusal: string | undefined
+  /** Bases are taken, and never completed. */
+  failsToFinish = false
 
   constructor(number: number, clock: Clock) {
     this.id = String(number).padStart(2, '0').repeat(16) as ServerId
@@ -74,7 +76,11 @@ export function shelvesOf(servers: readonly ShelfServer[]): Shelves {
     append: async (id, { name, offset, bytes }) => {
       await (await reach(id)).append(name, bytes, { offset })
     },
-    finish: async (id, { name, ...expected }) => (await reach(id)).finish(name, expected),
+    finish: async (id, { name, ...expected }) => {
+      const shelf = await reach(id)
+      if (servers.find((each) => each.id === id)?.failsToFinish === true) throw new AshlarError('disk-failed', 'Cannot')
+      await shelf.finish(name, expected)
+    },
     list: async (id) => (await reach(id)).list(),
     read: async (id, { name, offset, manifest = false }) =>
       (await reach(id)).read(name, { offset, manifest, length: limits.framePayloadBytes }),
