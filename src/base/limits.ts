@@ -114,8 +114,8 @@ export const limits = {
   s3LogBufferBytes: 8 * MiB,
   /** Threads of one process that hash, and the memory that each shares with those who give it bytes. */
   hashThreads: 4,
-  hashBlockBytes: 64 * KiB,
-  hashBlocksPerThread: 32,
+  hashBlockBytes: 256 * KiB,
+  hashBlocksPerThread: 8,
   /** Requests of one process that wait for a page-aligned buffer. */
   storeBufferWaiters: 1024,
   /** Records that wait for the next write of a store's log. */

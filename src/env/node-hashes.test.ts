@@ -25,7 +25,7 @@ async function feed(hash: RunningHash, content: Buffer, pieceBytes: number): Pro
 
 test('start() hashes as node:crypto does, inline and in threads, whatever the pieces', async () => {
   const content = randomBytes(3 * limits.hashBlockBytes + 17)
-  for (const pieceBytes of [1000, limits.hashBlockBytes, content.length]) {
+  for (const pieceBytes of [1000, 100_000, limits.hashBlockBytes, content.length]) {
     assert.deepEqual(await feed(inlineHashes.start(names), content, pieceBytes), expected(content))
     assert.deepEqual(await feed(hashes.start(names), content, pieceBytes), expected(content))
   }
@@ -44,6 +44,20 @@ test('update() takes more than the shared memory holds, and many contents go thr
   const contents = Array.from({ length: 40 }, () => randomBytes(300_000))
   const digests = await Promise.all(contents.map((content) => feed(hashes.start(names), content, 50_000)))
   assert.deepEqual(digests, contents.map(expected))
+})
+
+// A sender that went silent must not keep others from being hashed.
+test('update() goes on while more contents than there are blocks have given a little and wait', async () => {
+  const contents = Array.from({ length: 3 * limits.hashBlocksPerThread }, () => randomBytes(1000))
+  const begun = contents.map(() => hashes.start(['md5']))
+  for (const [index, hash] of begun.entries()) await hash.update(contents[index] as Buffer)
+  const large = randomBytes(2 * limits.hashBlockBytes)
+  assert.deepEqual(await feed(hashes.start(names), large, 10_000), expected(large))
+  const digests = await Promise.all(begun.map((hash) => hash.digest()))
+  assert.deepEqual(
+    digests,
+    contents.map((content) => [createHash('md5').update(content).digest('hex')]),
+  )
 })
 
 test('drop() gives a content up without a trace', async () => {

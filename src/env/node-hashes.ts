@@ -2,9 +2,10 @@
  * Hashes in threads of their own: as many as there are cores beside the one that serves, started when the first long content comes, and
  * shared by the process.
  *
- * Each content stays with one thread, the one with the fewest. Its bytes are copied into blocks of shared memory, one message a block;
+ * Each content stays with one thread, the one with the fewest. Its bytes are gathered in blocks of shared memory, one message a block;
  * a block is free again once it was hashed. Who finds none waits: that is the bound, and the back-pressure towards the sender.
- * Nothing holds a block while it waits for a network. A thread that ends takes its contents with it, and the next content starts another.
+ * Blocks that are not full yet are then hashed as they are, so nobody waits for a network but the content that comes by it.
+ * A thread that ends takes its contents with it, and the next content starts another.
  *
  * Measured on 2 cores, busy: 64 MiB cost the calling thread 107 ms of CPU inline, and 18–28 ms this way. Contents up to
  * `inlineBytes` are hashed at once: 224 µs at most, where the ways to a thread and back cost 70 to 90 µs more than they save.
@@ -48,6 +49,8 @@ class HashThread {
   readonly #worker: Worker
   readonly #memory = new SharedArrayBuffer(hashBlockBytes * hashBlocksPerThread)
   readonly #freeBlocks = Array.from({ length: hashBlocksPerThread }, (_, index) => index)
+  /** Blocks that have room, by content. */
+  readonly #filling = new Map<number, { readonly block: number; filledBytes: number }>()
   /** Contents that wait for a block, each once. */
   readonly #waiting: PromiseWithResolvers<void>[] = []
   readonly #digests = new Map<number, PromiseWithResolvers<readonly string[]>>()
@@ -71,15 +74,21 @@ class HashThread {
     return id
   }
 
-  /** @returns how many bytes were taken: none while no block is free */
+  /** @returns how many bytes were taken: not all while no block is free */
   give(id: number, bytes: Uint8Array): number {
     if (this.#failure !== undefined) throw this.#failure
-    const block = this.#freeBlocks.pop()
-    if (block === undefined) return 0
-    const length = Math.min(bytes.length, hashBlockBytes)
-    new Uint8Array(this.#memory, block * hashBlockBytes, length).set(bytes.subarray(0, length))
-    this.#send({ id, block, length })
-    return length
+    let taken = 0
+    while (taken < bytes.length) {
+      const filling = this.#filling.get(id) ?? this.#nextBlock(id)
+      if (filling === undefined) break
+      const length = Math.min(bytes.length - taken, hashBlockBytes - filling.filledBytes)
+      const target = new Uint8Array(this.#memory, filling.block * hashBlockBytes + filling.filledBytes, length)
+      target.set(bytes.subarray(taken, taken + length))
+      filling.filledBytes += length
+      taken += length
+      if (filling.filledBytes === hashBlockBytes) this.#hash(id)
+    }
+    return taken
   }
 
   async freeBlock(): Promise<void> {
@@ -93,14 +102,35 @@ class HashThread {
     if (this.#failure !== undefined) throw this.#failure
     const waiter = Promise.withResolvers<readonly string[]>()
     this.#digests.set(id, waiter)
+    this.#hash(id)
     this.#send({ id, end: 'digest' })
     return await waiter.promise
   }
 
   /** @param mustTell the thread still knows it */
   end(id: number, { mustTell }: { readonly mustTell: boolean }): void {
+    this.#hash(id)
     if (mustTell) this.#send({ id, end: 'drop' })
     if (--this.contents === 0) this.#worker.unref()
+  }
+
+  #nextBlock(id: number): { readonly block: number; filledBytes: number } | undefined {
+    const block = this.#freeBlocks.pop()
+    if (block === undefined) {
+      for (const other of this.#filling.keys()) this.#hash(other)
+      return undefined
+    }
+    const filling = { block, filledBytes: 0 }
+    this.#filling.set(id, filling)
+    return filling
+  }
+
+  /** What the content's block holds so far. */
+  #hash(id: number): void {
+    const filling = this.#filling.get(id)
+    if (filling === undefined) return
+    this.#filling.delete(id)
+    this.#send({ id, block: filling.block, length: filling.filledBytes })
   }
 
   #send(order: HashOrder): void {

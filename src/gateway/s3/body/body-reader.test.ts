@@ -45,6 +45,15 @@ function reader(
   return new BodyReader(pieces(), { env, payload: { ...plain, ...payload }, hold, maxChunkBytes: 100_000, maxBytes })
 }
 
+/** Pieces of memory of their own, as HTTP gives them. */
+async function* ownPieces(bytes: Buffer, given: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1000) {
+    const piece = new Uint8Array(bytes.subarray(at, at + 1000))
+    given.push(piece)
+    yield piece
+  }
+}
+
 function refusedAs(code: string) {
   return (error: unknown) => error instanceof S3Error && error.code === code
 }
@@ -258,5 +267,47 @@ describe('BodyReader of plain bytes', () => {
   test('refuses more than it may take, declared or not', async () => {
     assert.throws(() => reader(bytes, { declaredLength: 12 }, { maxBytes: 11 }), refusedAs('EntityTooLarge'))
     await assert.rejects(reader(bytes, {}, { maxBytes: 11 }).whole(), refusedAs('EntityTooLarge'))
+  })
+})
+
+describe('passing()', () => {
+  const bytes = Buffer.from(Array.from({ length: 3500 }, (_, index) => index % 251))
+  const chunked: Partial<Payload> = { framing: { signing: undefined, hasTrailer: false }, declaredLength: bytes.length }
+  const wires = [
+    { wire: bytes, payload: {} },
+    { wire: framed([bytes, Buffer.alloc(0)].map((part) => ({ bytes: part, signature: undefined }))), payload: chunked },
+  ]
+  const bodyOf = (wire: Buffer, options: { payload: Partial<Payload>; isSourceOwned: boolean; given: Uint8Array[] }) =>
+    new BodyReader(ownPieces(wire, options.given), {
+      ...{ env, hold: async () => () => undefined, maxChunkBytes: 100_000, maxBytes: 1 << 20 },
+      isSourceOwned: options.isSourceOwned,
+      payload: { ...plain, ...options.payload },
+    })
+
+  test('gives memory back once the next piece is asked for, and not before', async () => {
+    for (const { wire, payload } of wires) {
+      const given: Uint8Array[] = []
+      const body = bodyOf(wire, { payload, isSourceOwned: true, given })
+      const read: number[] = []
+      for await (const piece of body.passing()) {
+        read.push(...piece)
+        assert.ok(given.slice(0, -1).every(({ length }) => length === 0))
+        assert.equal(given.at(-1)?.length, Math.min(1000, wire.length - 1000 * (given.length - 1)))
+      }
+      assert.deepEqual(Buffer.from(read), bytes)
+      assert.equal(body.digests.md5, createHash('md5').update(bytes).digest('hex'))
+      assert.ok(given.every(({ length }) => length === 0))
+    }
+  })
+
+  test('leaves memory alone that others may read: of a foreign source, of signed chunks, of pieces that are kept', async () => {
+    const drain = async (pieces: AsyncIterable<Uint8Array>) => {
+      for await (const _ of pieces);
+    }
+    const given: Uint8Array[] = []
+    await drain(bodyOf(bytes, { payload: {}, isSourceOwned: false, given }).passing())
+    await drain(bodyOf(bytes, { payload: {}, isSourceOwned: true, given }).pieces())
+    await drain(bodyOf(signedWire, { payload: signed, isSourceOwned: true, given }).passing())
+    assert.ok(given.every(({ length }) => length > 0))
   })
 })

@@ -5,6 +5,9 @@
  * One pass, nothing kept. A sender that is slower than `leastBytesPerSecond` over `paceWindowMs` is given up, so that a
  * trickle cannot hold a connection for ever. MD5 and SHA-256 of long bodies are made beside this thread (`Env.hashes`), while the bytes
  * are on their way to the chunk servers.
+ *
+ * Memory of what was passed on is given back at once: V8 counts it, and would collect the whole heap for every 16 MiB of body.
+ * Measured: that was 2.5 of the gateway's 8.2 ms of CPU for a MiB of a large PUT.
  * @module
  */
 import { AshlarError } from '../../../base/errors.ts'
@@ -24,6 +27,8 @@ export interface BodyOptions {
   readonly maxChunkBytes: number
   /** More is refused. */
   readonly maxBytes: number
+  /** The source's pieces have memory that nobody else reads. Default: they may share it. */
+  readonly isSourceOwned?: boolean
 }
 
 export interface BodyDigests {
@@ -42,6 +47,7 @@ export class BodyReader {
   readonly #checksum: ChecksumHasher | undefined
   #length = 0
   #digests: BodyDigests | undefined
+  #endsPieces = false
 
   constructor(source: AsyncIterable<Uint8Array>, options: BodyOptions) {
     this.#source = source
@@ -92,6 +98,16 @@ export class BodyReader {
     }
   }
 
+  /**
+   * As {@link pieces}, for those who are done with a piece when they ask for the next one: its memory may be gone then.
+   * Signed chunks are held together until their signature proved right, so their pieces stay.
+   */
+  passing(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { isSourceOwned = false, payload } = this.#options
+    this.#endsPieces = isSourceOwned && payload.framing?.signing === undefined
+    return this.pieces()
+  }
+
   /** All of it at once. @throws as {@link pieces} */
   async whole(): Promise<Buffer> {
     const pieces: Uint8Array[] = []
@@ -131,6 +147,7 @@ export class BodyReader {
       for await (const piece of this.#source) {
         received += piece.length
         yield piece
+        if (this.#endsPieces) endMemory(piece)
         const nowMs = clock.monotonicMs()
         if (nowMs - windowStartMs < paceWindowMs) continue
         if (received < ((nowMs - windowStartMs) / 1000) * leastBytesPerSecond) {
@@ -148,6 +165,11 @@ export class BodyReader {
     }
     return undefined
   }
+}
+
+/** Nothing can read the piece any more. One that is a part of a larger memory is left alone. */
+function endMemory({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
 
 function tooLarge(maxBytes: number): S3Error {

@@ -274,6 +274,7 @@ function openBody(
     env: options.services.env,
     payload,
     maxBytes,
+    isSourceOwned: true,
     maxChunkBytes: limits.s3ChunkBytes,
     hold: async (sizeBytes) => {
       await memory.acquire(sizeBytes, signal)

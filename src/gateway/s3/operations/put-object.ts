@@ -115,6 +115,6 @@ export function storedPieces(
   { encryption: { random } }: ObjectCall['services'],
   { body, encryption }: Pick<NewObject, 'body' | 'encryption'>,
 ): AsyncIterable<Uint8Array> {
-  const pieces = body.pieces()
+  const pieces = body.passing()
   return encryption === undefined ? pieces : sealStream(pieces, { dataKey: encryption.dataKey, random })
 }
