@@ -396,10 +396,11 @@ export function chunkStoreContract(name: string, make: MakeStore): void {
       })
     })
 
-    test('digests() are the sums of what is there; changeCount() rises; groups() are those that hold a chunk', async () => {
+    test('digests() are the sums of what is there; changeCount() rises, and changedGroups() names it; groups() are those that hold a chunk', async () => {
       await withStore(async (store, { reopen }) => {
         const facts: ChunkFacts[] = []
         let changes = store.changeCount(7 as GroupId)
+        assert.deepEqual([...store.changedGroups()], [])
         for (const sequence of [1, 2, 4095, 4096, 10_000]) {
           const { id, length, crc } = await store.put(idAt(sequence), someBytes(sequence % 100 || 1, sequence), {})
           facts.push({ id, length, crc })
@@ -409,6 +410,7 @@ export function chunkStoreContract(name: string, make: MakeStore): void {
         await store.put(idAt(1, 9), someBytes(10), {})
         await store.delete([idAt(10_000), idAt(1, 9)])
         assert.ok(store.changeCount(7 as GroupId) > changes)
+        assert.deepEqual([...store.changedGroups()].sort(), [7, 9])
         facts.pop()
         for (const next of [async () => store, reopen]) {
           const opened = await next()
