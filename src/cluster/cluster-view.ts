@@ -33,6 +33,8 @@ export interface ClusterView {
   readonly isProven: (group: Group, server: ServerId) => boolean
   /** Chunks of the group that the server says it holds. */
   readonly heldBy: (group: GroupId, server: ServerId) => number
+  /** A member that is up could not take a chunk of the group that it lacks, since it is full. Absent: none. */
+  readonly lacksRoom?: (group: GroupId, server: ServerId) => boolean
   /** Where the placement strategy in force wants members; absent: anywhere in domains of their own. */
   readonly layout?: GroupLayout | undefined
 }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { PlannedCluster, type PlannedClusterOptions, serverId } from '../../test/cluster/planned-cluster.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
 import { seededRandom } from '../env/seeded-random.ts'
-import type { MemberPlan } from './cluster-view.ts'
+import type { Group } from '../wire/types/cluster-map.ts'
+import type { MemberPlan, MemberStep } from './cluster-view.ts'
 import { findMassLoss } from './mass-loss.ts'
 import { planRepair } from './plan-repair.ts'
 
@@ -159,6 +161,31 @@ test('planRepair() fills a server that comes and goes only when nobody else can 
   for (const index of [1, 2, 3, 4]) cluster.change(serverId(index), { refusal: 'disk-full' })
   const again = plan(cluster).steps
   assert.ok(again.length > 0 && again.every(({ to, group }) => to === serverId(0) && isOther(0)(group)))
+})
+
+test('planRepair() gives the slot of a member without room for what it lacks to a server that has it', () => {
+  const cluster = clusterOf({ servers: 5 })
+  const group = cluster.groups[0] as Group
+  const [cramped] = group.members.map(({ server }) => server) as [ServerId]
+  const lacksRoom = (id: GroupId, server: ServerId) => id === group.id && server === cramped
+  const planned = (view = cluster.view()) => planRepair({ ...view, lacksRoom }, { limits, massLoss: undefined }, random)
+  const { steps, waiting } = planned()
+  assert.deepEqual([steps.length, waiting.length], [1, 0])
+  const [step] = steps as [MemberStep]
+  assert.deepEqual([step.group, step.from], [group.id, cramped])
+  assert.match(step.reason, /has no room for what it lacks/)
+  // It stays beside its replacement, holds more yet, and is not given the slot back.
+  cluster.begin(step)
+  assert.deepEqual(planned(), { steps: [], waiting: [] })
+})
+
+test('planRepair() says why nobody takes the slot of a member without room', () => {
+  const cluster = clusterOf({ servers: 3 })
+  const group = cluster.groups[0] as Group
+  const lacksRoom = (id: GroupId, server: ServerId) => id === group.id && server === serverId(1)
+  const plan = planRepair({ ...cluster.view(), lacksRoom }, { limits, massLoss: undefined }, random)
+  assert.deepEqual(plan.steps, [])
+  assert.match(plan.waiting[0]?.why as string, /no server can take its place/)
 })
 
 test('planRepair() replaces a member that dies while it is filling', () => {

@@ -6,9 +6,11 @@
  * start: safe mode), and during a mass loss unless it is down to its last member.
  * A member that returns before its replacement is done, with more of the group than that has, takes its slot back: then only
  * differences are copied. One that comes and goes does not, or each time would undo what the last one began.
+ * A member that is up and has no room for what it owes gives its slot to a server that has: else the debt would stay.
  * Pure: a view and a seed replay every plan.
  * @module
  */
+import type { ServerId } from '../base/ids.ts'
 import type { Group, Member } from '../wire/types/cluster-map.ts'
 import {
   type ClusterView,
@@ -55,8 +57,7 @@ export function planRepair(view: ClusterView, { limits, massLoss }: RepairOption
     }
     changed.add(group.id)
     const { chunks } = view.sizeOf(group.id)
-    const state = view.servers.get(lost.server)?.state ?? 'unknown'
-    const reason = `server ${shortId(lost.server)} is ${state}; ${survivors.length} members hold the group`
+    const reason = `server ${shortId(lost.server)} ${whatAils(view, lost.server)}; ${survivors.length} members hold the group`
     steps.push({ ...known, epoch: group.epoch, from: lost.server, to: choice.target, sizeBytes, chunks, reason })
   }
   return { steps, waiting }
@@ -66,7 +67,8 @@ function casesOf(view: ClusterView): readonly Case[] {
   const cases: Case[] = []
   for (const group of view.groups) {
     for (const lost of group.members) {
-      if (lost.state === 'leaving' || !isLost(view.servers.get(lost.server))) continue
+      const isToGo = isLost(view.servers.get(lost.server)) || isCramped(view, group, lost)
+      if (lost.state === 'leaving' || !isToGo) continue
       const { sizeBytes } = view.sizeOf(group.id)
       cases.push({ group, lost, survivors: survivorsOf(view, group), sizeBytes })
     }
@@ -74,6 +76,15 @@ function casesOf(view: ClusterView): readonly Case[] {
   return cases.sort(
     (a, b) => a.survivors.length - b.survivors.length || a.sizeBytes - b.sizeBytes || a.group.id - b.group.id,
   )
+}
+
+function isCramped(view: ClusterView, { id }: Group, { server }: Pick<Member, 'server'>): boolean {
+  return view.servers.get(server)?.state === 'up' && view.lacksRoom?.(id, server) === true
+}
+
+function whatAils(view: ClusterView, server: ServerId): string {
+  const state = view.servers.get(server)?.state ?? 'unknown'
+  return state === 'up' ? 'has no room for what it lacks' : `is ${state}`
 }
 
 interface CaseContext {
@@ -104,7 +115,7 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
   for (const member of filling) {
     const former = leavingBeside(group, member)
     const server = former && view.servers.get(former.server)
-    if (server?.state !== 'up') continue
+    if (server?.state !== 'up' || isCramped(view, group, { server: server.id })) continue
     if (server.isUnsteady === true && view.servers.get(member.server)?.state === 'up') continue
     const held = view.heldBy(group.id, server.id)
     if (held <= view.heldBy(group.id, member.server)) continue

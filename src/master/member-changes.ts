@@ -108,7 +108,8 @@ export class MemberChanges {
     const isOccupied =
       massLoss !== undefined ||
       repair.steps.length > 0 ||
-      repair.waiting.length > 0 ||
+      // A member without room waits for what rebalancing may give it.
+      repair.waiting.some(({ server }) => view.servers.get(server)?.state !== 'up') ||
       drain.steps.length > 0 ||
       view.groups.some(({ members }) => members.some(({ duty }) => duty === 'repair' || duty === 'drain'))
     const isIdle = this.#options.map.index.changingGroups.length === 0
@@ -143,6 +144,7 @@ export class MemberChanges {
       sizeOf: (group) => sizes.of(group),
       isProven: (group, server) => registry.isProven(group, server),
       heldBy: (group, server) => registry.heldBy(group, server),
+      lacksRoom: (group, server) => registry.isCramped(server, group),
       layout: this.#layoutFor(servers),
     }
   }

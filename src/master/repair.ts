@@ -3,7 +3,7 @@
  * is up, it copies the chunk from another one; the debt is struck out only by the receipt of a verified copy.
  * @module
  */
-import { toAshlarError } from '../base/errors.ts'
+import { isAshlarError, toAshlarError } from '../base/errors.ts'
 import { groupOf } from '../base/ids.ts'
 import { writingMembers } from '../cluster/cluster-map.ts'
 import type { Log } from '../env/log.ts'
@@ -61,6 +61,7 @@ export class Repair {
       await orders.copy(server, { id, length, crc }, { group, signal })
     } catch (error) {
       // It stays in the queue; the next round tries again.
+      if (isAshlarError(error, 'no-space')) registry.noteCramped(server, group.id)
       log.warn('a repair failed', { server, chunk, error: toAshlarError(error).message })
       return stays()
     }

@@ -38,6 +38,8 @@ export class ServerRecord {
   sequence = 0
   readonly digests = new Map<GroupId, Buffer>()
   readonly comparisons = new Map<GroupId, Comparison>()
+  /** Groups of which it lacks a chunk that it had no room for when it was told to copy it. */
+  readonly cramped = new Set<GroupId>()
 
   constructor(id: ServerId, watch: Watch) {
     this.id = id
@@ -53,6 +55,7 @@ export class ServerRecord {
     this.scrub = undefined
     this.digests.clear()
     this.comparisons.clear()
+    this.cramped.clear()
   }
 
   report(space: SpaceReport, digests: readonly GroupDigest[]): void {

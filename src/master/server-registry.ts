@@ -215,7 +215,18 @@ export class ServerRegistry {
 
   noteComparison(id: ServerId, group: Pick<Group, 'id' | 'epoch'>, isSynced: boolean): void {
     const comparison = { comparedMs: this.#nowMs(), epoch: group.epoch, isSynced }
-    this.#records.get(id)?.comparisons.set(group.id, comparison)
+    const record = this.#records.get(id)
+    record?.comparisons.set(group.id, comparison)
+    if (isSynced) record?.cramped.delete(group.id)
+  }
+
+  /** The member has no room for a chunk that it lacks: until it is seen to hold everything. */
+  noteCramped(id: ServerId, group: GroupId): void {
+    this.#records.get(id)?.cramped.add(group)
+  }
+
+  isCramped(id: ServerId, group: GroupId): boolean {
+    return this.#records.get(id)?.cramped.has(group) === true
   }
 
   /** A replica of the group turned out wrong there: what was seen before holds no more. */
