@@ -8,16 +8,31 @@
  */
 import { parseArgs } from 'node:util'
 import { parseSize } from '../../src/base/sizes.ts'
-import { deaths, type Ended, runDeaths } from './healing/deaths.ts'
+import { runReturn } from './healing/comes-back.ts'
+import { type deaths, type Ended, runDeaths } from './healing/deaths.ts'
+import { runGrowth } from './healing/grow-and-drain.ts'
+import { runMasterLoss } from './healing/master-disk.ts'
+import { runRot } from './healing/quiet-rot.ts'
 import type { StageOptions } from './healing/stage.ts'
 
 type Scenario = (options: StageOptions) => Promise<Ended>
 
-const deathScenarios = Object.fromEntries(
-  Object.keys(deaths).map((name) => [name, (options: StageOptions) => runDeaths(name as keyof typeof deaths, options)]),
-) as Readonly<Record<keyof typeof deaths, Scenario>>
+const death =
+  (name: keyof typeof deaths): Scenario =>
+  (options) =>
+    runDeaths(name, options)
 
-export const scenarios = { ...deathScenarios } as const satisfies Readonly<Record<string, Scenario>>
+export const scenarios = {
+  'one-dies': death('one-dies'),
+  'two-at-once': death('two-at-once'),
+  'second-during-repair': death('second-during-repair'),
+  rack: death('rack'),
+  all: death('all'),
+  rot: runRot,
+  'grow-and-drain': runGrowth,
+  'comes-back': runReturn,
+  'master-disk': runMasterLoss,
+} as const satisfies Readonly<Record<string, Scenario>>
 export type ScenarioName = keyof typeof scenarios
 
 async function main(): Promise<void> {
