@@ -58,6 +58,7 @@ export function buildProgram({
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false, subcommandTerm: (command) => termOf(command) })
     .helpCommand('help [verb]', 'show what a verb takes')
   register({ program, host, exitWith })
+  for (const verb of program.commands) verb.showHelpAfterError(`(${prefix}help ${verb.name()} shows what it takes)`)
   return program
 }
 

@@ -4,12 +4,13 @@
  * @module
  */
 import type { Infer } from '../base/codec.ts'
+import { AshlarError } from '../base/errors.ts'
 import type { Rising } from '../base/rising.ts'
 import { remove as removeMethod } from '../wire/methods/file-methods.ts'
 import type { Change } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { checkPrecondition } from './entries.ts'
-import { isDirectory, notDirectory, notEmpty } from './failures.ts'
+import { notDirectory, notEmpty } from './failures.ts'
 import { isEmpty } from './implicit-directories.ts'
 import { parseEntryPath } from './paths.ts'
 import { coverName } from './replacing.ts'
@@ -30,7 +31,7 @@ export function remove(
       const found = await find(change.tx, path)
       const { kind, inode } = found.entry
       checkPrecondition(path.text, request.precondition, found.entry)
-      if (request.only === 'file' && kind === 'directory') throw isDirectory(path.text)
+      if (request.only === 'file' && kind === 'directory') throw needsRecursive(path.text)
       if (request.only === 'directory' && kind !== 'directory') throw notDirectory(path.text)
       if (inode !== undefined && !request.recursive && !(await isEmpty(change.tx, inode))) throw notEmpty(path.text)
       const { parent, keyName } = found
@@ -43,6 +44,11 @@ export function remove(
     },
     { freesRoom: true },
   )
+}
+
+function needsRecursive(path: string): AshlarError {
+  const state = 'it is a directory; say recursive (rm -r) to remove it with all that is in it'
+  return new AshlarError('is-a-directory', `Cannot remove "${path}": ${state}`)
 }
 
 /** Answered where what was removed stays as an older version. */
