@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createNodeClock } from '../src/env/node-clock.ts'
+import { createNodeDisk } from '../src/env/node-disk.ts'
 import { createNodeLog } from '../src/env/node-log.ts'
 import { openSqliteKV, type SqliteKV } from '../src/kv/sqlite-kv.ts'
 
@@ -65,6 +66,8 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
 const kv = await openSqliteKV({
   path: join(folder, 'metadata.db'),
   clock: createNodeClock(),
+  disk: createNodeDisk(),
+  reserveBytes: 0,
   log: createNodeLog('info'),
   onFatal: (error) => {
     throw error

@@ -9,6 +9,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createNodeClock } from '../src/env/node-clock.ts'
+import { createNodeDisk } from '../src/env/node-disk.ts'
 import { silentLog } from '../src/env/node-log.ts'
 import { openSqliteKV } from '../src/kv/sqlite-kv.ts'
 import { type TestClient, TestMaster, type Written } from '../test/namespace/test-master.ts'
@@ -20,7 +21,7 @@ try {
   const onFatal = (error: Error) => {
     throw error
   }
-  const kv = await openSqliteKV({ path, clock: createNodeClock(), log: silentLog, onFatal })
+  const kv = await openSqliteKV({ path, clock: createNodeClock(), disk: createNodeDisk(), log: silentLog, onFatal })
   const master = await TestMaster.start(kv)
   const client = await master.client()
   await client.makeDirectory('/bench')

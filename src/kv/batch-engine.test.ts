@@ -11,7 +11,7 @@ import { createNodeDisk } from '../env/node-disk.ts'
 import { createNodeLog } from '../env/node-log.ts'
 import { BatchEngine } from './batch-engine.ts'
 import { DiskReserve } from './disk-reserve.ts'
-import { type CommitFailure, SqliteTable } from './sqlite-table.ts'
+import { type CommitFailure, SqliteTable, type WrittenRow } from './sqlite-table.ts'
 import type { TransactOptions } from './txn-kv.ts'
 import type { WriteSet } from './write-set.ts'
 
@@ -22,7 +22,7 @@ class FailingTable extends SqliteTable {
   commits = 0
   checkpoints = 0
 
-  override commit(batch: WriteSet): CommitFailure | undefined {
+  override commit(batch: WriteSet): readonly WrittenRow[] | CommitFailure {
     this.commits++
     return this.fault?.(batch) ?? super.commit(batch)
   }
@@ -47,21 +47,28 @@ class Rig {
   readonly table = new FailingTable({ path: join(this.folder, 'db'), cacheBytes: 1e6, unsafeNoSync: true })
   readonly reserve = new DiskReserve({ disk: createNodeDisk(), path: join(this.folder, 'reserve'), sizeBytes: 10_000 })
   readonly fatal: Error[] = []
+  syncs = 0
+  /** What the next syncs wait for. */
+  gate: Promise<void> = Promise.resolve()
   /** Added to the real clock. */
   aheadMs = 0
   readonly engine: BatchEngine
 
-  constructor() {
+  constructor({ commitTimeoutMs = 1000 } = {}) {
     const real = createNodeClock()
     const clock: Clock = { ...real, monotonicMs: () => real.monotonicMs() + this.aheadMs }
     this.engine = new BatchEngine({
       table: this.table,
+      sync: () => {
+        this.syncs++
+        return this.gate
+      },
       reserve: this.reserve,
       reserved: true,
       clock,
       log: createNodeLog('silent'),
       onFatal: (error) => void this.fatal.push(error),
-      commitTimeoutMs: 1000,
+      commitTimeoutMs,
     })
   }
 
@@ -208,4 +215,141 @@ test('a batch that has run is not taken back by a signal', async () => {
   const later = rig.engine.transact(async () => controller.abort(), {})
   await Promise.all([write, later])
   assert.equal(await rig.keys(), 'a')
+})
+
+/** Enough for everything that can go on without the sync. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}
+
+test('while a batch is synced the next one collects, reads what was written, and is written when that is durable', async () => {
+  await using rig = new Rig()
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  const settled: string[] = []
+  const note = (name: string) => () => void settled.push(name)
+  const first = rig.put('a').then(note('first'))
+  await turns()
+  assert.deepEqual([rig.table.commits, rig.syncs], [1, 1])
+  const reader = rig.keys().then((keys) => void settled.push(`reader of ${keys}`))
+  const second = rig.put('b').then(note('second'))
+  const late = rig.keys().then((keys) => void settled.push(`reader of ${keys}`))
+  await turns()
+  assert.deepEqual(settled, [], 'nobody hears of what is not durable')
+  assert.deepEqual([rig.table.commits, rig.syncs], [1, 1], 'one batch at a time')
+  rig.gate = Promise.resolve()
+  gate.resolve()
+  await Promise.all([first, reader, second, late])
+  assert.deepEqual(settled, ['first', 'reader of a', 'second', 'reader of a,b'])
+  assert.deepEqual([rig.table.commits, rig.syncs], [2, 2])
+})
+
+test('a reader waits for the disk only if it saw a row that is not durable', async () => {
+  await using rig = new Rig()
+  await rig.put('old')
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  const get = (name: string) =>
+    rig.engine.transact(async (tx) => `${name}: ${await tx.get(Buffer.from(name))}`, {}) as Promise<string>
+  const range = (start: string, end: string) =>
+    rig.engine.transact(
+      async (tx) => (await tx.range({ start: Buffer.from(start), end: Buffer.from(end), limit: 9 })).length,
+      {},
+    )
+  const writes = [rig.put('synced')]
+  await turns()
+  writes.push(rig.put('waiting'))
+  assert.equal(await get('old'), 'old: v')
+  assert.equal(await get('absent'), 'absent: undefined')
+  assert.equal(await range('a', 'p'), 1)
+  await assert.rejects(
+    rig.engine.transact(async (tx) => tx.insert(Buffer.from('old'), Buffer.of(1)), {}),
+    code('already-exists'),
+  )
+  let settled = 0
+  const readers = [get('synced'), get('waiting'), range('a', 'z'), range('w', 'x')].map((reader) =>
+    reader.finally(() => settled++),
+  )
+  await turns()
+  assert.equal(settled, 0)
+  rig.gate = Promise.resolve()
+  gate.resolve()
+  assert.deepEqual(await Promise.all(readers), ['synced: v', 'waiting: v', 3, 1])
+  await Promise.all(writes)
+})
+
+// Else nobody would ever settle it.
+test('a reader whose rows became durable while it ran settles at once', async () => {
+  await using rig = new Rig()
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  const write = rig.put('a')
+  await turns()
+  const reader = rig.engine.transact(async (tx) => {
+    const before = await tx.get(Buffer.from('a'))
+    gate.resolve()
+    await write
+    return before?.toString()
+  }, {})
+  assert.equal(await reader, 'v')
+})
+
+test('what collects while a batch is synced is bounded like any batch', async () => {
+  await using rig = new Rig()
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  let ran = 0
+  const write = (name: string) =>
+    rig.engine.transact(async (tx) => {
+      ran++
+      tx.put(Buffer.from(name), Buffer.of(1))
+    }, {})
+  const first = write('a')
+  await turns()
+  const writes = Array.from({ length: limits.transactionsPerBatch + 5 }, (_, index) => write(`k${index}`))
+  await turns()
+  assert.equal(ran, 1 + limits.transactionsPerBatch)
+  rig.gate = Promise.resolve()
+  gate.resolve()
+  await Promise.all([first, ...writes])
+  assert.equal(ran, 6 + limits.transactionsPerBatch)
+})
+
+test('a sync that fails ends the engine: whoever saw its batch cannot tell, and no sync is tried again', async () => {
+  await using rig = new Rig()
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  const write = rig.put('a')
+  await turns()
+  const others = [rig.keys(), rig.put('b')]
+  await turns()
+  gate.reject(cause)
+  for (const unknown of [write, ...others]) await assert.rejects(unknown, code('commit-unknown'))
+  await assert.rejects(rig.put('later'), code('disk-failed'))
+  assert.deepEqual([rig.engine.life, rig.syncs, rig.table.commits], ['dead', 1, 1])
+  assert.deepEqual(rig.fatal, [cause])
+})
+
+test('a sync that never ends is overdue after the time of a commit', async () => {
+  await using rig = new Rig({ commitTimeoutMs: 20 })
+  rig.gate = new Promise(() => undefined)
+  await assert.rejects(rig.put('a'), code('commit-unknown'))
+  assert.equal(rig.engine.life, 'dead')
+})
+
+test('close() waits for the sync under way', async () => {
+  await using rig = new Rig()
+  const gate = Promise.withResolvers<void>()
+  rig.gate = gate.promise
+  const write = rig.put('a')
+  await turns()
+  let isClosed = false
+  const closing = rig.engine.close().then(() => {
+    isClosed = true
+  })
+  await turns()
+  assert.equal(isClosed, false)
+  gate.resolve()
+  await Promise.all([write, closing])
+  assert.equal(rig.engine.life, 'closed')
 })

@@ -2,7 +2,10 @@
  * Runs transactions one after the other and commits them in batches: the moving part of the embedded engine.
  *
  * - A batch ends when the queue is empty, or at a bound in count, bytes or time, so that the event loop turns.
- * - A transaction settles at once only if the batch held no writes when it ended; else with the batch, whatever its outcome.
+ * - A batch is written, then synced in another thread. Meanwhile the next one collects: it reads what was written, and is
+ *   written itself once that is durable. So one sync is under way at a time, and this thread never stands still for it.
+ * - A transaction that writes settles with its batch. One that only read, or failed, settles at once if all rows it read are
+ *   durable, so reads do not wait for the disk; else with the youngest batch whose rows it saw, whatever that one's outcome.
  * - A batch that failed cleanly is run again: singly, to find the one that cannot be written; or, if the disk is full, as
  *   a read-only store would. Only a write that failed alone, or lacks room, rejects.
  * - After an unknown outcome nothing is tried again.
@@ -10,16 +13,17 @@
  */
 import { AshlarError, toAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import type { Rising } from '../base/rising.ts'
 import type { Clock } from '../env/clock.ts'
 import type { Log } from '../env/log.ts'
-import { cancelled } from '../env/waiting.ts'
+import { cancelled, withTimeout } from '../env/waiting.ts'
 import { BodyDeadline } from './body-deadline.ts'
 import { BufferedTransaction, type CommittedView } from './buffered-transaction.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { DiskReserve } from './disk-reserve.ts'
 import { Fifo } from './fifo.ts'
 import { PendingTransaction } from './pending-transaction.ts'
-import type { CommitFailure, SqliteTable } from './sqlite-table.ts'
+import type { CommitFailure, SqliteTable, WrittenRow } from './sqlite-table.ts'
 import type { Transaction, TransactOptions } from './txn-kv.ts'
 import { WriteSet } from './write-set.ts'
 
@@ -39,6 +43,8 @@ export interface BatchStatistics {
 
 export interface BatchEngineOptions {
   readonly table: SqliteTable
+  /** Makes what was committed to the table durable. Undefined: nothing does, on the user's wish. */
+  readonly sync: (() => Promise<void>) | undefined
   readonly reserve: DiskReserve | undefined
   /** Whether the reserve could be filled. */
   readonly reserved: boolean
@@ -48,6 +54,17 @@ export interface BatchEngineOptions {
   readonly commitTimeoutMs: number
   /** Told of each batch once it is durable. */
   readonly feed?: ChangeFeed | undefined
+}
+
+/** A batch that is written and not durable yet. */
+interface WrittenBatch {
+  /** Those that wait for it, in order. */
+  readonly ran: PendingTransaction[]
+  readonly writes: WriteSet
+  readonly rows: readonly WrittenRow[]
+  /** In the change log. */
+  readonly position: Rising | undefined
+  readonly startedMs: number
 }
 
 /** Bodies of one batch hold the event loop for about so long at most. Measured: 1 to 8 ms give the same rate of creates, longer ones for less CPU. */
@@ -62,8 +79,13 @@ export class BatchEngine {
   #room: EngineRoom = 'plenty'
   readonly #queue = new Fifo<PendingTransaction>()
   #batch = new WriteSet()
-  /** Transactions that ran since the batch began to hold writes, in order. */
+  /** Transactions that wait for the batch, in order. */
   #ran: PendingTransaction[] = []
+  #syncing: WrittenBatch | undefined
+  /** Those that wait for the youngest rows that the running body saw: {@link #ran}, those of {@link #syncing}, or nobody. */
+  #seen: PendingTransaction[] | undefined
+  /** Resolved when no batch is being synced. */
+  #synced: Promise<void> = Promise.resolve()
   /** So many of the next transactions get a batch each. */
   #singly = 0
   #pumping = false
@@ -79,8 +101,16 @@ export class BatchEngine {
     this.#deadline = new BodyDeadline(clock, options.commitTimeoutMs)
     this.#roomCheckedMs = clock.monotonicMs()
     this.#view = {
-      read: (text, key) => this.#batch.over(text, () => table.read(key, text)),
-      scan: (range) => this.#batch.mergeOver(table.scan(range), range),
+      read: (text, key) => {
+        if (this.#batch.holds(text)) this.#seen = this.#ran
+        else if (this.#syncing?.writes.holds(text)) this.#seen ??= this.#syncing.ran
+        return this.#batch.over(text, () => table.read(key, text))
+      },
+      scan: (range) => {
+        if (this.#batch.holdsWithin(range)) this.#seen = this.#ran
+        else if (this.#syncing?.writes.holdsWithin(range)) this.#seen ??= this.#syncing.ran
+        return this.#batch.mergeOver(table.scan(range), range)
+      },
     }
     if (!options.reserved) this.#runOut(undefined)
   }
@@ -122,6 +152,11 @@ export class BatchEngine {
     throw this.#diskFailed()
   }
 
+  /** Resolves when what can be read now is durable, or the engine is dead. */
+  async synced(): Promise<void> {
+    await this.#synced
+  }
+
   /** Resolves when what was queued has settled. Takes nothing more. Idempotent. */
   close(): Promise<void> {
     if (this.#life === 'open') {
@@ -143,28 +178,38 @@ export class BatchEngine {
   async #pump(): Promise<void> {
     if (this.#room === 'none') await this.#seeRoom()
     await this.#runBodies()
-    await this.#commit()
+    if (this.#syncing === undefined) await this.#commit()
     this.#pumping = false
+    this.#goOn()
+  }
+
+  #goOn(): void {
     if (this.#life === 'dead') return
-    if (this.#queue.length > 0) this.#wake()
-    else if (this.#life === 'closing') {
+    const isSyncing = this.#syncing !== undefined
+    const hasWork = isSyncing
+      ? this.#queue.length > 0 && this.#takesMore()
+      : this.#queue.length > 0 || this.#batch.size > 0
+    if (hasWork) this.#wake()
+    else if (this.#life === 'closing' && !isSyncing) {
       this.#life = 'closed'
       this.#ended.resolve()
     }
   }
 
+  /** Whether the batch does. */
+  #takesMore(): boolean {
+    const most = this.#singly > 0 ? 1 : limits.transactionsPerBatch
+    return this.#ran.length < most && this.#batch.sizeBytes < limits.transactionBytes
+  }
+
   async #runBodies(): Promise<void> {
     const { clock } = this.#options
     const startedMs = clock.monotonicMs()
-    let most: number = limits.transactionsPerBatch
-    if (this.#singly > 0) {
-      this.#singly--
-      most = 1
-    }
     this.#deadline.arm()
-    for (let count = 0; count < most && this.#batch.sizeBytes < limits.transactionBytes; count++) {
+    for (let count = 0; count < limits.transactionsPerBatch && this.#takesMore(); count++) {
       const pending = this.#queue.shift()
       if (pending === undefined) break
+      if (this.#singly > 0) this.#singly--
       if (!pending.settled) await this.#run(pending)
       if (clock.monotonicMs() - startedMs >= batchSliceMs) break
     }
@@ -173,6 +218,7 @@ export class BatchEngine {
 
   async #run(pending: PendingTransaction): Promise<void> {
     const tx = new BufferedTransaction(this.#view)
+    this.#seen = undefined
     let outcome = await this.#deadline.run(pending.body, tx)
     tx.end()
     // Cancelled while it ran: nothing of it is kept.
@@ -184,17 +230,20 @@ export class BatchEngine {
           if (this.#room === 'none' && !pending.freesRoom) throw readOnly()
           this.#absorb(tx.writes)
           pending.wrote = true
+          this.#seen = this.#ran
         }
       } catch (error) {
         outcome = { error }
       }
     }
-    if (this.#batch.size === 0) {
+    const waiting = this.#seen
+    // What was being synced may be durable by now.
+    if (waiting === undefined || (waiting !== this.#ran && waiting !== this.#syncing?.ran)) {
       pending.settle(outcome)
       return
     }
     pending.outcome = outcome
-    this.#ran.push(pending)
+    waiting.push(pending)
   }
 
   /** The first writes of a batch become the batch: of a transaction that has ended, nobody else holds them. */
@@ -205,48 +254,68 @@ export class BatchEngine {
 
   async #commit(): Promise<void> {
     if (this.#batch.size === 0) return
-    const { table, clock, commitTimeoutMs } = this.#options
+    const { table, clock } = this.#options
     if (this.#room === 'none') await this.#options.reserve?.release()
     const startedMs = clock.monotonicMs()
-    let failure = this.#write()
-    if (failure?.full && this.#room === 'none') {
+    const position = this.#takePosition()
+    let result = table.commit(this.#batch)
+    if ('outcome' in result && result.full && this.#room === 'none') {
       // The reserve's room lets the log move into the database; then its own blocks are room for this batch.
-      failure = table.checkpoint() ?? this.#write()
+      result = table.checkpoint() ?? table.commit(this.#batch)
     }
-    const tookMs = clock.monotonicMs() - startedMs
-    if (failure?.outcome === 'unknown') return this.#die(failure.error)
-    if (tookMs > commitTimeoutMs) {
-      return this.#die(
-        new AshlarError('disk-failed', `Cannot commit to the metadata: it took ${Math.round(tookMs)} ms`),
-      )
-    }
+    if ('outcome' in result && result.outcome === 'unknown') return this.#die(result.error)
     const ran = this.#ran
+    const writes = this.#batch
     this.#ran = []
     this.#batch = new WriteSet()
-    if (failure === undefined) this.#settleDurable(ran)
-    else this.#retry(ran, failure)
+    if ('outcome' in result) this.#retry(ran, result)
+    else this.#sync({ ran, writes, rows: result, position, startedMs })
   }
 
-  /** With its position, where there is a change log. */
-  #write(): CommitFailure | undefined {
-    const { table, feed } = this.#options
-    if (feed === undefined) return table.commit(this.#batch)
+  /** Where there is a change log, each batch says where in it it stands. */
+  #takePosition(): Rising | undefined {
+    const { feed } = this.#options
+    if (feed === undefined) return undefined
     const { position, row } = feed.next()
     this.#batch.put(feed.positionKey, row)
-    return table.commit(this.#batch, (changes) => feed.append(position, changes))
+    return position
   }
 
-  #settleDurable(ran: readonly PendingTransaction[]): void {
+  #sync(batch: WrittenBatch): void {
+    this.#syncing = batch
+    const { sync, clock, commitTimeoutMs } = this.#options
+    if (sync === undefined) {
+      this.#settleDurable(batch)
+      return
+    }
+    this.#synced = withTimeout(clock, commitTimeoutMs, 'sync the metadata', sync()).then(
+      () => this.#settleDurable(batch),
+      (error: unknown) => this.#die(toAshlarError(error, 'sync the metadata')),
+    )
+  }
+
+  #settleDurable(batch: WrittenBatch): void {
+    const { table, feed, clock, commitTimeoutMs, log } = this.#options
+    if (this.#life === 'dead') return
+    const tookMs = clock.monotonicMs() - batch.startedMs
+    if (tookMs > commitTimeoutMs) {
+      const error = `Cannot commit to the metadata: it took ${Math.round(tookMs)} ms`
+      this.#die(new AshlarError('disk-failed', error))
+      return
+    }
+    this.#syncing = undefined
+    if (batch.position !== undefined) feed?.append(batch.position, batch.rows)
     this.#commits++
-    this.#batched += ran.length
-    for (const pending of ran) if (pending.outcome !== undefined) pending.settle(pending.outcome)
+    this.#batched += batch.ran.length
+    for (const pending of batch.ran) if (pending.outcome !== undefined) pending.settle(pending.outcome)
     if (this.#room === 'trial') {
       this.#room = 'plenty'
-      this.#options.log.info('the metadata has room again')
+      log.info('the metadata has room again')
     }
-    const failure = this.#options.table.checkpointIfLong()
+    const failure = table.checkpointIfLong()
     if (failure?.outcome === 'unknown') this.#die(failure.error)
     else if (failure !== undefined) this.#runOut(failure.error)
+    this.#goOn()
   }
 
   /** After a batch that was rolled back. */
@@ -303,7 +372,7 @@ export class BatchEngine {
         cause: error,
       },
     )
-    for (const pending of this.#ran) pending.settle({ error: unknown })
+    for (const pending of [...(this.#syncing?.ran ?? []), ...this.#ran]) pending.settle({ error: unknown })
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       next.settle({ error: this.#diskFailed() })
     this.#ended.resolve()

@@ -61,6 +61,8 @@ const engines: readonly [string, (folder: string, feed: ChangeFeed) => Promise<T
       openSqliteKV({
         path: join(folder, 'm.db'),
         clock: env.clock,
+        disk: env.disk,
+        reserveBytes: 0,
         log: env.log,
         onFatal: (e) => assert.fail(e),
         feed,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNodeClock } from '../env/node-clock.ts'
+import { createNodeDisk } from '../env/node-disk.ts'
 import { createNodeLog } from '../env/node-log.ts'
 import { openSqliteKV } from './sqlite-kv.ts'
 
@@ -51,6 +52,8 @@ test(
     const kv = await openSqliteKV({
       path,
       clock: createNodeClock(),
+      disk: createNodeDisk(),
+      reserveBytes: 0,
       log: createNodeLog('silent'),
       onFatal: (error) => assert.fail(error),
     })

@@ -10,11 +10,13 @@ import type { KVUnderTest } from '../../test/contract/kv-under-test.ts'
 import { testTxnKV } from '../../test/contract/txn-kv.ts'
 import { type AshlarError, isAshlarError } from '../base/errors.ts'
 import { createNodeClock } from '../env/node-clock.ts'
+import { createNodeDisk } from '../env/node-disk.ts'
 import { createNodeLog } from '../env/node-log.ts'
 import { openSqliteKV, type SqliteKV, type SqliteKVOptions } from './sqlite-kv.ts'
 
 const clock = createNodeClock()
 const log = createNodeLog('silent')
+const disk = createNodeDisk()
 
 class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'ashlar-kv-'))
@@ -27,7 +29,7 @@ class Folder {
 
   open(options: Partial<SqliteKVOptions> = {}): Promise<SqliteKV & AsyncDisposable> {
     const onFatal = (error: Error) => void this.fatal.push(error)
-    return openSqliteKV({ path: this.file, clock, log, onFatal, ...options }).then((kv) =>
+    return openSqliteKV({ path: this.file, clock, log, disk, reserveBytes: 0, onFatal, ...options }).then((kv) =>
       Object.assign(kv, { [Symbol.asyncDispose]: () => kv.close() }),
     )
   }

@@ -1,10 +1,13 @@
 /**
- * The one table of the embedded engine: keys, values and checksums in a SQLite database. Synchronous.
+ * The one table of the embedded engine: keys, values and checksums in a SQLite database. Synchronous, but for the sync that
+ * makes a commit durable: that is the caller's, on the file {@link SqliteTable.logPath}, so that this thread does not stand still.
  *
  * - A row's checksum is the CRC-32 of key ‖ value, verified on every read. A damaged *key* makes a lookup miss its row,
  *   so "absent" is believed only after both neighbours were verified: the damaged row is one of them (the lower one comes with the lookup itself). A scan verifies
  *   the rows just outside its ends for the same reason.
  * - Exclusive locking: the lock of the operating system dies with the process, and no shared-memory file is needed.
+ * - `synchronous=NORMAL`: SQLite syncs the log's header when it begins it again, the log before a checkpoint and the database after
+ *   one. `FULL` would add one sync of the log after each commit, and nothing else: that one is left to the caller.
  * - Checkpoints are run here and their errors heeded; SQLite's automatic ones hide a failed sync.
  * - Memory: SQLite's page cache, a small one of verified rows, and a few places known to be empty; no memory-mapped I/O, where a disk error would be a signal.
  * @see docs/formats/metadata.md
@@ -13,7 +16,6 @@
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError } from '../base/errors.ts'
-import type { Change } from './changes.ts'
 import { KnownGaps } from './known-gaps.ts'
 import { RowCache } from './row-cache.ts'
 import { keyText } from './sorted-map.ts'
@@ -44,9 +46,14 @@ export interface CommitFailure {
   readonly error: AshlarError
 }
 
+/** `value` undefined: it was deleted. `text`: the key's. */
+export type WrittenRow = readonly [key: Uint8Array, value: Uint8Array | undefined, text: string]
+
 type Row = [key: Uint8Array, value: Uint8Array, checksum: number]
 
 export class SqliteTable {
+  /** The write-ahead log: it exists, and stays the same file, while the table is open. */
+  readonly logPath: string
   readonly #database: DatabaseSync
   readonly #rows = new RowCache()
   readonly #gaps = new KnownGaps()
@@ -67,6 +74,7 @@ export class SqliteTable {
    *   `metadata-corrupt`; `bad-store` — cannot be opened, or another program's database; `read-only` — no room to make it
    */
   constructor({ path, cacheBytes, unsafeNoSync }: SqliteTableOptions) {
+    this.logPath = `${path}-wal`
     try {
       this.#database = new DatabaseSync(path)
     } catch (error) {
@@ -145,11 +153,12 @@ export class SqliteTable {
   }
 
   /**
-   * Writes a batch in one SQLite transaction: all of it is durable afterwards, or a failure is returned.
-   * @param onDurable given what the batch left of each key
+   * Writes a batch in one SQLite transaction: all of it is in the log and can be read afterwards, or none of it. Durable it is once
+   * the file {@link logPath} was synced.
+   * @returns what the batch left of each key
    */
-  commit(batch: WriteSet, onDurable?: (changes: readonly Change[]) => void): CommitFailure | undefined {
-    const written: [key: Uint8Array, value: Uint8Array | undefined, text: string][] = []
+  commit(batch: WriteSet): readonly WrittenRow[] | CommitFailure {
+    const written: WrittenRow[] = []
     try {
       this.#begin.run()
       for (const [text, write] of batch.writes()) {
@@ -163,14 +172,13 @@ export class SqliteTable {
     } catch (error) {
       return this.#rollBack(error)
     }
-    // From here on it is durable: whatever fails now is no reason to say that it was rolled back.
+    // From here on it is written: whatever fails now is no reason to say that it was rolled back.
     for (const [, value, text] of written) {
       this.#rows.written(text, value)
       if (value !== undefined) this.#gaps.written(text)
     }
     this.#pagesToLook -= batch.size + batch.sizeBytes / pageSizeBytes
-    onDurable?.(written)
-    return undefined
+    return written
   }
 
   /** {@link checkpoint}, when the log has grown long. */
@@ -224,7 +232,7 @@ export class SqliteTable {
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA page_size = ${pageSizeBytes};
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = ${unsafeNoSync ? 'OFF' : 'FULL'};
+      PRAGMA synchronous = ${unsafeNoSync ? 'OFF' : 'NORMAL'};
       PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)};
       PRAGMA mmap_size = 0;
       PRAGMA temp_store = MEMORY;

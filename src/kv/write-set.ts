@@ -99,6 +99,14 @@ export class WriteSet {
     }
   }
 
+  holds(text: string): boolean {
+    return this.#writes.get(text) !== undefined
+  }
+
+  holdsWithin({ start, end }: TextRange): boolean {
+    return this.#writes.size > 0 && this.#writes.ascending(start, end).next().done !== true
+  }
+
   /** All writes in key order. */
   *writes(): Generator<readonly [text: string, write: Write]> {
     yield* this.#writes.ascending()

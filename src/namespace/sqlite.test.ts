@@ -8,6 +8,7 @@ import { checkRows } from '../../test/namespace/check-rows.ts'
 import { refused } from '../../test/namespace/refused.ts'
 import { TestMaster } from '../../test/namespace/test-master.ts'
 import { createNodeClock } from '../env/node-clock.ts'
+import { createNodeDisk } from '../env/node-disk.ts'
 import { silentLog } from '../env/node-log.ts'
 import { openSqliteKV } from '../kv/sqlite-kv.ts'
 
@@ -17,6 +18,8 @@ test('the namespace on SQLite keeps all through a restart, and goes on', async (
     openSqliteKV({
       path: join(folder, 'metadata.db'),
       clock: createNodeClock(),
+      disk: createNodeDisk(),
+      reserveBytes: 0,
       log: silentLog,
       onFatal: (error) => {
         throw error

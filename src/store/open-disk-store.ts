@@ -287,10 +287,10 @@ async function openIndex(
   options: OpenDiskStoreOptions,
   { layout, fence }: { readonly layout: StoreLayout; readonly fence: Fence },
 ): Promise<TxnKV> {
-  const { env } = options
+  const { clock, log, disk } = options.env
   const engine: IndexEngine =
     options.index ??
     (({ folder, onFatal }) =>
-      openSqliteKV({ path: `${folder}/chunks.sqlite`, clock: env.clock, log: env.log, onFatal }))
+      openSqliteKV({ path: `${folder}/chunks.sqlite`, clock, log, disk, reserveBytes: 0, onFatal }))
   return await engine({ folder: layout.index, onFatal: (error) => fence.raise(error) })
 }

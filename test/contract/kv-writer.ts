@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { createNodeClock } from '../../src/env/node-clock.ts'
+import { createNodeDisk } from '../../src/env/node-disk.ts'
 import { createNodeLog } from '../../src/env/node-log.ts'
 import { openSqliteKV } from '../../src/kv/sqlite-kv.ts'
 
@@ -11,6 +12,8 @@ const [path = ''] = process.argv.slice(2)
 const kv = await openSqliteKV({
   path,
   clock: createNodeClock(),
+  disk: createNodeDisk(),
+  reserveBytes: 0,
   log: createNodeLog('silent'),
   onFatal: (error) => {
     throw error

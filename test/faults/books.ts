@@ -53,7 +53,7 @@ const rowsAtOnce = 1000
 /** Opens the metadata as a master does: what a crash left is recovered. */
 export async function readBooks(cluster: HandCluster): Promise<Books> {
   const path = join(cluster.data(master), 'metadata.db')
-  const kv = await openSqliteKV({ path, clock: env.clock, log: env.log, onFatal: failNow })
+  const kv = await openSqliteKV({ ...env, path, reserveBytes: 0, onFatal: failNow })
   try {
     const live = new Map<ChunkId, Facts>()
     for await (const { key, value } of rows(kv, Buffer.from('C'))) {

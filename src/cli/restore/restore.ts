@@ -99,8 +99,8 @@ async function load(
   const failed = Promise.withResolvers<never>()
   // Awaited only where something else fails too.
   failed.promise.catch(() => undefined)
-  const { clock, log } = env
-  const kv = await openSqliteKV({ path, clock, log, onFatal: (error) => failed.reject(error) })
+  const { clock, log, disk } = env
+  const kv = await openSqliteKV({ path, clock, log, disk, reserveBytes: 0, onFatal: (error) => failed.reject(error) })
   try {
     await Promise.race([loadMetadata(sources, plan, kv), failed.promise])
     await noteRestored(kv, { generation, changedMs: plan.changedMs, position: plan.position })
