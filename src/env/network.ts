@@ -9,6 +9,11 @@ import type { AshlarError } from '../base/errors.ts'
 export interface ConnectionHandlers {
   /** Bytes that arrived, in order. They belong to the callee only until it returns: copy what is kept. */
   readonly data: (bytes: Buffer) => void
+  /**
+   * Where the next bytes are wanted: a connection that can has the system put them there, and no more than fit; `data` then gets
+   * that part of it. Asked after each arrival; stands until the next. Undefined: anywhere.
+   */
+  readonly target?: (() => Buffer | undefined) | undefined
   /** The bytes written before fell below the high-water mark: write on. */
   readonly drained: () => void
   /** Called exactly once, last; without an error after an orderly end by either side. */

@@ -37,6 +37,7 @@ export class NodeConnection implements Connection {
       return
     }
     this.#receiver.data = handlers.data
+    this.#receiver.target = handlers.target
     this.#socket.on('drain', handlers.drained)
     this.#socket.resume()
   }

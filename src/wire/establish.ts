@@ -93,6 +93,7 @@ export function establish(options: EstablishOptions): Establishing {
         refuse(toAshlarError(error, `connect to ${connection.peerAddress}`))
       }
     },
+    target: () => (typeof state === 'object' ? state.target() : undefined),
     drained: () => {
       if (typeof state === 'object') state.drained()
     },

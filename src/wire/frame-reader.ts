@@ -2,8 +2,8 @@
  * Assembles frames from pieces as they arrive, cut anywhere.
  *
  * A frame that lies whole in one piece is read in place; of a cut one the header and the head are gathered in buffers of
- * exactly their length. A payload is copied once, into its own buffer. So no byte is copied twice and nothing is
- * concatenated, however small the pieces are.
+ * exactly their length. A payload is copied once, into its own buffer, or not at all where the connection puts it there
+ * ({@link FrameReader.payloadRest}). So no byte is copied twice and nothing is concatenated, however small the pieces are.
  * Measured: receiving costs 0.9–1.2 ms of CPU a MiB, as a bare `net` socket that copies into fresh memory does (0.7–1.2); most of it
  * is the socket's own buffer of 64 KiB per read.
  * Invariant: lengths are checked before anything is allocated for them.
@@ -21,6 +21,8 @@ import {
 import { payloadMemory } from './payload-memory.ts'
 
 const noBytes = Buffer.alloc(0)
+/** A shorter rest is copied: to read exactly up to its end would cost a system call more. */
+const directBytes = 16 * 1024
 
 /** A buffer that fills piece by piece. */
 interface Filling {
@@ -52,6 +54,14 @@ export class FrameReader {
   /** Whether a frame has begun and not ended. */
   get isInsideFrame(): boolean {
     return this.#header.filled > 0 || this.#payload !== undefined
+  }
+
+  /** Where the next bytes belong, if they are those of a payload. A piece that lies there already is not copied. */
+  get payloadRest(): Buffer | undefined {
+    const payload = this.#payload
+    return payload === undefined || payload.bytes.length - payload.filled < directBytes
+      ? undefined
+      : payload.bytes.subarray(payload.filled)
   }
 
   /**
@@ -131,11 +141,15 @@ export class FrameReader {
   }
 }
 
-/** Copies what fits. @returns the position after it in `piece` */
+/** Copies what fits, unless it is there. @returns the position after it in `piece` */
 function fill(target: Filling, piece: Buffer, at: number): number {
-  const copied = piece.copy(target.bytes, target.filled, at, at + target.bytes.length - target.filled)
-  target.filled += copied
-  return at + copied
+  const { bytes, filled } = target
+  const isInPlace = piece.buffer === bytes.buffer && piece.byteOffset + at === bytes.byteOffset + filled
+  const count = isInPlace
+    ? Math.min(piece.length - at, bytes.length - filled)
+    : piece.copy(bytes, filled, at, at + bytes.length - filled)
+  target.filled += count
+  return at + count
 }
 
 function frameOf(header: FrameHeader, head: Buffer, payload: Buffer): Frame {

@@ -89,6 +89,44 @@ test('FrameReader.push() reads the same frames, however the stream is cut', () =
   )
 })
 
+test('FrameReader.payloadRest is where the next bytes belong: what a connection puts there is read as if it was copied', () => {
+  const frame = fc.record({
+    head: fc.uint8Array({ maxLength: 300 }),
+    payloadBytes: fc.constantFrom(0, 3, 20_000, 99_999),
+    fill: fc.nat(255),
+  })
+  const run = fc.property(
+    fc.array(frame, { maxLength: 5 }),
+    fc.array(fc.integer({ min: 1, max: 50_000 })),
+    (frames, sizes) => {
+      const stream = Buffer.concat(
+        frames.map(({ head, payloadBytes, fill }) =>
+          frameBytes(frameKinds.request, Buffer.from(head), Buffer.alloc(payloadBytes, fill)),
+        ),
+      )
+      const found: Frame[] = []
+      const reader = new FrameReader(maximum, (one) => found.push({ ...one, head: Buffer.from(one.head) }))
+      const shared = Buffer.alloc(8000)
+      let inPlace = 0
+      for (let at = 0, turn = 0; at < stream.length; turn++) {
+        const target = reader.payloadRest ?? shared
+        const count = stream.copy(target, 0, at, at + (sizes[turn % (sizes.length || 1)] ?? 8000))
+        reader.push(target.subarray(0, count))
+        if (target !== shared) inPlace += count
+        shared.fill(0xee)
+        at += count
+      }
+      assert.deepEqual(
+        found.map(({ head, payload }) => ({ head: [...head], payload })),
+        frames.map(({ head, payloadBytes, fill }) => ({ head: [...head], payload: Buffer.alloc(payloadBytes, fill) })),
+      )
+      // Of a large payload only what came with its head went another way.
+      for (const { payloadBytes } of frames) if (payloadBytes === 99_999) assert.ok(inPlace > 60_000)
+    },
+  )
+  fc.assert(run, { numRuns: 100 })
+})
+
 test('FrameReader.push() refuses a length over its limit as soon as the header is there', () => {
   const none = { headBytes: 0, payloadBytes: 0 }
   for (const lengths of [

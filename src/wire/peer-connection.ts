@@ -125,6 +125,11 @@ export class PeerConnection implements Peer {
     }
   }
 
+  /** Where the next bytes are wanted. */
+  target(): Buffer | undefined {
+    return this.#reader.payloadRest
+  }
+
   /** The connection has room again. */
   drained(): void {
     if (this.isClosed) return
