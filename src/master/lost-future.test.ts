@@ -3,9 +3,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeCluster, type FakeClusterOptions, firstChunk } from '../../test/cluster/fake-cluster.ts'
 import { refused } from '../../test/namespace/refused.ts'
+import { isAshlarError } from '../base/errors.ts'
 import { type ChunkId, chunkId, chunkIdParts, groupOf } from '../base/ids.ts'
-import { makeDirectory, openFile, remove } from '../wire/methods/file-methods.ts'
+import { silentLog } from '../env/node-log.ts'
+import type { Leader, Namespace } from '../namespace/namespace.ts'
+import type { Method, Role } from '../wire/method.ts'
+import * as files from '../wire/methods/file-methods.ts'
 import { keepSession } from '../wire/methods/session-methods.ts'
+import * as versions from '../wire/methods/version-methods.ts'
+import * as writes from '../wire/methods/write-methods.ts'
+import { createService } from '../wire/service.ts'
+import { LostFuture } from './lost-future.ts'
+
+const { makeDirectory, openFile, remove } = files
 
 /** A cluster with a file, whose servers hold a chunk that its metadata knows nothing of. */
 async function restored(
@@ -47,6 +57,28 @@ test('metadata that is older than its chunks can be read and not changed, also a
   await cluster.restartMaster()
   await checkThatItStandsStill(cluster)
   assert.match((await cluster.master.status()).restoreNeeded ?? '', new RegExp(later))
+})
+
+test('every method that changes files is refused: what goes on is listed here', async () => {
+  const record = Buffer.from(`${'0'.repeat(32)} ${'a'.repeat(32)} 0`)
+  const lost = await LostFuture.load({
+    ...{ leader: {} as Leader, generation: 0, log: silentLog },
+    namespace: { getRecord: async () => record } as unknown as Namespace,
+  })
+  const goesOn: string[] = []
+  for (const each of Object.values({ ...files, ...versions, ...writes })) {
+    if (!('number' in each)) continue
+    const method = each as Method<unknown, unknown>
+    const service = createService()
+    lost.guard(service).handle(method, async () => ({ value: {} }))
+    const { handler } = service.find(method.number, method.callers[0] as Role)
+    const refusal = await Promise.resolve(handler({}, {} as never)).catch((error: unknown) => error)
+    if (!isAshlarError(refusal, 'restore-needed')) goesOn.push(method.name)
+  }
+  const reads =
+    'describeChunks getExtents listDirectory listObjects listTrash listVersions openFile planLifecycle stat summarize'
+  const givesBack = 'abandonFile releaseAllocations'
+  assert.deepEqual(goesOn.sort(), `${reads} ${givesBack}`.split(' ').sort())
 })
 
 // What an older copy holds for trash may have been brought back since.

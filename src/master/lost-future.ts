@@ -15,6 +15,7 @@ import type { Log } from '../env/log.ts'
 import type { Leader, Namespace } from '../namespace/namespace.ts'
 import type { Method } from '../wire/method.ts'
 import * as files from '../wire/methods/file-methods.ts'
+import * as versions from '../wire/methods/version-methods.ts'
 import * as writes from '../wire/methods/write-methods.ts'
 import type { Service } from '../wire/service.ts'
 
@@ -55,6 +56,9 @@ const refusedMethods: ReadonlySet<number> = new Set(
     files.setXattrs,
     files.undelete,
     files.emptyTrash,
+    versions.setVersioning,
+    versions.removeObject,
+    versions.setObjectLock,
   ].map(({ number }: Pick<Method<never, never>, 'number'>) => number),
 )
 
