@@ -11,7 +11,7 @@
 import type { ServerId } from '../base/ids.ts'
 import type { RandomChoice } from './random-choice.ts'
 
-/** Past this many sets a random sample of them is drawn from, and one round of fitting must do: about 1 ms. */
+/** Past this many sets a random sample of them is drawn from, and one round of fitting must do. */
 const fittedSets = 512
 const fittingRounds = 24
 
@@ -34,19 +34,79 @@ export function fitWeights({ sets, amountOf }: WeightInput, random: RandomChoice
   const chosen = indexes.map((index) => sets[index] as readonly ServerId[])
   const setSize = chosen[0]?.length ?? 0
   const targets = targetsOf(chosen, { setSize, amountOf })
-  const factors = new Map(targets)
   const rounds = sets.length <= fittedSets ? fittingRounds : 1
-
-  let weights = chosen.map((members) => productOf(members, factors))
-  for (let round = 0; round < rounds; round++) {
-    const drawn = marginals(chosen, weights)
-    for (const [id, target] of targets) {
-      const often = drawn.get(id) ?? 0
-      if (often > 0) factors.set(id, (factors.get(id) ?? 0) * (target / often) ** (1 / setSize))
-    }
-    weights = chosen.map((members) => productOf(members, factors))
-  }
+  const weights = fit(numbered(chosen, { setSize, targets }), rounds)
   return indexes.map((index, position) => ({ index, weight: weights[position] as number }))
+}
+
+/** The sets with servers as numbers: fitting looks each of them up some fifty times. */
+interface NumberedSets {
+  readonly setSize: number
+  /** `setSize` servers for each set, one set after the other. */
+  readonly members: Uint32Array
+  /** Of each server. */
+  readonly targets: Float64Array
+}
+
+function numbered(
+  sets: readonly (readonly ServerId[])[],
+  { setSize, targets }: { readonly setSize: number; readonly targets: ReadonlyMap<ServerId, number> },
+): NumberedSets {
+  const numbers = new Map([...targets.keys()].map((id, number) => [id, number]))
+  const members = Uint32Array.from(sets.flat(), (id) => numbers.get(id) as number)
+  return { setSize, members, targets: Float64Array.from(targets.values()) }
+}
+
+function fit({ setSize, members, targets }: NumberedSets, rounds: number): Float64Array {
+  const factors = targets.slice()
+  const weights = new Float64Array(setSize === 0 ? 0 : members.length / setSize)
+  const drawn = new Float64Array(targets.length)
+  weigh(weights, { setSize, members, factors })
+  for (let round = 0; round < rounds; round++) {
+    countDraws(drawn, { setSize, members, weights })
+    for (let server = 0; server < targets.length; server++) {
+      const often = drawn[server] as number
+      if (often > 0)
+        factors[server] = (factors[server] as number) * ((targets[server] as number) / often) ** (1 / setSize)
+    }
+    weigh(weights, { setSize, members, factors })
+  }
+  return weights
+}
+
+/** Each set's weight: the product of its members' factors. */
+function weigh(
+  weights: Float64Array,
+  {
+    setSize,
+    members,
+    factors,
+  }: { readonly setSize: number; readonly members: Uint32Array; readonly factors: Float64Array },
+): void {
+  for (let set = 0, at = 0; set < weights.length; set++) {
+    let product = 1
+    for (const end = at + setSize; at < end; at++) product *= factors[members[at] as number] as number
+    weights[set] = product
+  }
+}
+
+/** How often each server is drawn when a set is drawn by `weights`. */
+function countDraws(
+  drawn: Float64Array,
+  {
+    setSize,
+    members,
+    weights,
+  }: { readonly setSize: number; readonly members: Uint32Array; readonly weights: Float64Array },
+): void {
+  drawn.fill(0)
+  let total = 0
+  for (const weight of weights) total += weight
+  if (total === 0) return
+  for (let set = 0, at = 0; set < weights.length; set++) {
+    const chance = (weights[set] as number) / total
+    for (const end = at + setSize; at < end; at++) (drawn[members[at] as number] as number) += chance
+  }
 }
 
 /** How often each server should be drawn, 0 to 1; together `setSize`, where that is possible. */
@@ -69,24 +129,6 @@ function targetsOf(
   }
   for (const { id, amount } of open) targets.set(id, sum > 0 ? (amount * draws) / sum : draws / open.length)
   return targets
-}
-
-function productOf(members: readonly ServerId[], factors: ReadonlyMap<ServerId, number>): number {
-  let product = 1
-  for (const id of members) product *= factors.get(id) ?? 0
-  return product
-}
-
-/** How often each server is drawn when a set is drawn by `weights`. */
-function marginals(sets: readonly (readonly ServerId[])[], weights: readonly number[]): Map<ServerId, number> {
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  const drawn = new Map<ServerId, number>()
-  if (total === 0) return drawn
-  for (const [index, members] of sets.entries()) {
-    const chance = (weights[index] as number) / total
-    for (const id of members) drawn.set(id, (drawn.get(id) ?? 0) + chance)
-  }
-  return drawn
 }
 
 function sampled(count: number, random: RandomChoice): number[] {
