@@ -3,6 +3,7 @@
  * only where they fit. The master judges each commit, so a stale memory costs a refusal, never a wrong policy.
  * @module
  */
+import { RecentMap } from '../base/recent-map.ts'
 import type { Clock } from '../env/clock.ts'
 
 const keptMs = 10_000
@@ -10,7 +11,7 @@ const directoriesKept = 1_024
 
 export class PolicyMemory {
   readonly #clock: Clock
-  readonly #known = new Map<string, { readonly policy: string; readonly untilMs: number }>()
+  readonly #known = new RecentMap<string, { readonly policy: string; readonly untilMs: number }>(directoriesKept)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -22,11 +23,6 @@ export class PolicyMemory {
   }
 
   learn(directory: string, policy: string): void {
-    this.#known.delete(directory)
     this.#known.set(directory, { policy, untilMs: this.#clock.monotonicMs() + keptMs })
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= directoriesKept) break
-      this.#known.delete(oldest)
-    }
   }
 }

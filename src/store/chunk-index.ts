@@ -11,6 +11,7 @@
 import { addDigest, type ChunkDigest, digestFromLanes, emptyDigest, equalDigests } from '../base/digest.ts'
 import type { ChunkId, GroupId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { RecentMap } from '../base/recent-map.ts'
 import { prefixEnd, type TxnKV } from '../kv/txn-kv.ts'
 import { type ChunkEvent, type Grave, idOfEvent, type LiveChunk } from './chunk-state.ts'
 import type { PageDigest } from './chunk-store.ts'
@@ -28,7 +29,6 @@ import {
   liveKey,
 } from './index-rows.ts'
 import { KeyedLock } from './keyed-lock.ts'
-import { RecentMap } from './recent-map.ts'
 import type { SegmentTable } from './segment-table.ts'
 
 export interface ChunkIndexOptions {

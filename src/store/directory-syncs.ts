@@ -4,10 +4,11 @@
  * goes are made durable here too.
  * @module
  */
+
+import { RecentMap } from '../base/recent-map.ts'
 import type { Disk } from '../env/disk.ts'
 import { nameNotSynced } from '../env/errno.ts'
 import type { Fence } from './fence.ts'
-import { RecentMap } from './recent-map.ts'
 
 export class DirectorySyncs {
   readonly #disk: Disk

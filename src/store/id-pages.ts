@@ -7,7 +7,7 @@
  */
 import { type ChunkId, indexInPage } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { RecentMap } from './recent-map.ts'
+import { RecentMap } from '../base/recent-map.ts'
 
 const pagesKept = 512
 

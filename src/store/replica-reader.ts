@@ -11,6 +11,7 @@
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import type { RecentMap } from '../base/recent-map.ts'
 import type { Disk, File } from '../env/disk.ts'
 import { findBadBlock } from './block-sums.ts'
 import { type BufferPool, type Lease, streamBufferBytes } from './buffer-pool.ts'
@@ -26,7 +27,6 @@ import type { LiveChunk, RecordPlace } from './chunk-state.ts'
 import type { ChunkReader, ReadRange, ReplicaInfo, ReplicaSlice } from './chunk-store.ts'
 import type { DirectRanges, ReadableFile } from './direct-ranges.ts'
 import type { FileHandles } from './file-handles.ts'
-import type { RecentMap } from './recent-map.ts'
 import { decodeRecordHead, recordHeadBytes, segmentSeed } from './segment-format.ts'
 
 const { blockBytes } = limits

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ChunkId } from '../base/ids.ts'
+import type { RecentMap } from '../base/recent-map.ts'
 import type { Env } from '../env/env.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { ChangeCounts } from './change-counts.ts'
@@ -15,7 +16,6 @@ import type { FileHandles } from './file-handles.ts'
 import type { IndexKeeper } from './index-keeper.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { Quarantine } from './quarantine.ts'
-import type { RecentMap } from './recent-map.ts'
 import type { SegmentLog } from './segment-log.ts'
 import type { SegmentTable } from './segment-table.ts'
 import type { SpaceLedger } from './space-ledger.ts'

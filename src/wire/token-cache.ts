@@ -1,14 +1,15 @@
 /**
  * Tokens that one connection has shown before: a token is MACed once per connection, since a MAC costs more than a
- * small read. Bounded; when it is full, the token that was shown first goes.
+ * small read. Bounded: those that were not shown for long go.
  * @module
  */
 import { limits } from '../base/limits.ts'
+import { RecentMap } from '../base/recent-map.ts'
 import { openToken, type TokenClaims } from './token.ts'
 
 export class TokenCache {
   readonly #key: Buffer
-  readonly #claimsOf = new Map<string, TokenClaims>()
+  readonly #claimsOf = new RecentMap<string, TokenClaims>(limits.tokensPerConnection)
   /** Mostly the next one is the same: comparing costs less than a key for the map. */
   #last: { readonly token: Buffer; readonly claims: TokenClaims } | undefined
 
@@ -35,10 +36,6 @@ export class TokenCache {
     const known = this.#claimsOf.get(name)
     if (known !== undefined) return known
     const claims = openToken(this.#key, token)
-    if (this.#claimsOf.size >= limits.tokensPerConnection) {
-      const oldest = this.#claimsOf.keys().next()
-      if (!oldest.done) this.#claimsOf.delete(oldest.value)
-    }
     this.#claimsOf.set(name, claims)
     return claims
   }

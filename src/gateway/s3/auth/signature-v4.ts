@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { RecentMap } from '../../../base/recent-map.ts'
 import { percentEncode } from '../request/percent.ts'
 import type { RequestHeaders } from '../request/request-headers.ts'
 import type { S3Request } from '../request/s3-request.ts'
@@ -53,13 +54,11 @@ export function signingKey(secret: string, scope: CredentialScope): Buffer {
   const kept = signingKeys.get(name)
   if (kept !== undefined && kept.secret === secret) return kept.key
   const key = makeSigningKey(secret, scope)
-  if (signingKeys.size >= signingKeysKept) signingKeys.delete(signingKeys.keys().next().value as string)
   signingKeys.set(name, { secret, key })
   return key
 }
 
-const signingKeysKept = 256
-const signingKeys = new Map<string, { readonly secret: string; readonly key: Buffer }>()
+const signingKeys = new RecentMap<string, { readonly secret: string; readonly key: Buffer }>(256)
 
 function makeSigningKey(secret: string, { day, region, service }: CredentialScope): Buffer {
   const dayKey = hmac(`AWS4${secret}`, day)

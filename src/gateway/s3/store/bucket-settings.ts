@@ -4,6 +4,7 @@
  * @module
  */
 import type { NotificationRule } from '../../../base/notification-rule.ts'
+import { RecentMap } from '../../../base/recent-map.ts'
 import type { LogTarget } from '../notify/log-line.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import { cannedAcl } from '../rules/access/acl.ts'
@@ -33,8 +34,7 @@ export const documentNames = {
   tags: 'tags',
 } as const
 
-const policiesKept = 256
-const policies = new Map<string, Policy>()
+const policies = new RecentMap<string, Policy>(256)
 
 /** @param rootId the owner of buckets that name none */
 export function bucketAccess(bucket: Bucket, defaults: BucketDefaults, rootId: string): BucketAccess {
@@ -73,7 +73,6 @@ function parsedPolicy(bucket: string, text: string): Policy {
   const known = policies.get(key)
   if (known !== undefined) return known
   const policy = parsePolicy(text, { bucket })
-  if (policies.size >= policiesKept) policies.delete(policies.keys().next().value as string)
   policies.set(key, policy)
   return policy
 }

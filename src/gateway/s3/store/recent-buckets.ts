@@ -7,6 +7,7 @@
  *   a bucket that is not there, and finds none.
  * @module
  */
+import { RecentMap } from '../../../base/recent-map.ts'
 import type { Clock } from '../../../env/clock.ts'
 import type { Bucket, Buckets } from './buckets.ts'
 
@@ -16,7 +17,7 @@ const bucketsKept = 256
 export class RecentBuckets {
   readonly #buckets: Buckets
   readonly #clock: Clock
-  readonly #known = new Map<string, { readonly bucket: Bucket; readonly readMs: number }>()
+  readonly #known = new RecentMap<string, { readonly bucket: Bucket; readonly readMs: number }>(bucketsKept)
   /** So many changes were told of. */
   #changes = 0
 
@@ -32,7 +33,7 @@ export class RecentBuckets {
     if (known !== undefined && nowMs - known.readMs < longestAgeMs) return known.bucket
     const changes = this.#changes
     const bucket = await this.#buckets.open(name, { signal })
-    if (changes === this.#changes) this.#keep(name, bucket, nowMs)
+    if (changes === this.#changes) this.#known.set(name, { bucket, readMs: nowMs })
     return bucket
   }
 
@@ -40,11 +41,5 @@ export class RecentBuckets {
   forget(name: string): void {
     this.#changes++
     this.#known.delete(name)
-  }
-
-  #keep(name: string, bucket: Bucket, readMs: number): void {
-    this.#known.delete(name)
-    if (this.#known.size >= bucketsKept) this.#known.delete(this.#known.keys().next().value as string)
-    this.#known.set(name, { bucket, readMs })
   }
 }

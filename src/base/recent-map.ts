@@ -30,6 +30,11 @@ export class RecentMap<Key, Value> {
     this.#young.set(key, value)
   }
 
+  /** Entries held, in both generations: at most the bound. */
+  get size(): number {
+    return this.#young.size + this.#old.size
+  }
+
   delete(key: Key): void {
     this.#young.delete(key)
     this.#old.delete(key)
