@@ -5,12 +5,18 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { chunkServerMetrics, type MetricRow, masterMetrics } from '../../src/cli/metrics/metric-table.ts'
+import {
+  chunkServerMetrics,
+  gatewayMetrics,
+  type MetricRow,
+  masterMetrics,
+} from '../../src/cli/metrics/metric-table.ts'
 
 const root = join(import.meta.dirname, '../..')
 const tables: Readonly<Record<string, Readonly<Record<string, MetricRow>>>> = {
   'Of the master': masterMetrics,
   'Of a chunk server': chunkServerMetrics,
+  'Of a gateway': gatewayMetrics,
 }
 const known = new Set(Object.values(tables).flatMap((table) => Object.keys(table)))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

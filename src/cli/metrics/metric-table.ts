@@ -10,7 +10,7 @@ export interface MetricRow {
   readonly labels?: readonly string[]
 }
 
-const bothProcesses = {
+const everyProcess = {
   ashlar_requests_total: {
     type: 'counter',
     help: 'Requests answered, by method and by code: ok, or that of the error.',
@@ -77,7 +77,7 @@ export const masterMetrics = {
     help: 'Nothing that the server holds was read from its disk longer ago.',
     labels: ['server', 'domain'],
   },
-  ...bothProcesses,
+  ...everyProcess,
 } as const satisfies Readonly<Record<string, MetricRow>>
 
 export const chunkServerMetrics = {
@@ -99,5 +99,11 @@ export const chunkServerMetrics = {
     help: '1: it takes no writes, for this reason: capacity, disk-full or fenced.',
     labels: ['reason'],
   },
-  ...bothProcesses,
+  ...everyProcess,
+} as const satisfies Readonly<Record<string, MetricRow>>
+
+export const gatewayMetrics = {
+  ashlar_gateway_info: { type: 'gauge', help: 'Always 1.', labels: ['version'] },
+  ashlar_gateway_requests_under_way: { type: 'gauge', help: 'Requests that were begun and are not answered yet.' },
+  ...everyProcess,
 } as const satisfies Readonly<Record<string, MetricRow>>

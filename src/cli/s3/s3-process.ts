@@ -6,22 +6,28 @@
  */
 
 import { AshlarError } from '../../base/errors.ts'
+import { limits } from '../../base/limits.ts'
 import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
 import { connect } from '../../client/index.ts'
 import type { Env } from '../../env/env.ts'
+import { answerHealth, type HealthReport } from '../../env/health-door.ts'
 import { createHttpPost } from '../../env/http-post.ts'
+import type { HttpListener } from '../../env/network.ts'
 import { StoredAccounts } from '../../gateway/s3/auth/stored-accounts.ts'
 import { WebhookTargets } from '../../gateway/s3/notify/webhook-targets.ts'
 import { startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
+import { createGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { Output } from '../output.ts'
 import { type Parent, runUnderParent } from '../servers/parent.ts'
 import { listenOnFree, portOf, splitAddress } from '../servers/ports.ts'
 import { serveUntil, stopped } from '../servers/serve-until.ts'
 import { defaultPorts } from '../up/up-options.ts'
+import { packageVersion } from '../version.ts'
 
 export interface RawS3Options {
   readonly cluster: string
   readonly listen?: string
+  readonly metricsListen?: string
   readonly region?: string
   readonly domain?: readonly string[]
   readonly trustedProxy?: readonly string[]
@@ -57,6 +63,7 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
     const client = await connect({ cluster: raw.cluster, env })
     cleanup.defer(() => client.close())
     const accounts = new StoredAccounts({ env, client, root: s3 })
+    const metrics = createGatewayMetrics(packageVersion())
     const door = await listenOnFree(portChoice(raw), (port) =>
       startS3Gateway({
         ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
@@ -64,14 +71,22 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
         ...{ region: raw.region, domains: raw.domain, trustedProxies: raw.trustedProxy },
         encryptionKeys: s3.encryptionKeys?.map((key) => Buffer.from(key, 'base64')),
         kmsKeyIds: raw.kmsKey,
+        observer: metrics.observer,
       }),
     )
     cleanup.defer(() => door.close())
+    const watched = await openHealthDoor(raw, { env, health: { metrics: metrics.report, notReady: () => undefined } })
+    cleanup.defer(() => watched.close())
     const endpoint = `http://${door.address}`
     await tellEndpoint(env, raw.cluster, endpoint)
     parent?.report({ event: 'listening', address: door.address, httpAddress: door.address, serverId: '' })
     if (parent === undefined) {
-      output.object({ event: 'ready', role: 'gateway', pid: process.pid, endpoints: { s3: endpoint } })
+      output.object({
+        event: 'ready',
+        role: 'gateway',
+        pid: process.pid,
+        endpoints: { s3: endpoint, metrics: `http://${watched.address}/metrics` },
+      })
       output.line(`The S3 door is ready on ${endpoint}. Ctrl-C stops it.`)
     }
     await serveUntil(stopped([stop, parent?.gone]), { env, close: () => cleanup.disposeAsync() })
@@ -93,6 +108,25 @@ async function tellEndpoint(env: Env, path: string, endpoint: string): Promise<v
 
 function hostOf(raw: RawS3Options): string {
   return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+}
+
+/** A door of its own: each path of the other one is a bucket's. */
+function openHealthDoor(
+  raw: RawS3Options,
+  { env, health }: { readonly env: Env; readonly health: HealthReport },
+): Promise<HttpListener> {
+  const asked = raw.metricsListen === undefined ? undefined : splitAddress(raw.metricsListen)
+  const choice = { kept: asked?.port ?? 0, usual: defaultPorts.s3Metrics, step: 1 }
+  const exact = asked !== undefined && asked.port !== 0
+  return listenOnFree({ ...choice, exact, any: asked?.port === 0 || raw.anyPort === true }, (port) => {
+    const address = `${asked?.host ?? hostOf(raw)}:${port}`
+    const bounds = { maxConnections: limits.connectionsPerListener, idleTimeoutMs: limits.idleConnectionTimeoutMs }
+    return env.network.serveHttp({ address, ...bounds }, async (request, response) => {
+      if (await answerHealth(request, response, health)) return
+      response.statusCode = 404
+      response.end()
+    })
+  })
 }
 
 function portChoice(raw: RawS3Options): Parameters<typeof listenOnFree>[0] {

@@ -28,6 +28,10 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
     )
     .option('--cluster <path>', 'cluster.json of the cluster (default: ASHLAR_CLUSTER, or the default data folder)')
     .option('--listen <host:port>', 'serve: address (default: 127.0.0.1:7602, or the next free port)')
+    .option(
+      '--metrics-listen <host:port>',
+      'serve: address of /metrics (default: 127.0.0.1:7603, or the next free port)',
+    )
     .option('--region <name>', 'serve: the region that buckets are in (default: us-east-1)')
     .option('--domain <host...>', 'serve: hosts that carry buckets in front of them, as in BUCKET.s3.example.com')
     .option('--trusted-proxy <range...>', 'serve: addresses of proxies whose X-Forwarded-For and -Proto are believed')

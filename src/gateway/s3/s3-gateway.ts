@@ -11,7 +11,7 @@ import type { Env } from '../../env/env.ts'
 import type { HttpPost } from '../../env/http-post.ts'
 import type { HttpListener } from '../../env/network.ts'
 import { type AccountSource, rootAccount } from './auth/accounts.ts'
-import { s3RequestHandler } from './door/handle-request.ts'
+import { type S3RequestObserver, s3RequestHandler } from './door/handle-request.ts'
 import { parseTrustedProxies } from './door/peer.ts'
 import { Refusals } from './door/refusals.ts'
 import { KeyRing } from './encryption/key-ring.ts'
@@ -47,6 +47,8 @@ export interface S3GatewayOptions {
   readonly partMinBytes?: number | undefined
   /** What buckets have that were told nothing else. Default: {@link closedBuckets}. */
   readonly bucketDefaults?: BucketDefaults | undefined
+  /** For metrics. Default: nobody. */
+  readonly observer?: S3RequestObserver | undefined
 }
 
 /** No lists, nothing public: as S3 makes buckets today. */
@@ -74,7 +76,13 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
   const notifier = started.use(options.webhooks && new Notifier({ env, client, region, ownerOf, ...options.webhooks }))
   const accessLog = started.use(new AccessLog({ env, client, rootId }))
   const handle = s3RequestHandler({
-    ...{ accounts, refusals, accessLog, trustedProxies: parseTrustedProxies(options.trustedProxies ?? []) },
+    ...{
+      accounts,
+      refusals,
+      accessLog,
+      observer: options.observer,
+      trustedProxies: parseTrustedProxies(options.trustedProxies ?? []),
+    },
     services: {
       ...{ env, client, region, refusals, notifier },
       buckets,

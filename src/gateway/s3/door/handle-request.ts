@@ -49,6 +49,14 @@ export interface HandlerOptions {
   readonly domains: readonly string[]
   /** Only signatures for this region are taken. */
   readonly signedRegion?: string | undefined
+  readonly observer?: S3RequestObserver | undefined
+}
+
+/** Told of each request, for metrics. It must be cheap, and must not throw. */
+export interface S3RequestObserver {
+  readonly onBegin: () => void
+  /** `method`: the operation, as S3 names it. `code`: `ok`, or that of the error. */
+  readonly onEnd: (answer: { readonly method: string; readonly code: string; readonly durationMs: number }) => void
 }
 
 export type RequestHandler = (incoming: IncomingMessage, response: ServerResponse) => Promise<void>
@@ -61,6 +69,7 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
   })
   return async (incoming, response) => {
     const { env } = options.services
+    options.observer?.onBegin()
     const requestId = newRequestId(env)
     const gone = new AbortController()
     // After an answer nobody waits any more: nothing is told, which would cost an error with its stack.
@@ -96,8 +105,10 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
       if (failure.status === 403) noteRefusal(failure, { incoming, identity, options, trail })
       await fail(error, { incoming, response, identity, options })
     } finally {
-      const { services, accessLog } = options
+      const { services, accessLog, observer } = options
       const timing = { atMs: beganAtMs, totalMs: services.env.clock.monotonicMs() - beganMs }
+      const method = trail.operation ?? 'unknown'
+      observer?.onEnd({ method, code: failure?.code ?? 'ok', durationMs: timing.totalMs })
       accessLog?.noteRequest({ incoming, response, trail, failure, requestId, ...timing })
     }
   }
