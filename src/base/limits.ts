@@ -134,6 +134,8 @@ export const limits = {
   /** Groups that a server fills, or is the source of, at once. */
   fillsPerServer: 64,
   fillsInAll: 4096,
+  /** Groups whose members a master compares and fills at the same time. */
+  groupsFilledAtOnce: 256,
   /** Steps of a plan that one answer shows. */
   planSteps: 1024,
   /** Chunks whose replicas one call has read. */

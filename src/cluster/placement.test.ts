@@ -218,3 +218,41 @@ test('chooseGroup() uses a member whose disk failed as one that is away, not as 
   const { away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1)))
   assert.deepEqual(away, [serverId(2)])
 })
+
+/** Counts how often a server is looked up. */
+class CountedServers extends Map<ServerId, ServerLoad> {
+  lookups = 0
+  override get(id: ServerId): ServerLoad | undefined {
+    this.lookups++
+    return super.get(id)
+  }
+}
+
+// An allocation must not cost more the more servers there are.
+test('chooseGroup() looks at a sample of a large cluster, and at all of it when nothing there is as good as can be', () => {
+  const { servers, groups } = cluster(Array.from({ length: 600 }, () => 1000))
+  assert.ok(groups.length > 6000, String(groups.length))
+  const counted = new CountedServers(servers)
+  const random = seededRandom(5)
+  const chosen = new Set<GroupId>()
+  for (let round = 0; round < 50; round++) {
+    chosen.add(placed(chooseGroup({ groups, policy, servers: counted, chunkBytes: 10 }, random)).group.id)
+  }
+  assert.ok(counted.lookups / 50 < 2 * groups.length, `${counted.lookups / 50} lookups for ${groups.length} groups`)
+  assert.ok(chosen.size > 40, 'not the same ones again and again')
+
+  const only = groups[4711] as Group
+  for (let index = 0; index < 600; index++) {
+    if (!only.members.some(({ server }) => server === serverId(index))) change(counted, index, { freeBytes: 0 })
+  }
+  assert.equal(placed(chooseGroup({ groups, policy, servers: counted, chunkBytes: 10 }, random)).group.id, only.id)
+  const avoid = new Set([only.id])
+  assert.equal(
+    placed(chooseGroup({ groups, policy, servers: counted, chunkBytes: 10, avoid }, random)).group.id,
+    only.id,
+  )
+  change(counted, 0, { freeBytes: 1000 })
+  for (const { server } of only.members)
+    counted.set(server, { ...(servers.get(server) as ServerLoad), state: 'draining' })
+  assert.equal(placed(chooseGroup({ groups, policy, servers: counted, chunkBytes: 10 }, random)).group.id, only.id)
+})

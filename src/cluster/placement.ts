@@ -67,6 +67,8 @@ export type Placement =
 
 export function chooseGroup(request: PlacementRequest, random: RandomChoice): Placement {
   const rejected = rejections(request)
+  const sampled = chooseOfSample(request, random)
+  if (sampled !== undefined) return { kind: 'placed', group: sampled, away: [], rejected }
   const usable = usableGroups(request)
   if (usable.length === 0) return { kind: 'refused', code: refusalCode(request), rejected }
 
@@ -78,6 +80,24 @@ export function chooseGroup(request: PlacementRequest, random: RandomChoice): Pl
     .filter((member) => standing(request.servers.get(member.server), request.chunkBytes) === 'away')
     .map((member) => member.server)
   return { kind: 'placed', group, away, rejected }
+}
+
+/** Of a large cluster's groups, so many are looked at first. Strategies draw from no more (group-weights.ts). */
+const sampleGroups = 1024
+
+/**
+ * In a large cluster that is well nearly all groups would do, and looking at each of them would take most of an allocation's time.
+ * @returns undefined: the cluster is small, or no group of the sample is as good as one can be
+ */
+function chooseOfSample(request: PlacementRequest, random: RandomChoice): Group | undefined {
+  const { groups, avoid } = request
+  if (groups.length <= 2 * sampleGroups) return undefined
+  const best: Group[] = []
+  for (let count = 0; count < sampleGroups; count++) {
+    const group = groups[random.below(groups.length)] as Group
+    if (avoid?.has(group.id) !== true && isFullHanded(group, request) && isStaying(group, request)) best.push(group)
+  }
+  return best.length === 0 ? undefined : draw(best, request, random)
 }
 
 /** Whether a write of `chunkBytes` need not do without a member: then a short-handed commit is refused. */
@@ -174,9 +194,11 @@ function rejections({ servers, chunkBytes }: PlacementRequest): readonly Rejecti
 
 function reasonAgainst(server: ServerLoad, chunkBytes: number): string | undefined {
   const { state, refusal, freeBytes, capacityBytes } = server
-  const full = `full: ${formatSize(freeBytes)} of ${formatSize(capacityBytes)} free, ${formatSize(chunkBytes)} needed`
-  if (!isAnswering(state)) return isAwayAndFull(server, chunkBytes) ? `${state}, and ${full}` : state
+  // Put into words only where it is said: every placement asks about every server.
+  const full = () =>
+    `full: ${formatSize(freeBytes)} of ${formatSize(capacityBytes)} free, ${formatSize(chunkBytes)} needed`
+  if (!isAnswering(state)) return isAwayAndFull(server, chunkBytes) ? `${state}, and ${full()}` : state
   if (refusal === 'fenced') return 'its disk failed: it takes no writes until it is opened again'
   if (refusal === 'disk-full') return `the disk beneath is full: ${formatSize(freeBytes)} may be written`
-  return refusal !== undefined || freeBytes < chunkBytes ? full : undefined
+  return refusal !== undefined || freeBytes < chunkBytes ? full() : undefined
 }

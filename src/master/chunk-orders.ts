@@ -54,6 +54,8 @@ export interface ChunkOrdersOptions {
   ) => void
 }
 
+/** What a copy costs beside its bytes, as so many bytes: syncs and round trips bound small ones. */
+const copyCostBytes = 256 * 1024
 /** A copy reads and writes up to `limits.chunkSizeMaxBytes`. */
 const copyTimeoutMs = 120_000
 
@@ -76,12 +78,11 @@ export class ChunkOrders {
     return { bytes: this.#bytes.perSecond(), chunks: this.#chunks.perSecond() }
   }
 
-  /** At the present rate; undefined while nothing is copied. Many small chunks take longer than their bytes say. */
-  timeToCopyMs({ chunks, bytes }: { readonly chunks: number; readonly bytes: number }): number | undefined {
+  /** At the present rate; undefined while nothing is copied. */
+  timeToCopyMs(left: { readonly chunks: number; readonly bytes: number }): number | undefined {
     const rate = this.copyRate
     if (rate.chunks === 0) return undefined
-    const seconds = Math.max(chunks / rate.chunks, rate.bytes === 0 ? 0 : bytes / rate.bytes)
-    return Math.round(seconds * 1000)
+    return Math.round((1000 * costOf(left)) / costOf(rate))
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
@@ -207,4 +208,12 @@ export class ChunkOrders {
     if (peer !== undefined) return peer
     throw new AshlarError('unavailable', `Cannot order from chunk server ${server}: it is not up`)
   }
+}
+
+/**
+ * In bytes. Of chunks and bytes each, the slower one would tell twice the time where small and large chunks come mixed: for some seconds
+ * mostly the ones are copied, then the others.
+ */
+function costOf({ chunks, bytes }: { readonly chunks: number; readonly bytes: number }): number {
+  return bytes + chunks * copyCostBytes
 }

@@ -9,6 +9,7 @@
  */
 import { toAshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
 import type { Settlement } from '../cluster/member-change.ts'
 import type { Env } from '../env/env.ts'
 import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
@@ -35,8 +36,16 @@ interface Filling {
   readonly survivors: number
 }
 
-/** Each holds a page's list of chunks in memory. */
-export const groupsAtOnce = 32
+const leastAtOnce = 32
+
+/**
+ * How many groups are filled at once: one for each server that may take copies, since each is held back by its own disk. Bounded, since
+ * each holds a page's list of chunks in memory, about 1 MiB.
+ */
+export function groupsAtOnceOf(servers: number): number {
+  return Math.min(limits.groupsFilledAtOnce, Math.max(leastAtOnce, servers))
+}
+
 const sliceMs = 3_000
 /** Passes over one group in a slice: the first copies, the second finds nothing left. */
 const passesPerSlice = 4
@@ -71,7 +80,7 @@ export class Fill {
         }
       }
     }
-    await Promise.all(Array.from({ length: groupsAtOnce }, lane))
+    await Promise.all(Array.from({ length: groupsAtOnceOf(map.index.map.servers.length) }, lane))
     if (signal.aborted) return 'idle'
     const { changed, refused } = await map.settleMembers(settlements)
     for (const group of changed) env.log.info('a member holds everything and counts from now on', { group: group.id })

@@ -13,7 +13,7 @@ import { type MemberStep, survivorsOf } from '../../cluster/cluster-view.ts'
 import { findMassLoss } from '../../cluster/mass-loss.ts'
 import { planRepair } from '../../cluster/plan-repair.ts'
 import type { RandomChoice } from '../../cluster/random-choice.ts'
-import { groupsAtOnce } from '../../master/fill.ts'
+import { groupsAtOnceOf } from '../../master/fill.ts'
 import { CopyResources, type Hardware } from './copy-resources.ts'
 import { type FairRate, fairRates, type Use } from './fair-rates.ts'
 import type { LayoutCluster } from './layout-cluster.ts'
@@ -144,8 +144,12 @@ class RepairRun {
     this.#queue.push({ group, target: to, survivors, leftBytes: sizeBytes, uses: [] })
   }
 
+  get #groupsAtOnce(): number {
+    return groupsAtOnceOf(this.#cluster.serverIds.length)
+  }
+
   #start(): void {
-    while (this.#active.length < groupsAtOnce) {
+    while (this.#active.length < this.#groupsAtOnce) {
       const fill = this.#queue.shift()
       if (fill === undefined) return
       if (this.#groups === 0) this.#beginsMs = this.#nowMs
@@ -171,7 +175,7 @@ class RepairRun {
     const rates = fairRates(this.#active.map(({ uses }) => uses))
     const speeds = rates.map(({ bytesPerSecond }) => bytesPerSecond)
     const seconds = Math.min(...this.#active.map(({ leftBytes }, index) => leftBytes / (speeds[index] as number)))
-    const isFull = this.#active.length >= groupsAtOnce && this.#queue.length > 0
+    const isFull = this.#active.length >= this.#groupsAtOnce && this.#queue.length > 0
     if (isFull) this.#fullMs += seconds * 1000
     this.#peak = Math.max(
       this.#peak,
@@ -214,7 +218,7 @@ class RepairRun {
         .map(([limit, bytes]) => ({ limit, share: bytes / Math.max(1, this.#copiedBytes) }))
         .sort((a, b) => b.share - a.share),
       masterFullShare: seconds > 0 ? this.#fullMs / 1000 / seconds : 0,
-      groupsAtOnce,
+      groupsAtOnce: this.#groupsAtOnce,
       waiting: this.#waiting,
       plans: this.#plans,
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAshlarError } from '../../base/errors.ts'
 import { strategyNames } from '../../cluster/placement-strategy.ts'
-import { groupsAtOnce } from '../../master/fill.ts'
+import { groupsAtOnceOf } from '../../master/fill.ts'
 import { type LayoutOptions, simulateLayout } from './simulate-layout.ts'
 import { tellLayout } from './tell-layout.ts'
 
@@ -61,7 +61,7 @@ test('simulateLayout() repairs one server at the rate that its partners and the 
   assert.equal(repair.beginsMs, 30_000)
   assert.ok(repair.bytesPerSecond <= repair.peakBytesPerSecond)
   // A copy is written and read back, so one that has both disks to itself runs at half of what repair may take.
-  assert.ok(repair.peakBytesPerSecond <= groupsAtOnce * 25 * MiB)
+  assert.ok(repair.peakBytesPerSecond <= groupsAtOnceOf(40) * 25 * MiB)
   assert.ok(repair.endsMs - repair.beginsMs >= repair.idealMs)
   assert.ok(Math.abs(repair.idealMs - (killed.bytes * 3 * 1000) / (39 * 50 * MiB)) < 1)
   assert.equal(repair.limits[0]?.limit, 'disks')

@@ -1,0 +1,9 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { limits } from '../base/limits.ts'
+import { groupsAtOnceOf } from './fill.ts'
+
+// So that the disks bound a repair, and not the master, until its memory does.
+test('groupsAtOnceOf() rises with the servers, within bounds', () => {
+  assert.deepEqual([3, 32, 100, 10_000].map(groupsAtOnceOf), [32, 32, 100, limits.groupsFilledAtOnce])
+})
