@@ -51,7 +51,7 @@ class Rig {
     this.kv = createMemoryKV({ clock, random, image, feed })
     const later = this.later
     this.backups = new Backups({
-      ...{ env, kv: this.kv, feed, clusterId, generation, everyMs: 3_600_000 },
+      ...{ env, kv: this.kv, feed, clusterId, generation, everyMs: () => 3_600_000 },
       key: Buffer.alloc(32, 1),
       shelves: shelvesOf(servers),
       events: { tell: ({ kind, reason }) => this.told.push(`${kind}: ${reason}`) },

@@ -1,8 +1,7 @@
 /**
  * Keeps copies of the metadata on the chunk servers: a base from time to time, and the change log all the while.
  *
- * A new base is made when this master starts (what an earlier one had committed and not sent is in no log), when the log has a
- * gap, when a server that kept it is gone, when the log has grown longer than the base, every `everyMs`, and when it is asked for. Until it
+ * When a new base is due says backup-schedule.ts. Until one
  * is complete, what was committed since the gap would be lost with the master's disk: {@link Backups.status} says so.
  *
  * Deletes of chunks wait for the log ({@link Backups.permitDelete}): metadata that comes from a backup must not name what is gone.
@@ -23,6 +22,7 @@ import type { BackupStatus } from '../wire/types/backup-status.ts'
 import { BlockSeal } from './backup-blocks.ts'
 import { BackupCatalog, completeBases, endOfLog, neededPieces } from './backup-catalog.ts'
 import type { Attachment } from './backup-records.ts'
+import { BackupSchedule, type CompleteBase } from './backup-schedule.ts'
 import type { BackupShelves } from './backup-shelves.ts'
 import { BaseBackup, type FinishedBase } from './base-backup.ts'
 import type { EventLog } from './event-log.ts'
@@ -34,7 +34,8 @@ import { type StepResult, Worker } from './worker.ts'
 export interface BackupPlan {
   /** Of the engine that holds the metadata. */
   readonly feed: ChangeFeed
-  readonly everyMs: number
+  /** Puts the setting `backup-every` in force. Default: it stays as it is. */
+  readonly everyMs?: number | undefined
   /** Files of the master's folder that a new master needs beside the metadata. */
   readonly attachments: () => Promise<readonly Attachment[]>
 }
@@ -45,7 +46,8 @@ export type Shelves = Pick<
   'up' | 'knownCount' | 'choose' | 'list' | 'append' | 'finish' | 'read' | 'remove'
 >
 
-export interface BackupsOptions extends BackupPlan {
+export interface BackupsOptions extends Omit<BackupPlan, 'everyMs'> {
+  readonly everyMs: () => number
   readonly env: Env
   readonly kv: TxnKV
   /** See `deriveBackupKey`. */
@@ -59,11 +61,6 @@ export interface BackupsOptions extends BackupPlan {
   readonly onFatal: (error: AshlarError) => void
 }
 
-/** At a start, how long servers that are known are waited for, and others that may come. */
-const gatherMs = 10_000
-const settleMs = 3_000
-/** A server that keeps the log and is away for longer is replaced. */
-const awayMs = 10_000
 /** At an orderly end, what is left may take so long to be sent. */
 const sendLastMs = 1_000
 /** Lag from which on the log counts as behind. */
@@ -80,8 +77,8 @@ export class Backups {
   readonly #bases: BaseBackup
   readonly #worker: Worker
   readonly #catalog: BackupCatalog
-  readonly #startedMs: number
-  #newest: { readonly base: FinishedBase; readonly completeMs: number } | undefined
+  readonly #schedule: BackupSchedule
+  #newest: CompleteBase | undefined
   /** Since when something is committed that no restore could bring back, whatever the log has. */
   #exposedSinceMs: number | undefined
   #problem: string | undefined
@@ -101,8 +98,8 @@ export class Backups {
     const whenShipped = (position: Rising, signal: AbortSignal) => this.#shipper.whenShipped(position, signal)
     this.#bases = new BaseBackup({ env, kv, feed, seal: this.#seal, shelves, whenShipped })
     this.#catalog = new BackupCatalog({ shelves, seal: this.#seal, log: env.log })
-    this.#startedMs = env.clock.monotonicMs()
-    this.#exposedSinceMs = this.#startedMs
+    this.#schedule = new BackupSchedule({ clock: env.clock, shelves, shipper: this.#shipper, everyMs: options.everyMs })
+    this.#exposedSinceMs = env.clock.monotonicMs()
     this.#worker = new Worker({
       name: 'backup',
       env,
@@ -218,7 +215,7 @@ export class Backups {
       return 'idle'
     }
     if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
-    const reason = this.#reasonForBase()
+    const reason = this.#schedule.reasonForBase({ newest: this.#newest, isAsked: this.#asked.length > 0 })
     if (reason === undefined) {
       await this.#tidy()
       return 'idle'
@@ -226,7 +223,7 @@ export class Backups {
     const { shelves } = this.#options
     const servers = shelves.choose(limits.backupServers, this.#shipper.targets)
     if (servers.length === 0) {
-      this.#problem = this.#isGathering() ? undefined : 'no chunk server takes a backup'
+      this.#problem = this.#schedule.isGathering() ? undefined : 'no chunk server takes a backup'
       this.#hasNoRoom = shelves.up().length > 0
       return 'idle'
     }
@@ -339,39 +336,6 @@ export class Backups {
     }
     this.#problem = error.message
     this.#hasNoRoom = hasNoRoom
-  }
-
-  #reasonForBase(): string | undefined {
-    const { everyMs, shelves } = this.#options
-    const shipper = this.#shipper
-    if (this.#newest === undefined && this.#isGathering()) return undefined
-    if (this.#asked.length > 0) return 'it was asked for'
-    if (this.#newest === undefined) return 'this master has made none yet'
-    if (shipper.gap !== undefined) return `the change log has a gap: ${shipper.gap}`
-    const { base, completeMs } = this.#newest
-    const wanted = Math.min(limits.backupServers, shelves.choose(limits.backupServers, shipper.targets).length)
-    const kept = shipper.targets.size - shipper.failingCount(awayMs) - this.#leavingCount()
-    if (kept < wanted) return `${kept} servers keep the change log where ${wanted} can`
-    if (shipper.lengthBytes > Math.max(limits.backupLogBytes, base.manifest.lengthBytes))
-      return 'the log has grown long'
-    if (this.#nowMs() - completeMs >= everyMs) return 'it was time'
-    return undefined
-  }
-
-  /** Servers of the segment that no new one would be made on, though they answer. */
-  #leavingCount(): number {
-    const { shelves } = this.#options
-    const able = new Set(shelves.choose(Number.POSITIVE_INFINITY, new Set()))
-    const up = new Set(shelves.up())
-    return [...this.#shipper.targets].filter((server) => up.has(server) && !able.has(server)).length
-  }
-
-  /** Shortly after a start, while servers that are known come back. */
-  #isGathering(): boolean {
-    const { shelves } = this.#options
-    const sinceStartMs = this.#nowMs() - this.#startedMs
-    const wanted = sinceStartMs < settleMs ? limits.backupServers : Math.min(limits.backupServers, shelves.knownCount())
-    return sinceStartMs < gatherMs && shelves.up().length < wanted
   }
 
   #nowMs(): number {

@@ -24,6 +24,7 @@ import type { FolderMeter } from '../wire/methods/insight-methods.ts'
 import { planLifecycle } from '../wire/methods/version-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { createService } from '../wire/service.ts'
+import type { BackupStatus } from '../wire/types/backup-status.ts'
 import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
 import { answerBackups } from './backup-handlers.ts'
 import { BackupShelves } from './backup-shelves.ts'
@@ -102,6 +103,8 @@ export interface Master {
   readonly clientCredentials: Credentials & { readonly role: 'client' }
   status(): Promise<ClusterStatus>
   nodes(): readonly NodeStatus[]
+  /** Undefined: none are kept. */
+  backupStatus(): BackupStatus | undefined
   /** Ends connections and background work; requests under way end first or fail. Idempotent. */
   close(): Promise<void>
 }
@@ -142,6 +145,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     acceptAfterMs,
   })
   const ownLeader = await takeLead(namespace, settings, { clusterId, generation })
+  if (options.backups?.everyMs !== undefined)
+    await keepBackupEvery(options.backups.everyMs, { settings, leader: ownLeader })
   const events = new EventLog({ leader: ownLeader, clock: env.clock })
   let known: KnownState | undefined
   const leader = recordedLeader({ leader: ownLeader, events, known: () => known })
@@ -216,6 +221,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     options.backups &&
     new Backups({
       ...options.backups,
+      everyMs: () => settings.values.backupEveryMs,
       ...{ env, kv, events, lostFuture, clusterId, generation, onFatal, leaderEpoch: leader.epoch },
       key: deriveBackupKey(secret),
       shelves: new BackupShelves({ map, registry, leaderEpoch: leader.epoch }),
@@ -291,6 +297,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     clientCredentials: { role: 'client', clusterId, clientKey: keys.client, serverKey: serverKeyOf(keys) },
     status,
     nodes,
+    backupStatus: () => backups?.status(),
     async close() {
       // While the chunk servers are still connected: what was committed goes into the log.
       await backups?.stop()
@@ -314,6 +321,16 @@ async function takeLead(
   const stored = await namespace.getSettings()
   for (const { name, value } of settings.list()) if (!stored.has(name)) await leader.putSetting(name, value)
   return leader
+}
+
+/** What the master was started with counts, also for an existing cluster. */
+async function keepBackupEvery(
+  everyMs: number,
+  { settings, leader }: { readonly settings: Settings; readonly leader: Leader },
+): Promise<void> {
+  const value = settings.check('backup-every', `${everyMs}ms`)
+  settings.apply('backup-every', value)
+  await leader.putSetting('backup-every', value)
 }
 
 interface WorkerParts {

@@ -26,6 +26,7 @@ test('Settings.list() gives rows that read back as the same values', () => {
     scrubWithinMs: 7_000,
     scrubBytesPerSecond: 1_000_000,
     repairBytesPerSecond: 2_000_000,
+    backupEveryMs: 7_200_000,
     placement: 'hash' as const,
   }
   const rows = new Map(new Settings(new Map(), values).list().map(({ name, value }) => [name, value]))
@@ -57,4 +58,11 @@ test('Settings.apply() puts a checked value in force, for policies too', () => {
 // A newer version may have stored settings that this one does not know.
 test('Settings leaves rows of unknown names alone', () => {
   assert.equal(new Settings(new Map([['later', 'x']])).values.defaultPolicy, 'replicated-3')
+})
+
+test('Settings.check() takes backup-every as a duration, and says how backups are turned off', () => {
+  const settings = new Settings(new Map())
+  assert.equal(settings.check('backup-every', '120m'), '2h')
+  refused(() => settings.check('backup-every', 'off'), /from 1m on; without backups .* --backup-every off/)
+  refused(() => settings.check('backup-every', '30s'), /from 60s|from 1m/)
 })

@@ -29,6 +29,8 @@ export interface SettingValues {
   readonly scrubBytesPerSecond: number
   /** What repair, drain and rebalance may read and write on each of them; 0: half of what its disk does. */
   readonly repairBytesPerSecond: number
+  /** How often all of the metadata is copied to chunk servers, where that is done. */
+  readonly backupEveryMs: number
   /** How members of groups, and groups for new chunks, are chosen. */
   readonly placement: StrategyName
 }
@@ -46,6 +48,7 @@ const defaults: SettingValues = {
   scrubWithinMs: limits.scrubWithinMs,
   scrubBytesPerSecond: limits.scrubBytesPerSecond,
   repairBytesPerSecond: 0,
+  backupEveryMs: limits.backupEveryMs,
   placement: defaultStrategy,
 }
 
@@ -112,6 +115,14 @@ const table: Readonly<Record<string, Setting>> = {
       return { repairBytesPerSecond: within('repair-rate', parseSize(text), range) }
     },
     format: ({ repairBytesPerSecond }) => (repairBytesPerSecond === 0 ? halfOfDisk : String(repairBytesPerSecond)),
+  },
+  'backup-every': {
+    parse: (text) => {
+      const rule = 'without backups a master is started by --backup-every off'
+      if (text === 'off') throw unusable('backup-every', text, `it is a duration from 1m on; ${rule}`)
+      return { backupEveryMs: within('backup-every', parseDuration(text), { least: 60_000, most: 365 * 86_400_000 }) }
+    },
+    format: ({ backupEveryMs }) => exactDuration(backupEveryMs),
   },
   placement: {
     parse: (text) => {

@@ -16,7 +16,7 @@ const attachmentsMost = 16
 
 /** @param every as of `--backup-every`. @returns undefined: none are kept */
 export function backupPlan(env: Env, folder: MasterFolder, every: string | undefined): BackupPlan | undefined {
-  const everyMs = every === undefined ? limits.backupEveryMs : parseBackupEvery(every)
+  const everyMs = every === undefined ? undefined : parseBackupEvery(every)
   if (everyMs === 0) return undefined
   const { clock } = env
   const feed = new ChangeFeed({
