@@ -48,6 +48,7 @@ const names = {
  * @param options.raiseGeneration what was written under this generation and is not in the metadata is given up: all numbers
  *   from now on outrank those of before
  * @param options.create whether a new cluster may be made: not where there was one, and its folder is gone
+ * @param options.trace the file that tells of a cluster that was here, for the message: without it a new one could be made
  * @param options.holder how whoever is refused meanwhile gets to know this process: `pid 1234`
  * @throws {AshlarError} `in-use` — another master runs on it; the message names the holder. `bad-store` — not a master's
  *   folder, or damaged; `version-unsupported` — of a newer format; `read-only`, `no-space`, `disk-failed`
@@ -59,9 +60,15 @@ export async function createOrOpenMasterFolder(
     holder,
     raiseGeneration = false,
     create: mayCreate = true,
-  }: { readonly holder: string; readonly raiseGeneration?: boolean; readonly create?: boolean },
+    trace,
+  }: {
+    readonly holder: string
+    readonly raiseGeneration?: boolean
+    readonly create?: boolean
+    readonly trace?: string
+  },
 ): Promise<MasterFolder> {
-  if (!mayCreate) await requireIdentity(env, path)
+  if (!mayCreate) await requireIdentity(env, path, trace)
   await env.disk.makeDirectory(path)
   const lock = await env.disk.lock(join(path, names.lock), holder)
   try {
@@ -80,7 +87,7 @@ export async function createOrOpenMasterFolder(
 }
 
 /** Before anything is made in what may be a bare mount point. */
-async function requireIdentity(env: Env, path: string): Promise<void> {
+async function requireIdentity(env: Env, path: string, trace: string | undefined): Promise<void> {
   try {
     await env.disk.info(join(path, names.identity))
   } catch (cause) {
@@ -88,7 +95,8 @@ async function requireIdentity(env: Env, path: string): Promise<void> {
     throw badStore(
       path,
       'it is missing. If it is on a disk of its own, see that it is mounted. If it is gone for good, rebuild it from the chunk ' +
-        `servers: ashlar restore --from-servers ${dirname(path)} --data ${path}`,
+        `servers: ashlar restore --from-servers ${dirname(path)} --data ${path}` +
+        (trace === undefined ? '' : `. For a new cluster in its place, remove ${trace} first`),
       cause,
     )
   }

@@ -149,6 +149,10 @@ export class HandCluster {
     await this.end(master, 'SIGTERM')
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.killAll()
+  }
+
   #args(name: ServerName): readonly string[] {
     const { host = this.#host, joinFile = this.joinFile, domain = name } = this.#options.place?.(name) ?? {}
     const common = [

@@ -1,10 +1,11 @@
 /** Chunk servers that are started on a folder, or with a join file, that is not theirs: each is refused before it can harm. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { connect } from '../../src/client/index.ts'
+import { HandCluster, master } from './hand-cluster.ts'
 import { needs, runRefused, TemporaryFolder } from './preloaded.ts'
 import { RealCluster } from './real-cluster.ts'
 
@@ -86,6 +87,34 @@ suite('a disk that is missing or read-only at start', () => {
     rmdirSync(mountPoint)
     renameSync(folder.at('held'), mountPoint)
     await readsKept(cluster)
+  })
+
+  // A new cluster there would answer every read with "not found".
+  test('a master whose folder is gone makes no new cluster in its place, unless its trace was removed', {
+    skip: linux,
+  }, async () => {
+    using folder = new TemporaryFolder()
+    await using cluster = new HandCluster(folder.at('by-hand'), { chunkServers: 0 })
+    await cluster.startOne(master)
+    await cluster.stop()
+    const { clusterPath } = cluster
+    const before = readFileSync(clusterPath, 'utf8')
+    renameSync(cluster.data(master), folder.at('held'))
+    mkdirSync(cluster.data(master))
+    await assert.rejects(
+      cluster.startOne(master),
+      /it is missing.*ashlar restore.*For a new cluster in its place, remove .*\.master\.ashlar first/s,
+    )
+    assert.deepEqual(readdirSync(cluster.data(master)), [])
+    rmdirSync(cluster.data(master))
+    renameSync(folder.at('held'), cluster.data(master))
+    await cluster.startOne(master)
+    await cluster.stop()
+    assert.equal(JSON.parse(readFileSync(clusterPath, 'utf8')).clusterId, JSON.parse(before).clusterId)
+    rmSync(cluster.data(master), { recursive: true })
+    rmSync(join(cluster.folder, '.master.ashlar'))
+    await cluster.startOne(master)
+    assert.notEqual(JSON.parse(readFileSync(clusterPath, 'utf8')).clusterId, JSON.parse(before).clusterId)
   })
 
   test('a read-only mount is refused, and serves again once it is writable', {

@@ -31,6 +31,7 @@ import { formatJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
 import { listenOnFree, portOf, splitAddress } from './ports.ts'
 import { serveUntil, stopped } from './serve-until.ts'
+import { leaveTrace, readTrace, tracePath } from './store-trace.ts'
 
 export interface RawMasterOptions {
   readonly data: string
@@ -64,12 +65,15 @@ interface MasterRun extends Omit<ServerRun, 'exitWith'> {
 /** Runs until it is told to stop, or the metadata can no longer be trusted. */
 export async function runMaster(raw: RawMasterOptions, { env, output, stop, exitWith }: ServerRun): Promise<void> {
   await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, async (parent) => {
+    const isKnown = (await readTrace(env.disk, raw.data)) !== undefined
     const folder = await createOrOpenMasterFolder(env, raw.data, {
       holder: `ashlar master, pid ${process.pid}`,
       raiseGeneration: raw.acceptOlderMetadata === true,
-      create: raw.existing !== true,
+      create: raw.existing !== true && !isKnown,
+      ...(isKnown ? { trace: tracePath(raw.data) } : {}),
     })
     try {
+      if (!isKnown) await leaveTrace(env, raw.data, folder.clusterId)
       await serve(raw, { env, output, stop, parent, folder })
     } finally {
       await folder.close()
