@@ -29,6 +29,12 @@ before(async () => {
     else process.env['TMPDIR'] = usual
   }
   await Promise.all(contents().map(({ path, bytes }) => cluster.client.writeFile(path, bytes)))
+  // A move could drop a replica that was damaged, or read it as a source: then scrubbing would wait for it in vain.
+  await cluster.client.duties.pause('rebalance')
+  await eventually('no move is under way', async () => {
+    const { work = [] } = await cluster.client.status()
+    return work.every(({ groupsUnderWay }) => groupsUnderWay === 0)
+  })
 })
 
 after(async () => {
@@ -48,14 +54,14 @@ function stores(): readonly string[] {
   return cluster.chunkServers.map((_, index) => join(folder, root as string, `chunkserver-${index + 1}`, 'store'))
 }
 
-/** Damages 50 replicas in every way, and never all of one chunk. @returns how many replicas are bad now */
-async function rot(): Promise<number> {
+/** Damages 50 replicas in every way, at most so many of one chunk. @returns how many replicas are bad now */
+async function rot({ mostOfChunk }: { readonly mostOfChunk: number }): Promise<number> {
   const damaged = new Map<string, number>()
-  /** Whether one more replica of the chunk may be damaged; two of three at most. */
+  /** Whether one more replica of the chunk may be damaged. */
   const mayDamage = (chunk: string) => {
     const count = (damaged.get(chunk) ?? 0) + 1
-    if (count <= 2) damaged.set(chunk, count)
-    return count <= 2
+    if (count <= mostOfChunk) damaged.set(chunk, count)
+    return count <= mostOfChunk
   }
   const files = stores().map((store) => filesBelow(join(store, 'chunks')))
   const isUntouched = new Set(files.flat())
@@ -66,7 +72,7 @@ async function rot(): Promise<number> {
     return mayDamage(file.slice(file.lastIndexOf('/') + 1)) && isUntouched.delete(file) ? file : undefined
   }
   let bad = 0
-  for (let tries = 0; bad < 38; tries++) {
+  for (let tries = 0; bad < 20; tries++) {
     assert.ok(tries < 10_000, `only ${bad} replicas can be damaged`)
     const server = random.below(5)
     const file = take(server)
@@ -124,7 +130,8 @@ async function readAll(): Promise<void> {
 }
 
 test('50 replicas that were flipped, cut, removed or swapped are found without being read, and repaired', async () => {
-  const bad = await rot()
+  // Of two bad replicas one could be found when it is to be the source of the other one's repair, and not by scrubbing.
+  const bad = await rot({ mostOfChunk: 1 })
   await cluster.client.setSetting('scrub-within', '4s')
   await eventually('scrubbing finds all', async () => (await foundByScrubbing()) >= bad)
   await eventually('all are repaired', isClean)
@@ -145,7 +152,7 @@ test('50 more while everything is read again and again: no wrong byte, and all a
   const reading = (async () => {
     while (!isDone) await readAll()
   })()
-  await rot()
+  await rot({ mostOfChunk: 2 })
   await eventually('all are repaired', isClean)
   isDone = true
   await reading

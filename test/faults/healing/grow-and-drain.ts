@@ -8,7 +8,7 @@ import type { ClusterMap, NodeStatus } from '../../../src/client/index.ts'
 import type { ServerName } from '../hand-cluster.ts'
 import type { Ended } from './deaths.ts'
 import { Foreground, type Latency } from './foreground.ts'
-import { isWhole, Stage, type StageOptions } from './stage.ts'
+import { isQuiet, isWhole, Stage, type StageOptions } from './stage.ts'
 
 export interface GrowthResult extends Ended {
   /** The least that brings all within the band, and to the mean. */
@@ -30,7 +30,8 @@ const dying: ServerName = 'chunkserver-2'
 
 export async function runGrowth(options: StageOptions): Promise<GrowthResult> {
   await using stage = await Stage.open(options, { servers: first, spares: 2 })
-  await stage.until('the beginning', isWhole)
+  await stage.until('the beginning', isQuiet)
+  const startedAfter = await lastEvent(stage)
   const load = new Foreground(stage, { writesPerSecond: 5 })
   await load.start()
   const startMs = performance.now()
@@ -42,7 +43,7 @@ export async function runGrowth(options: StageOptions): Promise<GrowthResult> {
     return isIdle && deviationOf(await stage.client.nodes()) <= band
   })
   const balanceMs = performance.now() - startMs
-  const moves = await movesSoFar(stage)
+  const moves = await movesSince(stage, startedAfter)
   const deviation = deviationOf(await stage.client.nodes())
   const duringBalance = load.latency(startMs, performance.now())
   stage.say(`balanced: ${JSON.stringify(moves)}`)
@@ -127,12 +128,18 @@ interface Moves {
   readonly repeatedGroups: number
 }
 
+async function lastEvent({ client }: Stage): Promise<number> {
+  let last = 0
+  for await (const { number } of client.insight.events({ latest: 1 })) last = number
+  return last
+}
+
 /** By the events: each move of a group once, also one that went back. */
-async function movesSoFar(stage: Stage): Promise<Moves> {
+async function movesSince(stage: Stage, after: number): Promise<Moves> {
   const times = new Map<number, number>()
   const joined = new Set(['chunkserver-7', 'chunkserver-8'].map((name) => stage.cluster.id(name as ServerName)))
   let [movedBytes, movedGroups, toOldGroups] = [0, 0, 0]
-  for await (const { kind, group, server } of stage.client.insight.events({ latest: 10_000 })) {
+  for await (const { kind, group, server } of stage.client.insight.events({ after })) {
     if (kind !== 'rebalance-done' || group === undefined) continue
     movedGroups++
     if (server !== undefined && !joined.has(server)) toOldGroups++

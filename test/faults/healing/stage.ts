@@ -173,8 +173,10 @@ export class Stage implements AsyncDisposable {
 
   /** Nothing is missing, corrupt or short of a copy, by the word of the chunk servers themselves. */
   async fsck({ verify = false } = {}): Promise<void> {
+    const { changedMs } = this
     const { counts, isClean, findings } = await this.client.insight.fsck({ verify })
-    if (!isClean) this.tell(`fsck: ${JSON.stringify({ counts, first: findings.slice(0, 3) })}`)
+    // Who died meanwhile is missed rightly.
+    if (!isClean && changedMs === this.changedMs) this.tell(`fsck: ${JSON.stringify({ counts, first: findings.slice(0, 3) })}`)
   }
 
   tell(violation: string): void {
@@ -229,6 +231,11 @@ export function pathOf(index: number): string {
 export function isWhole({ underReplicatedChunks, serversMissed = 0, work = [] }: ClusterStatus): boolean {
   const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state !== 'idle')
   return underReplicatedChunks === 0 && serversMissed === 0 && !isRepairing
+}
+
+/** And nothing is on its way for any other duty. */
+export function isQuiet(status: ClusterStatus): boolean {
+  return isWhole(status) && (status.work ?? []).every(({ state }) => state === 'idle')
 }
 
 async function measureDisk(root: string): Promise<number> {
