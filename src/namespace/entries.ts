@@ -7,7 +7,7 @@ import { alreadyExists, changed } from './failures.ts'
 import type { Directory } from './place.ts'
 import type { Content, Entry } from './rows.ts'
 import type { DirectoryCounters } from './tally.ts'
-import { defaultRetention } from './version-locks.ts'
+import { checkPeriods, defaultRetention } from './version-locks.ts'
 
 export const defaultFileMode = 0o644
 export const defaultDirectoryMode = 0o755
@@ -70,6 +70,7 @@ export function fileEntry({
   directory: { versioning, objectLock },
 }: NewFile): Entry & { readonly content: Content } {
   checkXattrs(chosen.xattrs ?? [])
+  checkPeriods(chosen)
   return {
     kind: 'file',
     version,

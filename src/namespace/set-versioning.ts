@@ -9,7 +9,7 @@ import { isDirectory, notDirectory, notFound } from './failures.ts'
 import { parseEntryPath, parsePath } from './paths.ts'
 import { applyOnce } from './requests.ts'
 import { find } from './resolve.ts'
-import { checkRetentionChange, lockTimeMs } from './version-locks.ts'
+import { checkPeriods, checkRetentionChange, lockTimeMs } from './version-locks.ts'
 
 /** Only buckets: what keeps versions, and what is locked, is a whole bucket or none of it. */
 export function setVersioning(
@@ -23,6 +23,7 @@ export function setVersioning(
       `Cannot keep versions in "${path.text}": only a top directory, a bucket, can`,
     )
   }
+  checkPeriods(request)
   return applyOnce(context, versioningMethod, request, async (change) => {
     const found = await find(change.tx, path)
     if (found.entry.kind !== 'directory') throw notDirectory(path.text)
@@ -44,6 +45,7 @@ export function setObjectLock(
   request: Infer<typeof lockMethod.request>,
 ): Promise<Infer<typeof lockMethod.response>> {
   const path = parsePath(request.path)
+  checkPeriods(request)
   return applyOnce(context, lockMethod, request, async (change) => {
     const found = await find(change.tx, path, { objectVersion: request.objectVersion })
     const { entry, parent } = found

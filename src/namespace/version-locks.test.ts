@@ -144,3 +144,21 @@ test('a bucket with object lock stays at the top, where nothing around it is rem
   await refused(client.undelete('/c', { to: '/top/c' }), 'object-locked')
   await client.undelete('/c')
 })
+
+test('a lock has a date that can be told again, and a default one period', async () => {
+  const { client } = await withLock()
+  await client.put(path, 1)
+  const untilMs = Number.MAX_SAFE_INTEGER
+  const retention = { mode: 'compliance' as const, untilMs }
+  await refused(setLock(client, { retention }), 'invalid-argument')
+  const request = client.commitRequest(path, await client.write(1), { attributes: { retention } })
+  await refused(client.namespace.commitFile(request), 'invalid-argument')
+  const configure = (objectLock: ObjectLock) =>
+    client.namespace.setVersioning({ request: client.request(), path: '/b', objectLock })
+  await refused(configure({ mode: 'compliance', days: 40_000 }), 'invalid-argument')
+  await refused(configure({ mode: 'compliance', days: 1, years: 1 }), 'invalid-argument')
+  await refused(configure({ mode: 'compliance' }), 'invalid-argument')
+  await refused(configure({ days: 1 }), 'invalid-argument')
+  await configure({ mode: 'compliance', years: 100 })
+  await configure({})
+})

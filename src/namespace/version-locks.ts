@@ -17,6 +17,8 @@ import type { Directory } from './place.ts'
 import type { Entry } from './rows.ts'
 
 const dayMs = 86_400_000
+const maxYears = 100
+const lastDateMs = Date.UTC(9999, 11, 31)
 
 export interface LockRequest {
   readonly nowMs: number
@@ -44,6 +46,29 @@ export function checkRemovable(
   if (retention !== undefined && binds(retention, request)) {
     throw locked(path, `it is retained until ${new Date(retention.untilMs).toISOString()} (${retention.mode})`)
   }
+}
+
+/**
+ * Holds what may be written to what can be told again: a date of four digits, a period of at most a century.
+ * @throws {AshlarError} `invalid-argument`
+ */
+export function checkPeriods({
+  retention,
+  objectLock,
+}: {
+  readonly retention?: Retention | undefined
+  readonly objectLock?: ObjectLock | undefined
+}): void {
+  const { mode, days = 0, years = 0 } = objectLock ?? {}
+  const isOneOfBoth = mode === undefined ? days + years === 0 : days > 0 !== years > 0
+  if (!isOneOfBoth || days > maxYears * 365 || years > maxYears) {
+    throw new AshlarError(
+      'invalid-argument',
+      `Cannot lock for ${days} days and ${years} years: with a mode give one of both, at most ${maxYears} years`,
+    )
+  }
+  if (retention === undefined || retention.untilMs <= lastDateMs) return
+  throw new AshlarError('invalid-argument', `Cannot retain until ${retention.untilMs} ms: that is past the year 9999`)
 }
 
 /**
