@@ -87,3 +87,21 @@ test('rewind() leaves what was changed after the plan was made', async () => {
   assert.equal(await client.versions.rewind('b', step), false)
   assert.equal(await client.readFile(inBucket('a'), 'utf8'), '3')
 })
+
+for (const versioning of [undefined, 'enabled'] as const) {
+  test(`rewind() leaves what is there when what it was to restore left trash (versions: ${versioning})`, async () => {
+    await using cluster = await startCluster()
+    const { client } = cluster
+    await client.mkdir('/b')
+    await put(client, 'a', '1')
+    const then = await moment(client)
+    await client.versions.remove(inBucket('a'))
+    if (versioning !== undefined) await client.versions.configure('/b', { versioning })
+    await put(client, 'a', '2')
+    const [step] = await plan(client, { toMs: then })
+    assert.ok(step?.source !== undefined && 'trashId' in step.source)
+    await client.emptyTrash(inBucket('a'))
+    assert.equal(await client.versions.rewind('b', step), false)
+    assert.equal(await client.readFile(inBucket('a'), 'utf8'), '2')
+  })
+}

@@ -57,8 +57,16 @@ export async function applyRewind(
       await calls.copyFile(path, path, { sourceObjectVersion: source.objectVersion, ...precondition, signal })
       return true
     }
-    if (current !== undefined) await calls.versions.remove(path, { ifVersion: current, signal })
-    if (action === 'restore' && source !== undefined) await calls.undelete(path, { trashId: source.trashId, signal })
+    const removed =
+      current === undefined ? undefined : await calls.versions.remove(path, { ifVersion: current, signal })
+    if (action === 'remove' || source === undefined) return true
+    try {
+      await calls.undelete(path, { trashId: source.trashId, signal })
+    } catch (error) {
+      // What was in trash is there no more, so what made room for it comes back.
+      if (removed !== undefined) await calls.undelete(path, { trashId: removed.trashId, signal })
+      throw error
+    }
     return true
   } catch (error) {
     if (isAshlarError(error, 'changed', 'already-exists', 'not-found')) return false
