@@ -1,6 +1,7 @@
 /**
  * Real clients against the door: boto3, the AWS command line and s3cmd, from PyPI in a folder of their own that is removed at the
- * end. Where they cannot be installed, the tests are skipped and say why. `ASHLAR_COMPAT_PYTHON` names a Python that has them.
+ * end, with the examples of docs/s3.md. Where they cannot be installed, the tests are skipped and say why.
+ * `ASHLAR_COMPAT_PYTHON` names a Python that has them.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -10,7 +11,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../../src/testing/index.ts'
-import { accessOf, installTimeoutMs, type RunOptions, runClient } from './client-process.ts'
+import { accessOf, type RunOptions, runClient } from './client-process.ts'
+import { documentedExample } from './documented-examples.ts'
+import { installPackages } from './python-packages.ts'
 
 const packages = ['boto3==1.43.*', 'awscli', 's3cmd']
 
@@ -22,27 +25,16 @@ let whyNot = ''
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ashlar-compat-'))
   cluster = await startCluster({ s3: true })
-  try {
-    python = await installed()
-  } catch (error) {
-    whyNot = `the clients cannot be installed: ${(error as Error).message.slice(0, 200)}`
-  }
+  const given = process.env['ASHLAR_COMPAT_PYTHON']
+  const found = given === undefined ? await installPackages(folder, packages) : { bin: dirname(given) }
+  if ('bin' in found) python = join(found.bin, 'python')
+  else whyNot = found.whyNot
 })
 
 after(async () => {
   await cluster.close()
   await rm(folder, { recursive: true, force: true })
 })
-
-async function installed(): Promise<string> {
-  const given = process.env['ASHLAR_COMPAT_PYTHON']
-  if (given !== undefined) return given
-  const venv = join(folder, 'venv')
-  await run('python3', ['-m', 'venv', venv], { timeoutMs: installTimeoutMs })
-  const own = join(venv, 'bin', 'python')
-  await run(own, ['-m', 'pip', 'install', '--quiet', ...packages], { timeoutMs: installTimeoutMs })
-  return own
-}
 
 function run(command: string, args: readonly string[], options: Omit<RunOptions, 'folder'> = {}): Promise<string> {
   return runClient(command, args, { folder, ...options })
@@ -101,6 +93,14 @@ test('boto3', async (t) => {
   assert.match(await run(python, ['boto.py'], { env: access() }), /done/)
 })
 
+test('docs/s3.md: boto3', async (t) => {
+  if (python === undefined) return t.skip(whyNot)
+  await writeFile(join(folder, 'example.py'), documentedExample('python', 'boto3'))
+  const [content, , url = ''] = (await run(python, ['example.py'], { env: access() })).split('\n')
+  assert.equal(content, '1,2')
+  assert.equal(await (await fetch(url)).text(), '1,2\n')
+})
+
 test('the AWS command line', async (t) => {
   const aws = python === undefined ? undefined : join(dirname(python), 'aws')
   if (python === undefined || aws === undefined || !existsSync(aws))
@@ -116,6 +116,15 @@ test('the AWS command line', async (t) => {
   assert.match(await s3('ls', 's3://awscli'), /PRE dir\/\n.* copy\n/)
   await s3('rm', 's3://awscli', '--recursive')
   await s3('rb', 's3://awscli')
+})
+
+test('docs/s3.md: the AWS command line', async (t) => {
+  const bin = python === undefined ? undefined : dirname(python)
+  if (bin === undefined || !existsSync(join(bin, 'aws'))) return t.skip(whyNot || 'aws is not beside this Python')
+  const env = { ...access(), PATH: `${bin}:${process.env['PATH']}` }
+  const stdout = await run('sh', ['-ec', documentedExample('sh', 'aws s3 mb')], { env })
+  assert.match(stdout, / 6 note\.txt\n$/)
+  assert.equal(await cluster.client.readFile('/pictures/notes/note.txt', 'utf8'), 'hello\n')
 })
 
 test('s3cmd', async (t) => {

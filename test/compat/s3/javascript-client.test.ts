@@ -1,13 +1,11 @@
 /**
- * The examples of docs/s3.md, run as they stand there: boto3 and the AWS command line from PyPI; and the AWS SDK for JavaScript, from
- * npm. Each in a folder of its own that is removed at the end. Where one cannot be installed its test is skipped, and says why.
- * `ASHLAR_COMPAT_PYTHON` names a Python that has boto3 and awscli.
+ * The AWS SDK for JavaScript against the door, from npm in a folder of its own that is removed at the end. Where it cannot be
+ * installed the test is skipped, and says why.
  */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../../src/testing/index.ts'
 import { accessOf, installTimeoutMs, runClient } from './client-process.ts'
@@ -16,68 +14,12 @@ let folder: string
 let cluster: TestCluster
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ashlar-documented-'))
+  folder = await mkdtemp(join(tmpdir(), 'ashlar-sdk-'))
   cluster = await startCluster({ s3: true })
 })
 after(async () => {
   await cluster.close()
   await rm(folder, { recursive: true, force: true })
-})
-
-const page = readFileSync(join(import.meta.dirname, '../../../docs/s3.md'), 'utf8')
-
-/** The first block of the language that has this text in it. */
-function example(language: string, part: string): string {
-  const blocks = [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, text = '']) => text)
-  const found = blocks.find((text) => text.includes(part))
-  assert.ok(found, `docs/s3.md shows no ${part}`)
-  return found
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  { path, ...options }: { readonly timeoutMs?: number; readonly path?: string } = {},
-): Promise<string> {
-  const env = { ...accessOf(cluster, folder), ...(path !== undefined && { PATH: `${path}:${process.env['PATH']}` }) }
-  return runClient(command, args, { folder, env, ...options })
-}
-
-/** A folder with `python` and `aws`; or why there is none. */
-async function pythonFolder(): Promise<string | { readonly whyNot: string }> {
-  const given = process.env['ASHLAR_COMPAT_PYTHON']
-  if (given !== undefined) return dirname(given)
-  const venv = join(folder, 'venv')
-  try {
-    if (!existsSync(venv)) {
-      await run('python3', ['-m', 'venv', venv], { timeoutMs: installTimeoutMs })
-      const packages = ['boto3==1.43.*', 'awscli']
-      await run(join(venv, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', ...packages], {
-        timeoutMs: installTimeoutMs,
-      })
-    }
-    return join(venv, 'bin')
-  } catch (error) {
-    return { whyNot: `boto3 and awscli cannot be installed: ${(error as Error).message.slice(0, 200)}` }
-  }
-}
-
-test('docs/s3.md: boto3', async (t) => {
-  const bin = await pythonFolder()
-  if (typeof bin !== 'string') return t.skip(bin.whyNot)
-  await writeFile(join(folder, 'example.py'), example('python', 'boto3'))
-  const [content, , url = ''] = (await run(join(bin, 'python'), ['example.py'])).split('\n')
-  assert.equal(content, '1,2')
-  assert.equal(await (await fetch(url)).text(), '1,2\n')
-})
-
-test('docs/s3.md: the AWS command line', async (t) => {
-  const bin = await pythonFolder()
-  if (typeof bin !== 'string') return t.skip(bin.whyNot)
-  if (!existsSync(join(bin, 'aws'))) return t.skip('aws is not beside this Python')
-  const stdout = await run('sh', ['-ec', example('sh', 'aws s3 mb')], { path: bin })
-  assert.match(stdout, / 6 note\.txt\n$/)
-  assert.equal(await cluster.client.readFile('/pictures/notes/note.txt', 'utf8'), 'hello\n')
 })
 
 const script = `
@@ -120,10 +62,10 @@ test('the AWS SDK for JavaScript', async (t) => {
   try {
     await writeFile(join(folder, 'package.json'), '{"type":"module"}')
     const args = ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', '@aws-sdk/client-s3@3']
-    await run('npm', args, { timeoutMs: installTimeoutMs })
+    await runClient('npm', args, { folder, timeoutMs: installTimeoutMs })
   } catch (error) {
     return t.skip(`@aws-sdk/client-s3 cannot be installed: ${(error as Error).message.slice(0, 200)}`)
   }
   await writeFile(join(folder, 'sdk.js'), script)
-  assert.match(await run(process.execPath, ['sdk.js']), /done/)
+  assert.match(await runClient(process.execPath, ['sdk.js'], { folder, env: accessOf(cluster, folder) }), /done/)
 })
