@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { checkRows } from '../../test/namespace/check-rows.ts'
 import { refused } from '../../test/namespace/refused.ts'
 import { memoryKV, type TestClient, TestMaster } from '../../test/namespace/test-master.ts'
+import { isAshlarError } from '../base/errors.ts'
 import { objectPath } from '../base/object-path.ts'
-import type { ObjectLock } from '../wire/types/attributes.ts'
+import type { ObjectLock, Retention } from '../wire/types/attributes.ts'
+import type { Entry } from './rows.ts'
+import { checkRemovable, checkRetentionChange } from './version-locks.ts'
 
 const path = objectPath('b', 'd/a')
 
@@ -161,4 +165,35 @@ test('a lock has a date that can be told again, and a default one period', async
   await refused(configure({ days: 1 }), 'invalid-argument')
   await configure({ mode: 'compliance', years: 100 })
   await configure({})
+})
+
+test('no sequence of changes lets a compliance retention end early', () => {
+  const step = fc.record({
+    bypassGovernance: fc.boolean(),
+    after: fc.option(
+      fc.record({ mode: fc.constantFrom('governance' as const, 'compliance' as const), untilMs: fc.nat(200) }),
+      { nil: undefined },
+    ),
+    nowMs: fc.nat(90),
+  })
+  const goesOn = (check: () => void) => {
+    try {
+      check()
+      return true
+    } catch (error) {
+      assert.ok(isAshlarError(error, 'object-locked'))
+      return false
+    }
+  }
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20, size: 'max' }), (steps) => {
+      let retention: Retention | undefined = { mode: 'compliance', untilMs: 100 }
+      for (const { after, ...request } of steps) {
+        const before: Retention | undefined = retention
+        if (goesOn(() => checkRetentionChange('/b/a', { before, after }, request))) retention = after
+        const request99 = { path: '/b/a', nowMs: 99, bypassGovernance: true }
+        assert.ok(!goesOn(() => checkRemovable({ objectLock: {} }, { retention } as Entry, request99)))
+      }
+    }),
+  )
 })

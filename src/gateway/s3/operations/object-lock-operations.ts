@@ -65,7 +65,7 @@ export async function putObjectLockConfiguration(call: BucketCall): Promise<S3An
 }
 
 export async function getObjectRetention(call: ObjectCall): Promise<S3Answer> {
-  checkHasObjectLock(configurationOf(call.bucket))
+  checkHasObjectLock(hasObjectLock(call.bucket))
   const { retention } = (await requireObject(call)).stats
   if (retention === undefined) throw noLock()
   return xmlAnswer(
@@ -79,7 +79,7 @@ export async function getObjectRetention(call: ObjectCall): Promise<S3Answer> {
 
 export async function putObjectRetention(call: ObjectCall): Promise<S3Answer> {
   const { services, bucket, key, signal } = call
-  checkHasObjectLock(configurationOf(bucket))
+  checkHasObjectLock(hasObjectLock(bucket))
   const root = await bodyXml(call, 'Retention')
   const [mode, retainUntilDate] = [textOf(root, 'Mode'), textOf(root, 'RetainUntilDate')]
   const isCleared = mode === undefined && retainUntilDate === undefined
@@ -93,7 +93,7 @@ export async function putObjectRetention(call: ObjectCall): Promise<S3Answer> {
 }
 
 export async function getObjectLegalHold(call: ObjectCall): Promise<S3Answer> {
-  checkHasObjectLock(configurationOf(call.bucket))
+  checkHasObjectLock(hasObjectLock(call.bucket))
   const { legalHold } = (await requireObject(call)).stats
   if (legalHold === undefined) throw noLock()
   return xmlAnswer(xmlDocument('LegalHold', leaf('Status', legalHold ? 'ON' : 'OFF')))
@@ -101,7 +101,7 @@ export async function getObjectLegalHold(call: ObjectCall): Promise<S3Answer> {
 
 export async function putObjectLegalHold(call: ObjectCall): Promise<S3Answer> {
   const { services, bucket, key, signal } = call
-  checkHasObjectLock(configurationOf(bucket))
+  checkHasObjectLock(hasObjectLock(bucket))
   const legalHold = parseLegalHold(textOf(await bodyXml(call, 'LegalHold'), 'Status'))
   await requireObject(call)
   const path = objectPath(bucket.name, key)
@@ -118,9 +118,10 @@ export function writtenLock({
   request,
   bucket,
 }: Pick<BucketCall, 'services' | 'request' | 'bucket'>): NewLock {
-  const configuration = configurationOf(bucket)
-  const nowMs = services.env.clock.wallMs()
-  const { retention, hasLegalHold }: ObjectLock = lockOfNewVersion(request.headers.record(), { configuration, nowMs })
+  const { retention, hasLegalHold }: ObjectLock = lockOfNewVersion(request.headers.record(), {
+    hasObjectLock: hasObjectLock(bucket),
+    nowMs: services.env.clock.wallMs(),
+  })
   return {
     ...(retention === undefined ? {} : { retention: stored(retention) }),
     ...(hasLegalHold === undefined ? {} : { legalHold: hasLegalHold }),
@@ -156,9 +157,8 @@ export function versionAndLockHeaders(
   return { ...versionHeaders(bucket, info.stats), ...lockHeaders(info) }
 }
 
-/** Without its default. */
-function configurationOf({ objectLock }: Bucket): Record<never, never> | undefined {
-  return objectLock === undefined ? undefined : {}
+function hasObjectLock({ objectLock }: Bucket): boolean {
+  return objectLock !== undefined
 }
 
 async function bodyXml({ openBody }: BucketCall, rootName: string): Promise<XmlElement> {

@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   checkHasObjectLock,
   checkObjectLockConfiguration,
-  checkRemoval,
   checkRetention,
-  checkRetentionChange,
   lockOfNewVersion,
   parseLegalHold,
-  type Retention,
-  type RetentionMode,
 } from './object-lock.ts'
 import { S3Error } from './s3-error.ts'
 
 const nowMs = Date.UTC(2026, 4, 7)
-const day = 24 * 3600 * 1000
-const asking = { nowMs, bypassGovernance: false }
-const bypassing = { nowMs, bypassGovernance: true }
 
 function code(run: () => unknown): string {
   try {
@@ -28,8 +20,6 @@ function code(run: () => unknown): string {
     return error.code
   }
 }
-
-const until = (mode: RetentionMode, days: number): Retention => ({ mode, retainUntilMs: nowMs + days * day })
 
 test('checkObjectLockConfiguration() wants versions, one period and a mode', () => {
   const enabled = { objectLockEnabled: 'Enabled' }
@@ -78,96 +68,34 @@ test('checkRetention() and parseLegalHold() read what a client sends', () => {
   )
 })
 
-test('checkRemoval() lets nobody remove what is locked', () => {
-  const removal = (retention: Retention | undefined, hasLegalHold: boolean, request = asking) =>
-    code(() => checkRemoval({ hasLegalHold, ...(retention && { retention }) }, request))
-  assert.equal(removal(undefined, false), 'goes on')
-  assert.equal(removal(undefined, true, bypassing), 'AccessDenied')
-  assert.equal(removal(until('GOVERNANCE', 1), false), 'AccessDenied')
-  assert.equal(removal(until('GOVERNANCE', 1), false, bypassing), 'goes on')
-  assert.equal(removal(until('GOVERNANCE', 1), true, bypassing), 'AccessDenied')
-  assert.equal(removal(until('COMPLIANCE', 1), false, bypassing), 'AccessDenied')
-  assert.equal(removal(until('COMPLIANCE', 0), false), 'goes on')
-  assert.equal(removal(until('GOVERNANCE', -1), false), 'goes on')
-})
-
-test('checkRetentionChange() lets a retention grow, and shrink only for who may bypass it', () => {
-  const change = (from: Retention, to: Retention | undefined, request = asking) =>
-    code(() => checkRetentionChange({ retention: from, hasLegalHold: false }, to, request))
-  assert.equal(change(until('GOVERNANCE', 2), until('GOVERNANCE', 4)), 'goes on')
-  assert.equal(change(until('GOVERNANCE', 4), until('GOVERNANCE', 2)), 'AccessDenied')
-  assert.equal(change(until('GOVERNANCE', 4), until('GOVERNANCE', 2), bypassing), 'goes on')
-  assert.equal(change(until('GOVERNANCE', 2), until('COMPLIANCE', 4)), 'AccessDenied')
-  assert.equal(change(until('GOVERNANCE', 2), until('COMPLIANCE', 4), bypassing), 'goes on')
-  assert.equal(change(until('GOVERNANCE', 2), undefined), 'AccessDenied')
-  assert.equal(change(until('GOVERNANCE', 2), undefined, bypassing), 'goes on')
-  assert.equal(change(until('COMPLIANCE', 2), until('COMPLIANCE', 4)), 'goes on')
-  assert.equal(change(until('COMPLIANCE', 4), until('COMPLIANCE', 2), bypassing), 'AccessDenied')
-  assert.equal(change(until('COMPLIANCE', 2), until('GOVERNANCE', 4), bypassing), 'AccessDenied')
-  assert.equal(change(until('COMPLIANCE', 2), undefined, bypassing), 'AccessDenied')
-  assert.equal(change(until('COMPLIANCE', -2), until('GOVERNANCE', 4)), 'goes on')
-})
-
-test('no sequence of changes lets a compliance retention end early', () => {
-  const step = fc.record({
-    bypassGovernance: fc.boolean(),
-    next: fc.option(
-      fc.record({ mode: fc.constantFrom<RetentionMode>('GOVERNANCE', 'COMPLIANCE'), retainUntilMs: fc.nat(200) }),
-      { nil: undefined },
-    ),
-    nowMs: fc.nat(90),
-  })
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 20, size: 'max' }), (steps) => {
-      let retention: Retention | undefined = { mode: 'COMPLIANCE', retainUntilMs: 100 }
-      for (const { next, ...request } of steps) {
-        const lock = { hasLegalHold: false, ...(retention && { retention }) }
-        if (code(() => checkRetentionChange(lock, next, request)) === 'goes on') retention = next
-        const left = { hasLegalHold: false, ...(retention && { retention }) }
-        assert.equal(
-          code(() => checkRemoval(left, { nowMs: 99, bypassGovernance: true })),
-          'AccessDenied',
-        )
-      }
-    }),
-  )
-})
-
-test('lockOfNewVersion() takes headers, else the default of the bucket', () => {
-  const lock = (headers: Record<string, string>, configuration?: object) =>
-    lockOfNewVersion(headers, { configuration, nowMs })
+test('lockOfNewVersion() takes what the headers say, whole and where the bucket has object lock', () => {
+  const lock = (headers: Record<string, string>, hasObjectLock = true) =>
+    lockOfNewVersion(headers, { hasObjectLock, nowMs })
   const mode = { 'x-amz-object-lock-mode': 'COMPLIANCE' }
   const date = { 'x-amz-object-lock-retain-until-date': '2026-05-09T00:00:00Z' }
-  const byDays = { defaultRetention: { mode: 'GOVERNANCE', days: 1 } }
   assert.deepEqual(lock({}), {})
-  assert.deepEqual(lock({}, {}), {})
-  assert.deepEqual(lock({}, byDays), { retention: until('GOVERNANCE', 1) })
-  assert.deepEqual(lock({ ...mode, ...date }, byDays), { retention: until('COMPLIANCE', 2) })
-  assert.deepEqual(lock({ 'x-amz-object-lock-legal-hold': 'ON' }, {}), { hasLegalHold: true })
-  assert.deepEqual(lock({ 'x-amz-object-lock-legal-hold': 'OFF' }, {}), { hasLegalHold: false })
-  assert.deepEqual(lock({}, { defaultRetention: { mode: 'GOVERNANCE', years: 2 } }).retention, {
-    mode: 'GOVERNANCE',
-    retainUntilMs: Date.UTC(2028, 4, 7),
+  assert.deepEqual(lock({}, false), {})
+  assert.deepEqual(lock({ ...mode, ...date }), {
+    retention: { mode: 'COMPLIANCE', retainUntilMs: Date.UTC(2026, 4, 9) },
   })
+  assert.deepEqual(lock({ 'x-amz-object-lock-legal-hold': 'ON' }), { hasLegalHold: true })
+  assert.deepEqual(lock({ 'x-amz-object-lock-legal-hold': 'OFF' }), { hasLegalHold: false })
   for (const headers of [{ ...mode, ...date }, mode, { 'x-amz-object-lock-legal-hold': 'OFF' }]) {
     assert.equal(
-      code(() => lock(headers)),
+      code(() => lock(headers, false)),
       'InvalidRequest',
     )
   }
-  for (const headers of [mode, date, { ...mode, 'x-amz-object-lock-retain-until-date': 'later' }]) {
+  const badHold = { 'x-amz-object-lock-legal-hold': 'on' }
+  for (const headers of [mode, date, { ...mode, 'x-amz-object-lock-retain-until-date': 'later' }, badHold]) {
     assert.equal(
-      code(() => lock(headers, {})),
+      code(() => lock(headers)),
       'InvalidArgument',
     )
   }
   assert.equal(
-    code(() => lock({ 'x-amz-object-lock-legal-hold': 'on' }, {})),
-    'InvalidArgument',
-  )
-  assert.equal(
-    code(() => checkHasObjectLock(undefined)),
+    code(() => checkHasObjectLock(false)),
     'InvalidRequest',
   )
-  checkHasObjectLock({})
+  checkHasObjectLock(true)
 })

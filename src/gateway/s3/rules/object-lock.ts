@@ -1,9 +1,6 @@
 /**
- * Object lock: versions that nobody may remove before a date (retention) or while a legal hold is on.
- *
- * `GOVERNANCE` yields to whoever may bypass it and says so; `COMPLIANCE` yields to nobody, root included, and can only be
- * extended. A lock is about one version: a DELETE without version id and a PUT only cover it, and go on. A retention whose
- * date has passed protects nothing.
+ * Object lock as S3 writes it: what the headers and documents of requests ask for. What a lock then forbids is not decided
+ * here but in the transaction that would remove (`namespace/version-locks.ts`), so that no door is a way around it.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
  * @module
  */
@@ -38,20 +35,12 @@ export interface ObjectLockConfiguration {
   readonly defaultRetention?: DefaultRetention
 }
 
-/** Who asks, and when. */
-export interface LockRequest {
-  readonly nowMs: number
-  /** The request says so, and the caller may (`s3:BypassGovernanceRetention`). */
-  readonly bypassGovernance: boolean
-}
-
 /** As XML has it: texts. */
 export interface RawObjectLockConfiguration {
   readonly objectLockEnabled?: string
   readonly rule?: { readonly mode?: string; readonly days?: string; readonly years?: string }
 }
 
-const dayMs = 24 * 3600 * 1000
 const maxDays = 36_500
 const maxYears = 100
 
@@ -99,18 +88,17 @@ export function parseLegalHold(status: string | undefined): boolean {
 }
 
 /**
- * The lock of a version that is being written: by the request's headers, else by the bucket's default.
- * @param configuration undefined: the bucket has no object lock
+ * The lock that the headers of a write ask for; the bucket's default is the store's to give.
  * @throws {S3Error} `InvalidRequest`: headers of a lock without one on the bucket; `InvalidArgument`
  */
 export function lockOfNewVersion(
   headers: Headers,
-  { configuration, nowMs }: { readonly configuration: ObjectLockConfiguration | undefined; readonly nowMs: number },
+  { hasObjectLock, nowMs }: { readonly hasObjectLock: boolean; readonly nowMs: number },
 ): ObjectLock {
   const mode = headerOf(headers, 'x-amz-object-lock-mode')
   const retainUntilDate = headerOf(headers, 'x-amz-object-lock-retain-until-date')
   const hold = headerOf(headers, 'x-amz-object-lock-legal-hold')
-  if (configuration === undefined) {
+  if (!hasObjectLock) {
     if (mode !== undefined || retainUntilDate !== undefined || hold !== undefined) throw missingLock()
     return {}
   }
@@ -124,7 +112,7 @@ export function lockOfNewVersion(
     hold === undefined ? undefined : asArgument('x-amz-object-lock-legal-hold', () => parseLegalHold(hold))
   const retention =
     mode === undefined
-      ? defaultRetention(configuration, nowMs)
+      ? undefined
       : asArgument('x-amz-object-lock-mode', () => checkRetention({ mode, retainUntilDate }, nowMs))
   return { ...(hasLegalHold !== undefined && { hasLegalHold }), ...(retention !== undefined && { retention }) }
 }
@@ -133,46 +121,8 @@ export function lockOfNewVersion(
  * Holds requests about retention and legal hold to buckets that have object lock.
  * @throws {S3Error} `InvalidRequest`
  */
-export function checkHasObjectLock(configuration: ObjectLockConfiguration | undefined): void {
-  if (configuration === undefined) throw missingLock()
-}
-
-/**
- * Lets a version be removed for good, or not. Lifecycle and gc ask too.
- * @throws {S3Error} `AccessDenied`
- */
-export function checkRemoval({ retention, hasLegalHold }: ObjectLock, request: LockRequest): void {
-  if (hasLegalHold === true) throw locked('a legal hold is on')
-  if (retention !== undefined && binds(retention, request)) throw locked('its retention has not ended')
-}
-
-/**
- * Lets the retention of a version change, or not. Extending it is always allowed; all else only to who may bypass it.
- * @param next undefined: no retention any more
- * @throws {S3Error} `AccessDenied`
- */
-export function checkRetentionChange(
-  { retention }: ObjectLock,
-  next: Retention | undefined,
-  request: LockRequest,
-): void {
-  if (retention === undefined || !binds(retention, request)) return
-  const isExtension = next?.mode === retention.mode && next.retainUntilMs >= retention.retainUntilMs
-  if (!isExtension) throw locked('its retention can only be extended')
-}
-
-/** Whether the retention still stops this request. */
-function binds({ mode, retainUntilMs }: Retention, { nowMs, bypassGovernance }: LockRequest): boolean {
-  return retainUntilMs > nowMs && !(mode === 'GOVERNANCE' && bypassGovernance)
-}
-
-function defaultRetention({ defaultRetention }: ObjectLockConfiguration, nowMs: number): Retention | undefined {
-  if (defaultRetention === undefined) return undefined
-  const { mode } = defaultRetention
-  if ('days' in defaultRetention) return { mode, retainUntilMs: nowMs + defaultRetention.days * dayMs }
-  const until = new Date(nowMs)
-  until.setUTCFullYear(until.getUTCFullYear() + defaultRetention.years)
-  return { mode, retainUntilMs: until.getTime() }
+export function checkHasObjectLock(hasObjectLock: boolean): void {
+  if (!hasObjectLock) throw missingLock()
 }
 
 function parseMode(mode: string | undefined): RetentionMode {
@@ -198,10 +148,6 @@ function asArgument<Value>(name: string, parse: () => Value): Value {
     if (!(cause instanceof S3Error) || cause.code !== 'MalformedXML') throw cause
     throw new S3Error('InvalidArgument', `The value of ${name} or its companion is not valid.`, { cause })
   }
-}
-
-function locked(why: string): S3Error {
-  return new S3Error('AccessDenied', `Access Denied because object protected by object lock: ${why}.`)
 }
 
 function missingLock(): S3Error {
