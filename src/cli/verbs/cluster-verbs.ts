@@ -110,6 +110,8 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
   addVerb<{ readonly unset?: boolean }>(registry, {
     usage: 'config [name] [value]',
     summary: 'show or change a setting of the cluster',
+    description:
+      'Shows all settings, or one; with a value changes it, from now on and for all clients. Durations are written as 90s, 30m, 12h or 7d, sizes as 64MiB or in bytes.',
     examples: ['config', 'config trash-keep', 'config trash-keep 30d'],
     run: async ({ client, output, signal }, name, value) => {
       if (name !== undefined && value !== undefined) {

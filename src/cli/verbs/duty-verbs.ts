@@ -105,6 +105,7 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
     addVerb(registry, {
       usage: `${verb} <duty>`,
       summary,
+      description: `Duties are ${pausable.join(', ')}. A paused one begins and copies nothing until it is resumed, also over restarts of the master; what it began stays as it is.`,
       examples: [`${verb} rebalance`],
       run: async ({ client, output, signal }, name) => {
         const duty = dutyOf(name, pausable)
