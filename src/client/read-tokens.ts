@@ -61,12 +61,15 @@ export class ReadTokens {
 
   async #fetch(): Promise<void> {
     this.#nextFetch = undefined
-    const groups = [...this.#wanted].slice(0, groupsPerRequest)
-    for (const group of groups) this.#wanted.delete(group)
-    const askedAtMs = this.#clock.monotonicMs()
-    const { value } = await this.#link.call(getReadTokens, { groups })
-    for (const { group, token, lifeMs } of value.tokens) {
-      this.#tokens.set(group, { token, untilMs: askedAtMs + lifeMs * usableFraction })
+    // All of them: whoever waits for this is told that the master does not know what it did not answer.
+    const wanted = [...this.#wanted]
+    this.#wanted.clear()
+    for (let at = 0; at < wanted.length; at += groupsPerRequest) {
+      const askedAtMs = this.#clock.monotonicMs()
+      const { value } = await this.#link.call(getReadTokens, { groups: wanted.slice(at, at + groupsPerRequest) })
+      for (const { group, token, lifeMs } of value.tokens) {
+        this.#tokens.set(group, { token, untilMs: askedAtMs + lifeMs * usableFraction })
+      }
     }
   }
 }
