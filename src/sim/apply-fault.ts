@@ -17,6 +17,8 @@ export interface FaultGround {
   readonly wire: SimWire
   readonly network: SimNetwork
   readonly metadataFaults: MemoryFaults
+  /** @returns what starts another master on the metadata that the chunk servers keep */
+  readonly loseMasterDisk: () => () => void
 }
 
 type End = () => void
@@ -34,6 +36,8 @@ export function beginFault(fault: Fault, ground: FaultGround): End {
       return setMetadata(ground, 'unknown', fault.chance)
     case 'metadata-slow':
       return setMetadata(ground, 'delayMs', fault.delayMs)
+    case 'master-disk-lost':
+      return ground.loseMasterDisk()
     default: {
       const host = ground.hosts.get(fault.host)
       return host === undefined ? once : beginOnHost(fault, host, ground)
@@ -43,7 +47,15 @@ export function beginFault(fault: Fault, ground: FaultGround): End {
 
 type HostFault = Exclude<
   Fault,
-  { readonly kind: 'power-loss' | 'partition' | 'metadata-conflicts' | 'metadata-unknown' | 'metadata-slow' }
+  {
+    readonly kind:
+      | 'power-loss'
+      | 'partition'
+      | 'metadata-conflicts'
+      | 'metadata-unknown'
+      | 'metadata-slow'
+      | 'master-disk-lost'
+  }
 >
 
 function beginOnHost(fault: HostFault, host: SimHost, { wire, network }: FaultGround): End {
@@ -76,6 +88,13 @@ function beginOnHost(fault: HostFault, host: SimHost, { wire, network }: FaultGr
       return host.disk.slowDown(fault.factor)
     case 'lying-sync':
       return host.disk.lie()
+    case 'failed-sync':
+      host.disk.failNextSync(isChunkData)
+      return () => {
+        host.disk.failNextSync(undefined)
+        host.losePower()
+        host.start()
+      }
     case 'bit-flip':
       for (let flip = 0; flip < fault.flips; flip++) host.disk.flipBit(({ path }) => isChunkData(path))
       return once

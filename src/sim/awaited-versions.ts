@@ -23,6 +23,8 @@ export class AwaitedVersions {
   /** Calls that bring what exists to another path; that bring something back from trash. */
   readonly #moves: readonly number[]
   readonly #returns: readonly number[]
+  /** Losses: they may bring anything back. */
+  readonly #losses: readonly number[]
 
   /** @param calls in the order in which `isPlaced` of {@link isLost} has them */
   constructor(calls: readonly Call[]) {
@@ -30,6 +32,7 @@ export class AwaitedVersions {
       calls.flatMap(({ step, outcome }, index) => (step.kind === kind && outcome.kind !== 'refused' ? [index] : []))
     this.#moves = indexesOf('rename')
     this.#returns = indexesOf('undelete')
+    this.#losses = indexesOf('rollback')
     const makers = new Map<number, number>()
     for (const [index, call] of calls.entries()) {
       const version = versionOf(call)
@@ -48,8 +51,8 @@ export class AwaitedVersions {
   /** Whether some call that has no place yet can never get one behind this tree. */
   isLost(tree: ModelTree, isPlaced: Uint8Array): boolean {
     const open = this.#awaited.filter(({ call, maker }) => isPlaced[call] !== 1 && isPlaced[maker] === 1)
-    if (open.length === 0) return false
     const isLeft = (index: number) => isPlaced[index] !== 1
+    if (open.length === 0 || this.#losses.some(isLeft)) return false
     const returns = this.#returns.some(isLeft)
     const moves = returns || this.#moves.some(isLeft)
     const present = versionsIn(tree.nodes)

@@ -110,6 +110,23 @@ export class History {
     return result === undefined ? { outcome } : { outcome, result }
   }
 
+  /**
+   * The metadata were lost with their disk: what was acknowledged after `sinceMs` may be undone.
+   * @returns to be called when they are there again
+   */
+  noteLoss(sinceMs: number): () => void {
+    const index = this.calls.length
+    const begun: Call = {
+      ...{ operation: -1, client: -1, step: { kind: 'rollback', sinceMs }, outcome: { kind: 'ok', answer: {} } },
+      ...{ invokedMs: this.#nowMs(), invokedAt: this.#order++ },
+      ...{ settledMs: Number.POSITIVE_INFINITY, settledAt: Number.POSITIVE_INFINITY },
+    }
+    this.calls.push(begun)
+    return () => {
+      this.calls[index] = { ...begun, settledMs: this.#nowMs(), settledAt: this.#order++ }
+    }
+  }
+
   #judged(operation: number, error: unknown): Outcome {
     if (error instanceof NoAnswer) return { kind: 'void', code: 'no-answer' }
     if (!(error instanceof AshlarError)) {

@@ -156,3 +156,19 @@ test('linearize() searches files that nothing connects apart, and then everythin
   const verdict = linearize(history(made, ...files(reads(10)), short), { ...options, mostConfigurations: 10_000 })
   assert.notEqual(verdict.kind, 'explained')
 })
+
+// The docs promise what a lost disk of the master costs: the last second of what was acknowledged, and nothing of what came before.
+test('linearize() lets a loss undo the last changes, as they came, and none that must be left', () => {
+  const loss = (sinceMs: number): Timed => [{ kind: 'rollback', sinceMs }, ok(), 10, 12]
+  const [one, two] = [[write('/a', 1), ok(), 0, 1] as const, [write('/b', 2), ok(), 4, 5] as const]
+  const seen = (path: string, outcome: Outcome, from: number): Timed => [read(path), outcome, from, from + 1]
+  assert.equal(judged(one, two, loss(3), seen('/b', refused('not-found'), 20)), 'explained')
+  assert.equal(judged(one, two, loss(3), seen('/b', reads(2), 20)), 'explained')
+  assert.equal(judged(one, two, loss(3), seen('/a', refused('not-found'), 20)), 'impossible')
+  assert.equal(judged(one, two, loss(6), seen('/b', refused('not-found'), 20)), 'impossible')
+  // Seen again means never gone; and of two changes in a row the first cannot be lost without the second.
+  const [gone, back] = [seen('/b', refused('not-found'), 20), seen('/b', reads(2), 22)]
+  assert.equal(judged(one, two, loss(3), gone, back), 'impossible')
+  assert.equal(judged(one, two, loss(0.5), seen('/a', refused('not-found'), 20), back), 'impossible')
+  assert.equal(judged(one, two, loss(0.5), seen('/a', refused('not-found'), 20), gone), 'explained')
+})

@@ -7,6 +7,7 @@
  * changes nothing and is explained by the tree as it is can be placed at once; steps of unknown outcome are tried last; and
  * a way is left as soon as something is gone for good that a step still has to see (awaited-versions.ts). A search that gets
  * long begins anew: the parts of the history that nothing connects are searched first, and their orders guide the one over all.
+ * A loss of metadata is a step that goes back to some tree of the way so far, none before the last one that must not be lost.
  * It is bounded; past the bound the history is undecided, which is said and is no success.
  * @module
  */
@@ -85,6 +86,10 @@ class Search {
   readonly #most: number
   /** Of those that are placed. */
   readonly #order: number[] = []
+  /** Behind each of them. */
+  readonly #trees: ModelTree[] = []
+  /** Of each loss: what it must leave. */
+  readonly #kept: ReadonlyMap<number, ReadonlySet<number>>
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
   constructor(calls: readonly Call[], { trashLastsMs, mostConfigurations, guide = [] }: SearchOptions) {
@@ -97,6 +102,9 @@ class Search {
     }))
     this.#ranks = ranksOf(this.#calls, guide)
     this.#isPlaced = new Uint8Array(this.#calls.length)
+    this.#kept = new Map(
+      this.#calls.flatMap(({ step }, index) => (step.kind === 'rollback' ? [[index, keptBy(step, calls)]] : [])),
+    )
     this.#awaited = new AwaitedVersions(this.#calls)
     this.#most = mostConfigurations
     this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
@@ -121,7 +129,7 @@ class Search {
         entered = undefined
         continue
       }
-      this.#place(next.value.index)
+      this.#place(next.value.index, next.value.tree)
       entered = this.#enter(next.value.tree, [next.value.index])
     }
   }
@@ -136,7 +144,7 @@ class Search {
     if (candidates.every((index) => this.#call(index).outcome.kind === 'unknown') && this.#isOnlyUnknownLeft()) {
       return 'done'
     }
-    const key = `${Buffer.from(this.#isPlaced).toString('latin1')}\n${tree.key}`
+    const key = `${Buffer.from(this.#isPlaced).toString('latin1')}\n${tree.key}${this.#pastKey()}`
     if (this.#seen.has(key) || this.#awaited.isLost(tree, this.#isPlaced)) {
       this.#unplace(placed)
       return undefined
@@ -157,9 +165,10 @@ class Search {
     for (let isFound = true; isFound; ) {
       isFound = false
       for (const index of this.#candidates()) {
-        if (this.#call(index).outcome.kind === 'unknown') continue
+        const { outcome, step } = this.#call(index)
+        if (outcome.kind === 'unknown' || step.kind === 'rollback') continue
         if (!this.#explaining(tree, index).some((foreseen) => foreseen.tree === tree)) continue
-        this.#place(index)
+        this.#place(index, tree)
         placed.push(index)
         isFound = true
       }
@@ -185,6 +194,7 @@ class Search {
   /** The outcomes that the model allows, and that agree with what was answered. */
   #explaining(tree: ModelTree, index: number): readonly Foreseen[] {
     const { step, outcome } = this.#call(index)
+    if (step.kind === 'rollback') return this.#past(index).map((past) => ({ kind: 'ok', tree: past, answer: {} }))
     const all = tree.after(step, this.#contexts[index] as StepContext)
     switch (outcome.kind) {
       case 'ok':
@@ -195,6 +205,34 @@ class Search {
         // To be refused unseen is the same as not to have happened.
         return all.filter((foreseen) => foreseen.kind === 'ok')
     }
+  }
+
+  /** Trees that a loss may go back to, the newest first; none before all is placed that it must leave. */
+  #past(loss: number): readonly ModelTree[] {
+    const kept = this.#kept.get(loss) as ReadonlySet<number>
+    let left = kept.size
+    let at = 0
+    for (; left > 0 && at < this.#order.length; at++) if (kept.has(this.#order[at] as number)) left--
+    if (left > 0) return []
+    const trees = at === 0 ? [ModelTree.empty, ...this.#trees] : this.#trees.slice(at - 1)
+    return [...new Map(trees.toReversed().map((tree) => [tree.key, tree])).values()]
+  }
+
+  /** What is to come depends on the way so far only while it may be gone back. */
+  #pastKey(): string {
+    let key = ''
+    for (const loss of this.#kept.keys()) {
+      if (this.#isPlaced[loss] !== 1)
+        key += `\n${this.#past(loss)
+          .map((tree) => tree.key)
+          .join('\n')}`
+    }
+    return key
+  }
+
+  #foreseen(tree: ModelTree, index: number): readonly Foreseen[] {
+    const { step } = this.#call(index)
+    return step.kind === 'rollback' ? [] : tree.after(step, this.#contexts[index] as StepContext)
   }
 
   #isOnlyUnknownLeft(): boolean {
@@ -208,23 +246,24 @@ class Search {
       .filter((index) => this.#call(index).outcome.kind !== 'unknown')
       .map((index) => ({
         call: this.#call(index),
-        foreseen: tree
-          .after(this.#call(index).step, this.#contexts[index] as StepContext)
+        foreseen: this.#foreseen(tree, index)
           .map((foreseen) => (foreseen.kind === 'ok' ? JSON.stringify(foreseen.answer) : foreseen.code))
           .join(' or '),
       }))
     return { kind: 'impossible', placed, calls: this.#calls.length, stuck }
   }
 
-  #place(index: number): void {
+  #place(index: number, tree: ModelTree): void {
     this.#isPlaced[index] = 1
     this.#order.push(index)
+    this.#trees.push(tree)
   }
 
   #unplace(indexes: readonly number[]): void {
     for (const index of indexes) this.#isPlaced[index] = 0
     // The last ones: what is placed later is taken back before.
     this.#order.length -= indexes.length
+    this.#trees.length -= indexes.length
   }
 
   #call(index: number): Call {
@@ -259,6 +298,15 @@ function ranksOf(calls: readonly Call[], guide: readonly number[]): readonly num
 }
 
 const unknownRank = 1e12
+
+/** Changes that were acknowledged before the time from which on a loss may undo, and losses that were over. */
+function keptBy({ sinceMs }: { readonly sinceMs: number }, calls: readonly Call[]): ReadonlySet<number> {
+  return new Set(
+    calls.flatMap(({ step, outcome, settledMs }, index) =>
+      !isReading(step) && outcome.kind === 'ok' && settledMs <= sinceMs ? [index] : [],
+    ),
+  )
+}
 
 function issuedIn(step: Call['step'], outcome: Call['outcome']): number | undefined {
   if (outcome.kind !== 'ok') return undefined

@@ -6,6 +6,7 @@
  * versions that nobody was told, and trash whose time may be over, which may be there or not.
  * @module
  */
+import { AshlarError } from '../base/errors.ts'
 import { ModelContent } from './contents.ts'
 import { type Answer, isReading, type RefusalCode, type Step } from './steps.ts'
 
@@ -158,6 +159,8 @@ class Attempt {
         const node = this.#find(step.path)
         return node.kind === 'file' ? sizeOf(node) : { kind: 'directory' }
       }
+      case 'rollback':
+        throw new AshlarError('internal', 'Cannot foresee a rollback from one tree: it needs those before')
       case 'list-page':
         return { names: this.#page(step) }
       case 'make-directory':

@@ -3,17 +3,24 @@
  * lives left behind; ended without a word.
  * @module
  */
+
 import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
 import { type ChunkServer, startChunkServer } from '../chunkserver/chunk-server.ts'
 import { type AshlarClient, connect } from '../client/index.ts'
 import type { Env } from '../env/env.ts'
+import { ChangeFeed } from '../kv/change-feed.ts'
 import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV, type MemoryFaults, type MemoryKV } from '../kv/memory-kv.ts'
 import { type Master, startMaster } from '../master/master.ts'
+import { chunkOf, positionKey } from '../namespace/keys.ts'
+import { chunkRow } from '../namespace/rows.ts'
 import { type IndexEngine, type OpenedStore, openDiskStore } from '../store/open-disk-store.ts'
 import { deriveKeys } from '../wire/keys.ts'
+import { backupFolder, restoreMetadata, type ServerDisk } from './master-restore.ts'
 import type { SimCluster, SimServer } from './script.ts'
 import type { Program } from './sim-host.ts'
+import type { MetadataLoss } from './world.ts'
 
 /** What all of a cluster's programs know. */
 export interface ClusterSecrets {
@@ -27,26 +34,64 @@ const version = 'simulated'
 export class MasterProgram implements Program {
   readonly #cluster: SimCluster
   readonly #secrets: ClusterSecrets
-  readonly #image = createMemoryImage()
+  readonly #serverDisks: () => readonly ServerDisk[]
+  #image = createMemoryImage()
+  #generation = 0
+  #isDiskLost = false
+  #lives = 0
   /** Of the metadata, over all lives. */
   readonly faults: MemoryFaults = { conflict: 0, unknown: 0, tooLarge: 0, delayMs: 0 }
   master: Master | undefined
   kv: MemoryKV | undefined
 
-  constructor(cluster: SimCluster, secrets: ClusterSecrets) {
+  /** @param serverDisks where the chunk servers keep what a new master is built from */
+  constructor(cluster: SimCluster, secrets: ClusterSecrets, serverDisks: () => readonly ServerDisk[]) {
     this.#cluster = cluster
     this.#secrets = secrets
+    this.#serverDisks = serverDisks
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** As the metadata have them, durable or not. */
+  liveChunks(): MetadataLoss['chunks'] {
+    const chunks: { readonly id: ChunkId; readonly version: number }[] = []
+    for (const [, { key, value }] of this.#image.ascending('C', 'D')) {
+      const { tombstonedMs, version, content } = chunkRow.decode(value)
+      if (tombstonedMs === undefined) chunks.push({ id: chunkOf(key), version: version ?? content })
+    }
+    return chunks
+  }
+
+  /** The next start finds nothing, and builds the metadata anew. */
+  loseDisk(): void {
+    this.#isDiskLost = true
   }
 
   async start(env: Env, fail: (error: unknown) => void): Promise<void> {
+    const life = ++this.#lives
+    if (this.#isDiskLost) {
+      const options = { ...this.#secrets, generationSeen: this.#generation }
+      const { image, generation } = await restoreMetadata(env, this.#serverDisks(), options)
+      // It reads what no process owns, and goes on after the end of its own.
+      if (life !== this.#lives) return
+      this.#image = image
+      this.#generation = generation
+      this.#isDiskLost = false
+    }
     const { policy, chunkSizeBytes, trashKeepMs, deadAfterMs, syncDelayMs, scrubWithinMs } = this.#cluster
     const { clock, random } = env
-    this.kv = createMemoryKV({ clock, random, image: this.#image, faults: this.faults, syncDelayMs })
+    const generation = this.#generation
+    const feed = this.#cluster.backups === true ? feedOf(env, generation) : undefined
+    this.kv = createMemoryKV({ clock, random, image: this.#image, faults: this.faults, syncDelayMs, feed })
     this.master = await startMaster({
       env,
       kv: this.kv,
       ...this.#secrets,
-      generation: 0,
+      generation,
+      backups: feed && { feed, everyMs: limits.backupEveryMs, attachments: async () => [] },
       listenAddress: masterAddress,
       settings: {
         ...{ defaultPolicy: policy, chunkSizeBytes, trashKeepMs, deadAfterMs },
@@ -58,10 +103,15 @@ export class MasterProgram implements Program {
   }
 
   ended(): void {
+    this.#lives++
     this.kv?.crash()
     this.kv = undefined
     this.master = undefined
   }
+}
+
+function feedOf({ clock }: Env, generation: number): ChangeFeed {
+  return new ChangeFeed({ positionKey, generation, maxBytes: limits.backupFeedBytes, wallMs: () => clock.wallMs() })
 }
 
 const defaultCapacityBytes = 2 ** 30
@@ -123,6 +173,7 @@ export class ServerProgram implements Program {
       listenAddress: 'any:7610',
       httpListenAddress: 'any:7611',
       domain: this.domain,
+      backupFolder,
       version,
     })
     this.store = store

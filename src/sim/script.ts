@@ -27,6 +27,8 @@ export interface SimCluster {
   readonly chunkSizeBytes: number
   readonly trashKeepMs: number
   readonly deadAfterMs: number
+  /** The master keeps its backups and its change log on the chunk servers. */
+  readonly backups?: boolean
   /** In which every replica is read once. Default: that of production, days. */
   readonly scrubWithinMs?: number
   /** Rare things happen at the sites of `env.buggify`. */
@@ -120,6 +122,17 @@ export interface DiskSlowFault extends Lasts, OnHost {
 export interface LyingSyncFault extends Lasts, OnHost {
   readonly kind: 'lying-sync'
 }
+/** The next sync of chunk bytes fails, once, and what it should have stored goes nowhere; power is lost for a moment when it ends. */
+export interface FailedSyncFault extends Lasts, OnHost {
+  readonly kind: 'failed-sync'
+}
+/**
+ * The master dies, and its disk is gone; when it ends another one starts on metadata that is rebuilt from the chunk servers.
+ * Does nothing while the master does not call its backups current: then the docs promise less than can be checked.
+ */
+export interface MasterDiskLostFault extends Lasts {
+  readonly kind: 'master-disk-lost'
+}
 /** Flips bits of stored chunk bytes, behind everyone's back. */
 export interface BitFlipFault extends Begins, OnHost {
   readonly kind: 'bit-flip'
@@ -159,6 +172,8 @@ export type Fault =
   | DiskStallFault
   | DiskSlowFault
   | LyingSyncFault
+  | FailedSyncFault
+  | MasterDiskLostFault
   | BitFlipFault
   | MisdirectedWriteFault
   | MetadataConflictsFault

@@ -33,6 +33,7 @@ export class SimDisk {
   #stalls = 0
   #fills = 0
   #lies = 0
+  #failNextSync: ((path: string) => boolean) | undefined
   /** Operations that a stall holds back. */
   #stalled: (() => void)[] = []
 
@@ -76,8 +77,13 @@ export class SimDisk {
     return this.#memory.files()
   }
 
-  /** For one process: it dies with it. */
-  mount(owner: SimProcess): Disk {
+  /** The next sync of a file that `chooses` fails, once. */
+  failNextSync(chooses: ((path: string) => boolean) | undefined): void {
+    this.#failNextSync = chooses
+  }
+
+  /** For one process: it dies with it. Without one: for who looks at the disk from outside. */
+  mount(owner: SimProcess | undefined): Disk {
     return this.#memory.mount({ pace: (operation, sizeBytes, go) => this.#pace(owner, { operation, sizeBytes }, go) })
   }
 
@@ -152,7 +158,7 @@ export class SimDisk {
   }
 
   #pace(
-    owner: SimProcess,
+    owner: SimProcess | undefined,
     { operation, sizeBytes }: { readonly operation: DiskOperation; readonly sizeBytes: number },
     go: () => void,
   ): void {
@@ -167,13 +173,21 @@ export class SimDisk {
   }
 
   #failure(operation: DiskOperation, path: string): AshlarError | undefined {
+    if (operation === 'sync' && this.#failNextSync?.(path) === true) {
+      this.#failNextSync = undefined
+      return ioError(operation, path)
+    }
     for (const { operations, chance } of this.#errors) {
       const kind = operation === 'sync-directory' ? 'sync' : operation
       if (!operations.includes(kind) || this.#random.fraction() >= chance) continue
-      return diskError(Object.assign(new Error('EIO'), { code: 'EIO' }), { doing: operation, path })
+      return ioError(operation, path)
     }
     return undefined
   }
+}
+
+function ioError(doing: DiskOperation, path: string): AshlarError {
+  return diskError(Object.assign(new Error('EIO'), { code: 'EIO' }), { doing, path })
 }
 
 function unpaced(): never {

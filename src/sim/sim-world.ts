@@ -56,7 +56,9 @@ export class SimWorld implements World {
     const segmentBytes = random.stream('segments').weighted(segmentSizes, () => 1)
     const secrets = secretsOf(random.stream('secrets'))
     const host = (name: string, program: Program) => this.#newHost(name, program, random.stream(name))
-    const master = new MasterProgram(cluster, secrets)
+    const serverDisks = () =>
+      this.#servers.map((server) => ({ label: server.host.name, disk: server.host.disk.mount(undefined) }))
+    const master = new MasterProgram(cluster, secrets, serverDisks)
     this.#master = { host: host('master', master), program: master }
     this.#servers = cluster.servers.map((server, index) => {
       const name = `chunkserver-${index + 1}`
@@ -73,6 +75,7 @@ export class SimWorld implements World {
       wire: this.#wire,
       network: this.#network,
       metadataFaults: master.faults,
+      loseMasterDisk: () => this.#loseMasterDisk(),
     }
   }
 
@@ -125,7 +128,7 @@ export class SimWorld implements World {
   facts(): WorldFacts {
     const { host, program } = this.#master
     return {
-      master: { state: host.state, master: program.master, kv: program.kv },
+      master: { state: host.state, master: program.master, kv: program.kv, generation: program.generation },
       servers: this.#servers.map((server) => ({
         name: server.host.name,
         state: server.host.state,
@@ -165,6 +168,18 @@ export class SimWorld implements World {
 
   #hosts(): SimHost[] {
     return [this.#master, ...this.#servers, ...this.#clients].map(({ host }) => host)
+  }
+
+  #loseMasterDisk(): () => void {
+    const { host, program } = this.#master
+    const status = program.master?.backupStatus()
+    if (host.state !== 'running' || status?.state !== 'current') return () => undefined
+    // As its own clock has it, which may be slow.
+    const lagMs = Math.max(promisedLagMs, status.lagMs) / Math.min(1, host.clock.rate)
+    host.kill()
+    program.loseDisk()
+    this.#options.onLoss?.({ sinceMs: this.clock.monotonicMs() - lagMs, chunks: program.liveChunks() })
+    return () => host.start()
   }
 
   async #startAll(): Promise<void> {
@@ -208,6 +223,8 @@ export class SimWorld implements World {
   }
 }
 
+/** What the docs say that a lost disk of the master costs, while its backups are current. */
+const promisedLagMs = 1_000
 const segmentSizes = [16 * 1024, 64 * 1024, 1024 * 1024]
 
 /** Clocks of machines differ by up to 200 ppm and two seconds. */

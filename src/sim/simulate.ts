@@ -11,14 +11,17 @@ import type { AshlarClient } from '../client/index.ts'
 import { createWorld } from './create-world.ts'
 import { History } from './history.ts'
 import { errorText, judgeAnswers } from './oracles/answers.ts'
+import { Burials } from './oracles/burials.ts'
+import { LostTime } from './oracles/lost-time.ts'
 import { Proof } from './oracles/proof.ts'
 import { Rest } from './oracles/rest.ts'
 import type { Violation } from './oracles/violation.ts'
 import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
 import type { Fault, Script } from './script.ts'
+import { untrustedHosts } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
-import type { LogLine, StoryLine, World } from './world.ts'
+import type { LogLine, MetadataLoss, StoryLine, World } from './world.ts'
 
 export interface Outcome {
   readonly ok: boolean
@@ -52,6 +55,7 @@ const readBackBoundMs = 120_000
 export async function simulate(script: Script, { onLog }: SimulateOptions = {}): Promise<Outcome> {
   const story: StoryLine[] = []
   let onStory = (_: StoryLine): void => undefined
+  let onLoss = (_: MetadataLoss): void => undefined
   const { cluster, seed } = script
   const world = await createWorld({
     cluster,
@@ -60,11 +64,13 @@ export async function simulate(script: Script, { onLog }: SimulateOptions = {}):
       story.push(line)
       onStory(line)
     },
+    onLoss: (loss) => onLoss(loss),
     ...(onLog === undefined ? {} : { onLog }),
   })
   try {
     const run = new Run(script, world, story)
     onStory = (line) => run.hear(line)
+    onLoss = (loss) => run.noteLoss(loss)
     return await run.run()
   } finally {
     await world.close()
@@ -78,19 +84,40 @@ class Run {
   readonly #history: History
   readonly #watch = new Watch()
   readonly #proof: Proof
+  readonly #burials: Burials
+  readonly #lostTime: LostTime
   readonly #violations: Violation[] = []
+  /** While the metadata are lost: to be called when they are there again. */
+  #endLoss: (() => void) | undefined
 
   constructor(script: Script, world: World, story: StoryLine[]) {
     this.#script = script
     this.#world = world
     this.#story = story
     this.#history = new History(() => world.clock.monotonicMs())
+    const untrusted = untrustedHosts(script.faults)
     this.#proof = new Proof(() => world.facts(), script.faults)
+    this.#burials = new Burials(() => world.facts(), untrusted)
+    this.#lostTime = new LostTime(() => world.facts(), untrusted)
   }
 
   /** A server that is back is looked at before others can mend what it lost. */
   hear({ host, what }: StoryLine): void {
-    if (what === 'runs' && host.startsWith('chunkserver')) this.#look()
+    if (what !== 'runs') return
+    if (host.startsWith('chunkserver')) this.#look()
+    if (host === 'master') {
+      this.#endLoss?.()
+      this.#endLoss = undefined
+    }
+  }
+
+  noteLoss({ sinceMs, chunks }: MetadataLoss): void {
+    const acknowledged = new Set(
+      this.#history.calls.map(({ outcome }) => (outcome.kind === 'ok' ? outcome.answer.version : undefined)),
+    )
+    const known = chunks.filter(({ version }) => acknowledged.has(version)).map(({ id }) => id)
+    this.#notice(this.#lostTime.begin(known))
+    this.#endLoss = this.#history.noteLoss(sinceMs)
   }
 
   async run(): Promise<Outcome> {
@@ -111,6 +138,7 @@ class Run {
       ...this.#violations,
       ...this.#watch.violations,
       ...this.#proof.violations,
+      ...this.#burials.violations,
       ...verdict.violations,
     ]
     return {
@@ -180,7 +208,13 @@ class Run {
   }
 
   #look(): void {
-    this.#proof.look().catch((error: unknown) => this.#break('surprise', `a look failed: ${errorText(error)}`))
+    this.#notice(this.#proof.look())
+    this.#notice(this.#burials.look())
+  }
+
+  /** It goes on by itself, and never fails. */
+  #notice(look: Promise<void>): void {
+    look.catch((error: unknown) => this.#break('surprise', `a look failed: ${errorText(error)}`))
   }
 
   /**
@@ -226,6 +260,10 @@ class Run {
     const readAll = readBack(observer, this.#history, this.#script)
     this.#violations.push(...(await this.#world.runWhile(readAll, readBackBoundMs)))
     this.#violations.push(...(await rest.compare(observer)))
+    const { kv } = this.#world.facts().master
+    if (kv !== undefined) {
+      this.#violations.push(...(await this.#world.runWhile(this.#lostTime.judge(kv), closeBoundMs)))
+    }
     await this.#world.runWhile(this.#watch.look(observer), closeBoundMs)
   }
 

@@ -15,6 +15,8 @@ export type Step =
       readonly ifVersion?: number
     }
   | { readonly kind: 'append'; readonly path: string; readonly content: ContentSpec; readonly expectedLength?: number }
+  /** Nobody asked for it: what was acknowledged after `sinceMs` may be undone, from some moment on, and nothing else. */
+  | { readonly kind: 'rollback'; readonly sinceMs: number }
   | { readonly kind: 'list-page'; readonly path: string; readonly after: string; readonly limit: number }
   | PlainAction
 

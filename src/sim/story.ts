@@ -173,6 +173,8 @@ const whatTexts: Readonly<Record<string, string>> = {
   'disk-stall ends': 'has a disk that answers again',
   'disk-slow ends': 'has a disk of normal speed again',
   'lying-sync ends': 'has an honest disk again',
+  'failed-sync ends': 'loses power for a moment',
+  'master-disk-lost ends': 'is built anew, from what the chunk servers keep of its metadata',
   'metadata-conflicts ends': 'has no more conflicts than usual',
   'metadata-unknown ends': 'learns the results of its commits again',
   'metadata-slow ends': 'has metadata of normal speed again',
@@ -213,6 +215,10 @@ function beginText(fault: Fault): string {
       return `has a disk ${fault.factor} times as slow as usual`
     case 'lying-sync':
       return 'has a disk that says "synced" and lies'
+    case 'failed-sync':
+      return 'has a disk that will fail the next sync, and forget what it should have stored'
+    case 'master-disk-lost':
+      return 'dies, and its disk is gone'
     case 'bit-flip':
       return `has ${count(fault.flips, 'bit')} flipped on its disk`
     case 'misdirected-write':

@@ -42,7 +42,8 @@ export function drawFaults(
   const focus = style === 'storm' || random.fraction() < 0.5 ? servers[random.below(servers.length)] : undefined
   const kinds = (Object.keys(drawers) as FaultKind[]).filter((kind) => {
     const share = isDeath(kind) ? (style === 'storm' ? 1 : 0.4) : style === 'storm' ? 0.15 : 0.25
-    return random.fraction() < share && (rotten !== undefined || !isRot({ kind }))
+    const isPossible = isRot({ kind }) ? rotten !== undefined : kind !== 'master-disk-lost' || cluster.backups === true
+    return random.fraction() < share && isPossible
   })
   const count = style === 'calm' || kinds.length === 0 ? 0 : 1 + random.below(mostFaults)
   const faults: Fault[] = []
@@ -72,6 +73,11 @@ function isDeath(kind: FaultKind): boolean {
 /** Whether it breaks a promise of the hardware: stored bytes may be wrong, or gone. */
 export function isRot({ kind }: { readonly kind: FaultKind }): boolean {
   return kind === 'bit-flip' || kind === 'lying-sync' || kind === 'misdirected-write'
+}
+
+/** Whose disks break their promises. */
+export function untrustedHosts(faults: readonly Fault[]): ReadonlySet<HostName> {
+  return new Set(faults.flatMap((fault) => (isRot(fault) && 'host' in fault ? [fault.host] : [])))
 }
 
 const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
@@ -157,6 +163,8 @@ const drawers: { readonly [Kind in FaultKind]: (draw: Draw) => Fault } = {
     ...lasting(draw),
     delayMs: draw.random.weighted([20, 500, 3000], () => 1),
   }),
+  'failed-sync': (draw) => ({ kind: 'failed-sync', ...lasting(draw), host: anyServer(draw) }),
+  'master-disk-lost': (draw) => ({ kind: 'master-disk-lost', ...lasting(draw), ...atMoment(draw) }),
 }
 
 function beginning({ id, atMs }: Draw): { readonly id: number; readonly atMs: number } {

@@ -27,7 +27,7 @@ test('swarm() reaches every kind of fault and of operation, every policy and siz
     clusters.add(script.cluster.policy)
     clusters.add(String(script.cluster.servers.length))
   }
-  assert.equal(faults.size, 18)
+  assert.equal(faults.size, 20)
   assert.equal(actions.size, 14)
   assert.deepEqual([...clusters].sort(), [
     '1',

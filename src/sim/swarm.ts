@@ -58,6 +58,7 @@ function drawCluster(random: SeededRandom): SimCluster {
     syncDelayMs: Number(pick(random, { 0.3: 3, 5: 2, 30: 2 })),
     // Everything is read a few times while the faults last; not in every seed, since that is a fifth of its cost.
     ...(chance(random, 0.25) ? { scrubWithinMs: 20_000 } : {}),
+    ...(chance(random, 0.3) ? { backups: true } : {}),
   }
 }
 

@@ -24,6 +24,8 @@ export interface WorldFacts {
     readonly master: Master | undefined
     /** The metadata as they are, durable or not; undefined while the master is dead. Transactions on it move virtual time. */
     readonly kv: TxnKV | undefined
+    /** Of the metadata: each restore raises it. */
+    readonly generation: number
   }
   readonly servers: readonly {
     readonly name: HostName
@@ -65,12 +67,21 @@ export interface World {
   close(): Promise<void>
 }
 
+export interface MetadataLoss {
+  /** What was acknowledged after that may be lost. */
+  readonly sinceMs: number
+  /** Live chunks, as the lost metadata had them, with the version that their commit answered. */
+  readonly chunks: readonly { readonly id: ChunkId; readonly version: number }[]
+}
+
 export interface WorldOptions {
   readonly cluster: SimCluster
   /** Unsigned, 32 bits. */
   readonly seed: number
   /** Sees each line that a process logs. */
   readonly onLog?: (line: LogLine) => void
+  /** The master's disk is gone. */
+  readonly onLoss?: (loss: MetadataLoss) => void
   /** Sees each fault begin and end, each death and each start. */
   readonly onStory?: (line: StoryLine) => void
 }

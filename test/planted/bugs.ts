@@ -4,109 +4,21 @@
  * @module
  */
 
-export interface Edit {
-  /** Below `src/`. */
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
-
-export interface PlantedBug {
-  readonly name: string
-  /** Makes the bug's moment frequent, and is right by itself: planted in the control, too. */
-  readonly ground?: readonly Edit[]
-  /** What is wrong, in a sentence. */
-  readonly what: string
-  readonly edits: readonly Edit[]
-}
+import { bugsOfDuties } from './bugs-of-duties.ts'
+import {
+  failedSyncs,
+  lateCommits,
+  manyChanges,
+  type PlantedBug,
+  powerCuts,
+  smallChunkFiles,
+  streamedChunks,
+} from './grounds.ts'
 
 const proofs = 'namespace/proofs.ts'
 
-/** Chunk files of a few kilobytes: the simulator's files are small. */
-const smallChunkFiles: readonly Edit[] = [
-  { file: 'base/limits.ts', find: '  chunkFileMinBytes: MiB,', replace: '  chunkFileMinBytes: 4096,' },
-]
-/** Chunks that go in pieces, on a connection of their own, so that it can break under them. */
-const streamedChunks: readonly Edit[] = [
-  { file: 'base/limits.ts', find: '  smallTransferBytes: 64 * KiB,', replace: '  smallTransferBytes: 512,' },
-]
-
-/** Servers count as dead at once, so that groups change their members all the time. */
-const manyChanges: readonly Edit[] = [
-  {
-    file: 'sim/swarm.ts',
-    find: 'deadAfterMs: Number(pick(random, { 3000: 1, 8000: 3, 30000: 2 })),',
-    replace: 'deadAfterMs: Number(pick(random, { 1500: 1, 2000: 1 })),',
-  },
-  {
-    file: 'sim/swarm-faults.ts',
-    find: '    const share = isDeath(kind) ?',
-    replace:
-      "    if (kind !== 'kill' && kind !== 'pause' && kind !== 'partition') return false\n    const share = isDeath(kind) ?",
-  },
-]
-/** A writer thinks for a while between its receipts and its commit. */
-const lateCommits: readonly Edit[] = [
-  {
-    file: 'client/chunk-writer.ts',
-    find: '        if (failures.length === 0 && proven.receipts.length >= minReplicas) return proven',
-    replace:
-      '        if (failures.length === 0 && proven.receipts.length >= minReplicas) {\n          await sleep(clock, 4_000 * this.#env.random.fraction(), signal)\n          return proven\n        }',
-  },
-]
-/** Disks whose syncs fail, and then no power. */
-const failingSyncs: readonly Edit[] = [
-  {
-    file: 'sim/swarm-faults.ts',
-    find: '    const share = isDeath(kind) ?',
-    replace:
-      "    if (kind === 'disk-error' || kind === 'power-loss') return true\n    if (kind !== 'kill') return false\n    const share = isDeath(kind) ?",
-  },
-  {
-    file: 'sim/swarm-faults.ts',
-    find: "operations: draw.random.weighted([['read'], ['write'], ['sync'], ['read', 'write', 'sync']] as const, () => 1),",
-    replace: "operations: ['sync'],",
-  },
-  {
-    file: 'sim/swarm-faults.ts',
-    find: 'chance: draw.random.weighted([0.02, 0.2, 1], () => 1),',
-    replace: 'chance: 0.05,',
-  },
-  // A folder's would fence the store before the file's is believed.
-  {
-    file: 'sim/sim-disk.ts',
-    find: "const kind = operation === 'sync-directory' ? 'sync' : operation",
-    replace: 'const kind = operation',
-  },
-  // Records that fill blocks of the disk: a later write into the same block would take them along.
-  {
-    file: 'sim/swarm.ts',
-    find: '{ [KiB]: 1, [4 * KiB]: 4, [64 * KiB]: 3, [100_000]: 1, [MiB]: 2, [8 * MiB]: 1 }',
-    replace: '{ [64 * KiB]: 1 }',
-  },
-  {
-    file: 'sim/swarm-operations.ts',
-    find: '    [6, () => 1 + random.below(200)],',
-    replace: '    [12, () => 20_000 + random.below(20_000)],',
-  },
-]
-
-/** Power that comes and goes, and segments that are soon full. */
-const powerCuts: readonly Edit[] = [
-  {
-    file: 'sim/swarm-faults.ts',
-    find: '    const share = isDeath(kind) ?',
-    replace:
-      "    if (kind === 'power-loss') return true\n    if (kind !== 'kill') return false\n    const share = isDeath(kind) ?",
-  },
-  {
-    file: 'sim/sim-world.ts',
-    find: 'const segmentSizes = [16 * 1024, 64 * 1024, 1024 * 1024]',
-    replace: 'const segmentSizes = [16 * 1024]',
-  },
-]
-
 export const plantedBugs: readonly PlantedBug[] = [
+  ...bugsOfDuties,
   {
     name: 'ack-before-sync',
     what: 'a small chunk is acknowledged before its record is synced',
@@ -122,7 +34,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'failed-sync-believed',
     what: 'a sync that failed counts as one that succeeded, and the next one of the file is believed, too',
-    ground: failingSyncs,
+    ground: failedSyncs,
     edits: [
       { file: 'env/memory-file.ts', find: '      this.#syncFailure ??= error\n', replace: '' },
       {

@@ -9,7 +9,8 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { type PlantedBug, plantedBugs } from './bugs.ts'
+import { plantedBugs } from './bugs.ts'
+import type { PlantedBug } from './grounds.ts'
 import type { HuntResult } from './hunt.ts'
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))

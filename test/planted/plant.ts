@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { type PlantedBug, plantedBugs } from './bugs.ts'
+import { plantedBugs } from './bugs.ts'
+import type { PlantedBug } from './grounds.ts'
 
 const source = new URL('../../src/', import.meta.url)
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type PlantedBug, plantedBugs } from './bugs.ts'
+import { plantedBugs } from './bugs.ts'
 import { findBug } from './find-all.ts'
+import type { PlantedBug } from './grounds.ts'
 import { bugNamed, checkFits, withBug } from './plant.ts'
 
 test('every planted bug fits the sources as they are', () => {

@@ -14,14 +14,14 @@ import {
   equalDigests,
 } from '../../base/digest.ts'
 import { toAshlarError } from '../../base/errors.ts'
-import { type ChunkId, chunkId, type GroupId, groupOf, pageOf } from '../../base/ids.ts'
-import { maxGeneration } from '../../base/rising.ts'
+import { type ChunkId, chunkIdParts, type GroupId, groupOf, pageOf } from '../../base/ids.ts'
 import { prefixEnd, type TxnKV } from '../../kv/txn-kv.ts'
 import * as keys from '../../namespace/keys.ts'
 import { chunkOf } from '../../namespace/keys.ts'
 import { chunkRow } from '../../namespace/rows.ts'
 import type { ChunkStore } from '../../store/chunk-store.ts'
 import type { ClusterMap } from '../../wire/types/cluster-map.ts'
+import { boundsOf } from './burials.ts'
 
 /** More than any simulated cluster has. */
 const mostRows = 1_000_000
@@ -71,7 +71,14 @@ export async function compareBooks(
     map,
     servers,
     verify,
-  }: { readonly map: ClusterMap; readonly servers: readonly ServerBooks[]; readonly verify: boolean },
+    generation = 0,
+  }: {
+    readonly map: ClusterMap
+    readonly servers: readonly ServerBooks[]
+    readonly verify: boolean
+    /** Of the metadata: chunks of older ones that they do not name stay where they are. */
+    readonly generation?: number
+  },
 ): Promise<readonly string[]> {
   const { byGroup, problems } = await namedChunks(kv)
   const differences = [...problems]
@@ -79,14 +86,18 @@ export async function compareBooks(
     const expected = map.groups
       .filter(({ members }) => members.some((member) => member.server === server.serverId))
       .flatMap(({ id }) => byGroup.get(id) ?? [])
-    differences.push(...(await compareStore(server, { expected, verify })))
+    differences.push(...(await compareStore(server, { expected, verify, generation })))
   }
   return differences
 }
 
 async function compareStore(
   { name, store }: ServerBooks,
-  { expected, verify }: { readonly expected: readonly ChunkFacts[]; readonly verify: boolean },
+  {
+    expected,
+    verify,
+    generation,
+  }: { readonly expected: readonly ChunkFacts[]; readonly verify: boolean; readonly generation: number },
 ): Promise<string[]> {
   const held = new Map<ChunkId, ChunkFacts>()
   for (const group of await store.groups()) {
@@ -105,21 +116,18 @@ async function compareStore(
       })
     }
   }
-  for (const { id, length } of held.values())
+  const stray = [...held.values()].filter(({ id }) => chunkIdParts(id).generation >= generation)
+  const kept = [...held.values()].filter((facts) => !stray.includes(facts))
+  for (const { id, length } of stray) {
     differences.push(`${name} holds chunk ${id} (${length} bytes), which nobody names`)
+  }
   const { usedBytes, reservedBytes, chunks, refusal } = store.space()
-  const sum = expected.reduce((total, { length }) => total + length, 0)
-  if (differences.length === 0 && (usedBytes !== sum || chunks !== expected.length)) {
-    differences.push(`${name} says ${usedBytes} bytes in ${chunks} chunks, and holds ${sum} in ${expected.length}`)
+  const all = [...expected, ...kept]
+  const sum = all.reduce((total, { length }) => total + length, 0)
+  if (differences.length === 0 && (usedBytes !== sum || chunks !== all.length)) {
+    differences.push(`${name} says ${usedBytes} bytes in ${chunks} chunks, and holds ${sum} in ${all.length}`)
   }
   if (reservedBytes !== 0) differences.push(`${name} keeps ${reservedBytes} bytes reserved for nobody`)
   if (refusal === 'fenced') differences.push(`${name} is fenced`)
   return differences
-}
-
-function boundsOf(group: GroupId): { readonly first: ChunkId; readonly last: ChunkId } {
-  return {
-    first: chunkId({ group, generation: 0, sequence: 0 }),
-    last: chunkId({ group, generation: maxGeneration, sequence: 2 ** 52 - 1 }),
-  }
 }

@@ -37,5 +37,5 @@ function mayReplace({ step, outcome, invokedAt, settledAt }: Call, read: Call): 
   if (isReading(step) || outcome.kind === 'void' || outcome.kind === 'refused') return false
   const isBeside = invokedAt < read.settledAt && (outcome.kind === 'unknown' || settledAt > read.invokedAt)
   const { path } = read.step as { readonly path: string }
-  return isBeside && pathsOf(step).some((changed) => isAtOrBelow(path, changed))
+  return isBeside && (step.kind === 'rollback' || pathsOf(step).some((changed) => isAtOrBelow(path, changed)))
 }

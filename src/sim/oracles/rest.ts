@@ -154,6 +154,7 @@ export class Rest {
     client: AshlarClient,
     { kv, books, verify }: { readonly kv: TxnKV; readonly books: readonly ServerBooks[]; readonly verify: boolean },
   ): Promise<readonly string[]> {
-    return compareBooks(kv, { map: await client.map(), servers: books, verify })
+    const { generation } = this.#world.facts().master
+    return compareBooks(kv, { map: await client.map(), servers: books, verify, generation })
   }
 }

@@ -1,0 +1,59 @@
+/**
+ * What an operator does when the master's disk is gone: builds its metadata anew from what lies on the disks of the chunk
+ * servers, whether these run or not, by the code of `ashlar restore`.
+ * @module
+ */
+import type { ClusterId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { BackupShelf, backupFolderOf } from '../chunkserver/backup-shelf.ts'
+import type { Disk } from '../env/disk.ts'
+import type { Env } from '../env/env.ts'
+import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
+import { createMemoryKV } from '../kv/memory-kv.ts'
+import { BlockSeal } from '../master/backup-blocks.ts'
+import { type BackupSource, BackupSources } from '../master/backup-source.ts'
+import { loadMetadata, planRestore } from '../master/restore.ts'
+import { noteRestored } from '../master/restored-note.ts'
+import { deriveBackupKey } from '../wire/keys.ts'
+
+/** Of a simulated chunk server. */
+export const backupFolder = backupFolderOf('')
+
+export interface ServerDisk {
+  readonly label: string
+  readonly disk: Disk
+}
+
+export interface RestoreOptions {
+  readonly clusterId: ClusterId
+  readonly secret: Buffer
+  /** The highest that the servers have seen. */
+  readonly generationSeen: number
+}
+
+/** @throws {AshlarError} `not-found` — the servers hold no backup that can be used */
+export async function restoreMetadata(
+  env: Env,
+  disks: readonly ServerDisk[],
+  { clusterId, secret, generationSeen }: RestoreOptions,
+): Promise<{ readonly image: MemoryImage; readonly generation: number }> {
+  const seal = new BlockSeal(deriveBackupKey(secret), env.random)
+  const sources = await BackupSources.open(disks.map(sourceOf), { seal, log: env.log })
+  const plan = await planRestore(sources, clusterId)
+  const generation = Math.max(plan.generation, generationSeen + 1)
+  const image = createMemoryImage()
+  const kv = createMemoryKV({ clock: env.clock, random: env.random, image })
+  await loadMetadata(sources, plan, kv)
+  await noteRestored(kv, { generation, changedMs: plan.changedMs, position: plan.position })
+  await kv.close()
+  return { image, generation }
+}
+
+function sourceOf({ label, disk }: ServerDisk): BackupSource {
+  const shelf = new BackupShelf({ env: { disk }, folder: backupFolder, refusal: () => undefined })
+  return {
+    label,
+    list: () => shelf.list(),
+    read: (name, { offset, manifest }) => shelf.read(name, { offset, manifest, length: limits.framePayloadBytes }),
+  }
+}
