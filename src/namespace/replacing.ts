@@ -76,15 +76,20 @@ async function cover(change: Change, place: NamePlace, found: Found): Promise<vo
   coverVersion(change, found)
 }
 
+/** Frees the name as the table says. @returns whether something went to trash */
 async function clearNull(change: Change, place: NamePlace, found: Found | undefined): Promise<boolean> {
   const { parent, keyName, path } = place
-  const isNull = found !== undefined && found.entry.objectVersion === undefined
-  if (parent.versioning === 'enabled' || (found !== undefined && !isNull)) {
+  if (parent.versioning === 'enabled') {
     if (found !== undefined) await cover(change, place, found)
-    if (parent.versioning === 'enabled') return false
-  } else if (isNull && found.entry.kind === 'file') {
+    return false
+  }
+  if (found?.entry.objectVersion !== undefined) await cover(change, place, found)
+  else if (found?.entry.kind === 'file') {
     await moveToTrash(change, found, { path, reason: 'replaced' })
     return true
+  } else if (found !== undefined) {
+    // A marker holds nothing to be kept.
+    change.tx.del(entryKey(parent.inode, keyName))
   }
   const older = await findOlderNull(change.tx, parent.inode, keyName)
   if (older !== undefined) await trashOlder(change, place, { older, reason: 'replaced' })

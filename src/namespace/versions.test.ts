@@ -325,3 +325,16 @@ test('a file written where versions lay while nothing kept them leaves one null 
   assert.equal(await bucket.length('d/a', 0), 3)
   await check(bucket.master)
 })
+
+test('a removal covers the object that making a directory made, however versions are kept', async () => {
+  for (const versioning of [undefined, 'enabled', 'suspended'] as const) {
+    const bucket = await Bucket.make(versioning)
+    await bucket.client.makeDirectory('/b/d')
+    await bucket.remove('d/')
+    assert.equal(await bucket.length('d/'), undefined, `versions: ${versioning}`)
+    await check(bucket.master)
+    await bucket.put('d/', 1)
+    assert.equal(await bucket.length('d/'), 1)
+    await check(bucket.master)
+  }
+})
