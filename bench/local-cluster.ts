@@ -1,22 +1,24 @@
-/**
- * A cluster of real processes (`ashlar up`: a master and three chunk servers) on a folder of its own, and what each process
- * costs: CPU time and memory, as Linux counts them.
- * @module
- */
+/** A cluster of real processes (`ashlar up`) on a folder of its own. @module */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { projectFolder } from './package-copy.ts'
 
-const ashlar = join(import.meta.dirname, '..', 'bin', 'ashlar')
-/** Clock ticks a second in /proc: fixed on Linux. */
-const ticksPerSecond = 100
+export { cpuSecondsOf, memoryMiBOf } from './processes.ts'
 
 export interface ClusterProcess {
-  readonly role: 'master' | 'chunkserver'
+  readonly role: 'up' | 'master' | 'gateway' | 'chunkserver'
   readonly pid: number
-  readonly data: string
+  readonly data?: string
+}
+
+export interface S3Access {
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly region: string
 }
 
 interface Ready {
@@ -28,20 +30,29 @@ interface Ready {
 export interface LocalCluster extends AsyncDisposable {
   /** Path of `cluster.json`. */
   readonly clusterPath: string
+  readonly folder: string
   readonly processes: readonly ClusterProcess[]
   /** From the start of `ashlar up` to its word that reads and writes succeed. */
   readonly readyMs: number
+  s3(): S3Access
 }
 
-/** @param options.profileFolder where each process leaves a CPU profile when it ends */
-export async function startLocalCluster(
-  folder: string,
-  options: { readonly profileFolder?: string | undefined } = {},
-): Promise<LocalCluster> {
-  const { profileFolder } = options
+export interface LocalClusterOptions {
+  /** Where `bin/ashlar` is: a package, or the project itself (default). */
+  readonly root?: string | undefined
+  /** Where each process leaves a CPU profile when it ends. */
+  readonly profileFolder?: string | undefined
+  /** More of `ashlar up`. */
+  readonly options?: readonly string[]
+}
+
+/** Resolves when it is ready; the data in `folder` stays when it is disposed of. */
+export async function startLocalCluster(folder: string, options: LocalClusterOptions = {}): Promise<LocalCluster> {
+  const { profileFolder, root = projectFolder } = options
   const profiling = profileFolder === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder}` }
   const startMs = performance.now()
-  const up = spawn(ashlar, ['up', '--data', folder, '--port', '0', '--json', '--trash-keep', '1h'], {
+  const args = ['up', '--data', folder, '--port', '0', '--s3-port', '0', '--json', '--trash-keep', '1h']
+  const up = spawn(join(root, 'bin', 'ashlar'), [...args, ...(options.options ?? [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...profiling },
   })
@@ -49,29 +60,17 @@ export async function startLocalCluster(
   const lines = createInterface({ input: up.stdout })
   const first = await Promise.race([once(lines, 'line'), exited.then(() => undefined)])
   if (first === undefined) throw new Error('Cannot measure: the cluster did not start')
+  const readyMs = performance.now() - startMs
   const { cluster, processes } = JSON.parse(first[0] as string) as Ready
   return {
     clusterPath: cluster,
-    processes,
-    readyMs: performance.now() - startMs,
+    folder,
+    processes: [{ role: 'up', pid: up.pid as number }, ...processes],
+    readyMs,
+    s3: () => ({ region: 'us-east-1', ...JSON.parse(readFileSync(cluster, 'utf8')).s3 }),
     async [Symbol.asyncDispose]() {
       up.kill('SIGTERM')
       await exited
     },
   }
-}
-
-/** CPU seconds since a process began: user and system, all threads. */
-export function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  // The name in parentheses may hold spaces; what follows it starts with field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
-}
-
-/** Resident memory now and at its highest, in MiB. */
-export function memoryMiBOf(pid: number): { readonly now: number; readonly peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  const of = (name: string) => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024)
-  return { now: of('VmRSS'), peak: of('VmHWM') }
 }

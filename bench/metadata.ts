@@ -99,7 +99,7 @@ async function measure(folder: string): Promise<void> {
     await list(client, 'one directory', ['/one'])
     note('after listing: master resident MiB', memoryMiBOf(pid).now)
     note('after listing: client resident MiB', memoryMiBOf(process.pid).now)
-    note('one directory: database bytes a file', ((await bytesBelow(masterData)) - bytesAtFirst) / files)
+    note('one directory: database bytes a file', ((await bytesBelow(masterData as string)) - bytesAtFirst) / files)
 
     const directoryOf = (index: number) => `/many/${String(index % directories).padStart(5, '0')}`
     await client.mkdir('/many')
@@ -110,7 +110,7 @@ async function measure(folder: string): Promise<void> {
       'many directories',
       Array.from({ length: directories }, (_, index) => directoryOf(index)),
     )
-    note('both: database bytes a file', ((await bytesBelow(masterData)) - bytesAtFirst) / (2 * files))
+    note('both: database bytes a file', ((await bytesBelow(masterData as string)) - bytesAtFirst) / (2 * files))
   }
   await using again = await startLocalCluster(data)
   note('both: ready again after ms', again.readyMs)

@@ -1,165 +1,162 @@
 /**
- * Ashlar beside the limits of the machine it runs on, in one run: limit and ours alternate, and medians are compared.
+ * Ashlar beside the limits of the machine it runs on, and beside rivals that are there, in one run: limits and workloads alternate,
+ * round by round, and medians are compared.
  *
- *     npm run bench -- [--rounds 3] [--only large,small] [--large-mib 1024] [--folder DIR] [--profile DIR] [--json]
+ *     npm run bench                                  everything, five rounds, as the package runs: about a quarter of an hour
+ *     npm run bench -- --list                        the groups of workloads
+ *     npm run bench -- --only large,small --rounds 3 --scale 0.1 --large-mib 4096 --folder DIR --sources --no-go --json
+ *     npm run bench -- --out bench/results/last.json keeps the figures; --page makes docs/performance.md and its plots from that file
+ *     npm run bench -- --compare bench/results/last.json [--with FILE]   what became worse, by parts of the limit; exit code 1 if anything did
+ *     npm run bench -- --profile small               CPU profiles and flame graphs of each process, in bench-profile-small/
  *
- * Starts a cluster of processes on a folder below `--folder` (default: the system's for temporary files) and removes it.
- * Up to eight times `--large-mib` of disk are used. Nothing here fails for being slow. A round of small files goes before the
- * others and does not count: the five processes compile their code in it, which costs as much again as the files.
+ * Works on a folder below `--folder` (default: the system's for temporary files) and removes it; up to eight times `--large-mib` of
+ * disk are used. Nothing here fails for being slow. Rivals are named by the environment (`rivals/`).
  * @module
  */
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { type AshlarClient, connect } from '../src/client/index.ts'
-import { cpuSecondsOf, type LocalCluster, startLocalCluster } from './local-cluster.ts'
-import { loopbackRates } from './loopback.ts'
-import { diskReadRate, diskWriteRate, syncRate, threeCopyRate } from './machine-limits.ts'
-import { memoryOf, printJson, printText } from './report.ts'
-import { type Cost, grouped, Results } from './results.ts'
-import { secondsOf } from './spread.ts'
-import { largeFiles, type Measured, smallFiles } from './workloads.ts'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { connect } from '../src/client/index.ts'
+import type { Bench, Group, Surroundings } from './bench.ts'
+import { Recorder, type Report } from './figures.ts'
+import { footprint } from './groups/footprint.ts'
+import { largeFiles } from './groups/large-files.ts'
+import { repair } from './groups/repair.ts'
+import { rivals } from './groups/rivals.ts'
+import { s3Objects } from './groups/s3-objects.ts'
+import { smallFiles } from './groups/small-files.ts'
+import { startUp } from './groups/start-up.ts'
+import { startLocalCluster } from './local-cluster.ts'
+import { loadNow, machineNow } from './machine.ts'
+import { type BenchOptions, readOptions } from './options.ts'
+import { makePackage, projectFolder } from './package-copy.ts'
+import { collectProfiles } from './profile/collect.ts'
+import { changesText, compare } from './report/compare.ts'
+import { readReport, resultsPath, writePage } from './report/page.ts'
+import { groupTables, runText, targetTable } from './report/tables.ts'
+import { rivalsOf } from './rivals/rival.ts'
+import { makeS3Load } from './s3/s3-load.ts'
 
-const MiB = 1024 * 1024
-const loopbackMs = 500
-const syncsPerWriter = 1_000
+const startMs = performance.now()
 
-interface BenchOptions {
-  readonly rounds: number
-  readonly only: readonly string[]
-  readonly largeBytes: number
-  readonly folder: string
-  readonly profile: string | undefined
-  readonly json: boolean
-}
-
-function readOptions(): BenchOptions {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '3' },
-      only: { type: 'string', default: 'large,small' },
-      'large-mib': { type: 'string', default: '1024' },
-      folder: { type: 'string', default: tmpdir() },
-      profile: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
-  })
-  return {
-    rounds: Number(values.rounds),
-    only: values.only.split(','),
-    largeBytes: Number(values['large-mib']) * MiB,
-    folder: values.folder,
-    profile: values.profile === undefined ? undefined : resolve(values.profile),
-    json: values.json,
-  }
+/** To stderr, with the time since the start. */
+function tell(text: string): void {
+  const seconds = Math.floor((performance.now() - startMs) / 1000)
+  process.stderr.write(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}  ${text}\n`)
 }
 
 /** The thread pool of the disk calls must be as large as in `bin/ashlar`, and Node reads its size at the start. */
-function restartWithThreads({ profile }: BenchOptions): never {
-  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const { status } = spawnSync(process.execPath, [...profiling, ...process.argv.slice(1)], {
+async function restartWithThreads({ profile }: BenchOptions): Promise<void> {
+  const folder = profile === undefined ? undefined : profileFolderOf(profile)
+  const profiling = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+  const args = [...profiling, '--disable-warning=ExperimentalWarning', ...process.argv.slice(1)]
+  const { status, pid } = spawnSync(process.execPath, args, {
     stdio: 'inherit',
     env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
   })
-  process.exit(status ?? 1)
+  process.exitCode = status ?? 1
+  if (folder !== undefined) await tellProfiles(folder, new Map([[pid, 'client']]))
 }
 
-function costOf({ processes }: LocalCluster): Cost {
-  const sum = (role: string) =>
-    processes.filter((one) => one.role === role).reduce((seconds, { pid }) => seconds + cpuSecondsOf(pid), 0)
-  return { client: cpuSecondsOf(process.pid), master: sum('master'), chunkServers: sum('chunkserver') }
+async function tellProfiles(folder: string, roles: ReadonlyMap<number, string>): Promise<void> {
+  for (const path of await collectProfiles(folder, roles)) tell(`flame graph: ${path}`)
 }
 
-function difference(after: Cost, before: Cost): Cost {
-  return {
-    client: after.client - before.client,
-    master: after.master - before.master,
-    chunkServers: after.chunkServers - before.chunkServers,
+function profileFolderOf(group: string): string {
+  return resolve(`bench-profile-${group}`)
+}
+
+function groupsOf(folder: string, { go }: Pick<BenchOptions, 'go'>): readonly Group[] {
+  const load = makeS3Load(folder, { go })
+  const present = rivalsOf(process.env)
+  return [startUp, footprint, repair, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
+}
+
+function chosen(groups: readonly Group[], { only }: BenchOptions): readonly Group[] {
+  const unknown = only?.find((name) => !groups.some((group) => group.name === name))
+  if (unknown !== undefined) throw new Error(`Cannot run the bench: there is no group "${unknown}". --list shows them`)
+  return groups.filter(({ name }) => only?.includes(name) ?? true)
+}
+
+async function runGroups(
+  groups: readonly Group[],
+  { options, surroundings }: { options: BenchOptions; surroundings: Surroundings },
+): Promise<void> {
+  const { folder, root, profileFolder } = surroundings
+  for (const group of groups) {
+    if (group.alone === undefined) continue
+    tell(`— ${group.name}`)
+    await group.alone(surroundings)
   }
-}
-
-/** A workload that takes its time and its processes' CPU time down. */
-function measuring(cluster: LocalCluster, results: Results): Measured {
-  return async (name, { unit, amount }, work) => {
-    const before = costOf(cluster)
-    const seconds = await secondsOf(work)
-    results.add({ name, unit, amount, seconds }, difference(costOf(cluster), before))
-    tell(name, amount / seconds, unit)
-  }
-}
-
-function tell(name: string, rate: number, unit = ''): void {
-  process.stderr.write(`${name}: ${grouped(rate)} ${unit}\n`)
-}
-
-async function main(options: BenchOptions): Promise<void> {
-  const { rounds, only, largeBytes, json, profile } = options
-  const folder = await mkdtemp(join(options.folder, 'ashlar-bench-'))
-  if (profile !== undefined) await mkdir(profile, { recursive: true })
-  const results = new Results()
-  const limit = async (name: string, rate: Promise<number>) => {
-    results.addLimit(name, await rate)
-    tell(`limit: ${name}`, await rate)
-  }
-  try {
-    await using cluster = await startLocalCluster(join(folder, 'cluster'), { profileFolder: profile })
+  const together = groups.filter(({ round }) => round !== undefined)
+  if (together.length === 0) return
+  const data = join(folder, 'cluster')
+  const roles = new Map<number, string>()
+  {
+    await using cluster = await startLocalCluster(data, { root, profileFolder })
+    for (const [index, { role, pid }] of cluster.processes.entries())
+      roles.set(pid, role === 'chunkserver' ? `${role}-${index}` : role)
     await using client = await connect({ cluster: cluster.clusterPath })
-    const measured = measuring(cluster, results)
-    if (only.includes('small')) await warmUp(client)
-    for (let round = 0; round < rounds; round++) {
-      const workload = { client, measured, directory: `/round-${round}` }
-      if (only.includes('large')) await largeRound(limit, { folder, largeBytes, workload })
-      if (only.includes('small')) await smallRound(limit, { folder, workload })
+    const bench = (group: Group, round: number): Bench => ({
+      ...surroundings,
+      cluster,
+      client,
+      round,
+      group: group.name,
+    })
+    for (const group of together) {
+      tell(`— ${group.name}: warm-up`)
+      await group.warmUp?.(bench(group, -1))
     }
-    const memory = memoryOf(cluster.processes)
-    if (json) printJson(results, { memory, readyMs: cluster.readyMs })
-    else printText(results, memory)
+    for (let round = 0; round < options.rounds; round++) {
+      for (const group of together) {
+        tell(`— ${group.name}: round ${round + 1} of ${options.rounds}`)
+        await group.round?.(bench(group, round))
+      }
+    }
+  }
+  if (profileFolder !== undefined) await tellProfiles(profileFolder, roles)
+}
+
+async function measureAll(options: BenchOptions): Promise<Report> {
+  const loadBefore = loadNow()
+  const folder = await mkdtemp(join(options.folder, 'ashlar-bench-'))
+  const profileFolder = options.profile === undefined ? undefined : profileFolderOf(options.profile)
+  if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true })
+  try {
+    const root = options.sources ? projectFolder : await makePackage(join(folder, 'package'))
+    const recorder = new Recorder()
+    const { rounds, scale, largeBytes } = options
+    const surroundings = { settings: { rounds, scale, largeBytes }, folder, root, profileFolder, recorder, tell }
+    await runGroups(chosen(groupsOf(folder, options), options), { options, surroundings })
+    return { version: 1, machine: machineNow(loadBefore), rounds, scale, figures: recorder.figures() }
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-type Limit = (name: string, rate: Promise<number>) => Promise<void>
-type Workload = { readonly client: AshlarClient; readonly measured: Measured; readonly directory: string }
-
-async function warmUp(client: AshlarClient): Promise<void> {
-  const uncounted: Measured = async (_name, _what, work) => {
-    await work()
+async function main(options: BenchOptions): Promise<void> {
+  const needsRun = !options.page && options.with === undefined
+  if (needsRun && process.env['UV_THREADPOOL_SIZE'] === undefined) return await restartWithThreads(options)
+  const report = needsRun ? await measureAll(options) : await readReport(options.with ?? options.out ?? resultsPath)
+  const text = JSON.stringify(report, undefined, 1)
+  if (needsRun && options.out !== undefined) {
+    await mkdir(dirname(options.out), { recursive: true })
+    await writeFile(options.out, `${text}\n`)
   }
-  await smallFiles({ client, measured: uncounted, directory: '/warm-up' }, 64)
+  if (options.json) console.log(text)
+  else if (options.page) await writePage(report)
+  else if (needsRun)
+    console.log(`${runText(report)}\n\n${groupTables(report)}\n\n### Targets\n\n${targetTable(report)}`)
+  if (options.compare === undefined) return
+  const changes = compare(await readReport(options.compare), report)
+  console.error(changesText(changes))
+  if (changes.some(({ verdict }) => verdict === 'worse')) process.exitCode = 1
 }
 
-async function largeRound(
-  limit: Limit,
-  { folder, largeBytes, workload }: { folder: string; largeBytes: number; workload: Workload },
-): Promise<void> {
-  const totalBytes = largeBytes
-  await limit('disk write, 1 stream', diskWriteRate(folder, { streams: 1, totalBytes }))
-  await limit('bare three-copy writer', threeCopyRate(folder, { totalBytes }))
-  const one = { ...workload, directory: `${workload.directory}/large-1` }
-  await largeFiles(one, { streams: 1, totalBytes })
-  await limit('disk write, 3 streams', diskWriteRate(folder, { streams: 3, totalBytes }))
-  await limit('disk read, 1 stream', diskReadRate(folder, { streams: 1, totalBytes }))
-  const four = { ...workload, directory: `${workload.directory}/large-4` }
-  await largeFiles(four, { streams: 4, totalBytes })
-  await limit('disk read, 3 streams', diskReadRate(folder, { streams: 3, totalBytes }))
+const options = readOptions(process.argv.slice(2))
+if (options.list) {
+  for (const { name, summary } of groupsOf('', { go: false })) console.log(`${name.padEnd(12)}${summary}`)
+} else {
+  await main(options)
 }
-
-async function smallRound(limit: Limit, { folder, workload }: { folder: string; workload: Workload }): Promise<void> {
-  await limit('append + fdatasync, 1 writer', syncRate(folder, { writers: 1, count: syncsPerWriter }))
-  await limit('append + fdatasync, 3 writers', syncRate(folder, { writers: 3, count: syncsPerWriter }))
-  const { streamMiB, roundTrips } = await loopbackRates([1, 16, 64], loopbackMs)
-  await limit('loopback stream, MiB/s', Promise.resolve(streamMiB))
-  for (const [depth, rate] of roundTrips) {
-    await limit(`loopback round trips, ${depth} in flight`, Promise.resolve(rate))
-  }
-  for (const inFlight of [1, 16, 64]) {
-    await smallFiles({ ...workload, directory: `${workload.directory}/small-${inFlight}` }, inFlight)
-  }
-}
-
-const options = readOptions()
-if (process.env['UV_THREADPOOL_SIZE'] === undefined) restartWithThreads(options)
-else await main(options)

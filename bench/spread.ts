@@ -22,3 +22,8 @@ export function median(values: readonly number[]): number {
   const upper = sorted[Math.floor(middle)] ?? Number.NaN
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? upper) + upper) / 2 : upper
 }
+
+/** The outermost of several values. */
+export function spreadOf(values: readonly number[]): { readonly least: number; readonly greatest: number } {
+  return { least: Math.min(...values), greatest: Math.max(...values) }
+}

@@ -9,8 +9,8 @@ import { randomFillSync } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createNodeEnv } from '../src/env/node-env.ts'
-import { secondsOf, spread } from './spread.ts'
+import { createNodeEnv } from '../../src/env/node-env.ts'
+import { secondsOf, spread } from '../spread.ts'
 
 const MiB = 1024 * 1024
 const pieceBytes = 4 * MiB
@@ -120,4 +120,16 @@ export function syncRate(parent: string, { writers, count }: { writers: number; 
     )
     return (writers * count) / seconds
   })
+}
+
+/** MiB a second that one thread copies from one buffer to another, both larger than the caches. */
+export function memoryCopyRate(): number {
+  const [from, to] = [Buffer.alloc(64 * MiB, 1), Buffer.alloc(64 * MiB, 2)]
+  const startMs = performance.now()
+  let copiedMiB = 0
+  while (performance.now() < startMs + 200) {
+    to.set(from)
+    copiedMiB += 64
+  }
+  return copiedMiB / ((performance.now() - startMs) / 1000)
 }

@@ -1,0 +1,109 @@
+/**
+ * What a cluster takes: memory of all processes at rest, after many small files and under large streams, and bytes on disk and
+ * written to disk for each byte stored. Once a run, on a cluster of its own.
+ *
+ * Memory is given twice: *proportional*, where pages that the processes share count once, is what the cluster takes from the
+ * machine; *resident* is what `ps` shows, where Node's own program counts in each process.
+ * @module
+ */
+import { randomFillSync } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AshlarClient, connect } from '../../src/client/index.ts'
+import { type Group, note, type Surroundings, scaled } from '../bench.ts'
+import { type LocalCluster, startLocalCluster } from '../local-cluster.ts'
+import { bytesWrittenBy, forgetPeak, memoryOf } from '../processes.ts'
+import { spread } from '../spread.ts'
+import { readStreams, writeStreams } from './large-files.ts'
+
+const group = 'footprint'
+const MiB = 1024 * 1024
+const fileBytes = 4096
+const copies = 3
+const fullFileCount = 100_000
+const settleMs = 3_000
+
+export const footprint: Group = {
+  name: group,
+  summary: 'memory of each process; bytes on disk and written for each byte stored',
+  alone: async (bench) => {
+    const data = join(bench.folder, 'footprint')
+    await using cluster = await startLocalCluster(data, { root: bench.root })
+    await using client = await connect({ cluster: cluster.clusterPath })
+    await settle()
+    noteMemory(bench, cluster, 'at rest')
+
+    const count = scaled(bench, fullFileCount, 500)
+    const before = await use(cluster, client)
+    await smallFiles(client, count)
+    await settle()
+    const after = await use(cluster, client)
+    noteMemory(bench, cluster, `after ${fullFileCount.toLocaleString('en')} files of 4 KiB`)
+    const note1 = (name: string, unit: 'bytes' | 'ratio', value: number) => note(bench, { group, name, unit }, value)
+    note1('disk per 4 KiB file and copy', 'bytes', (after.chunkBytes - before.chunkBytes) / count / copies)
+    note1('metadata per 4 KiB file', 'bytes', (after.metadataBytes - before.metadataBytes) / count)
+    const stored = count * fileBytes * copies
+    note1('written per byte stored, 4 KiB files', 'ratio', (after.writtenBytes - before.writtenBytes) / stored)
+
+    for (const { pid } of cluster.processes) forgetPeak(pid)
+    const what = { directory: '/large', streams: 4, pieces: Math.ceil(bench.settings.largeBytes / 4 / MiB) }
+    await writeStreams(client, what)
+    const written = (await use(cluster, client)).writtenBytes - after.writtenBytes
+    note1('written per byte stored, large files', 'ratio', written / (what.pieces * what.streams * MiB * copies))
+    await readStreams(client, what)
+    for (const role of ['master', 'chunkserver'] as const) {
+      const peaks = cluster.processes.filter((one) => one.role === role).map(({ pid }) => memoryOf(pid).peak)
+      note(
+        bench,
+        { group, name: `highest resident memory of a ${role} under large streams`, unit: 'MiB' },
+        Math.max(...peaks),
+      )
+    }
+  },
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, settleMs))
+}
+
+function noteMemory(bench: Surroundings, { processes }: LocalCluster, when: string): void {
+  const each = processes.map(({ role, pid }) => ({ role, ...memoryOf(pid) }))
+  const sum = (what: 'resident' | 'proportional', of = each) => of.reduce((total, one) => total + one[what], 0)
+  const named = (name: string, value: number) =>
+    note(bench, { group, name: `memory ${when}: ${name}`, unit: 'MiB' }, value)
+  named('all processes', sum('proportional'))
+  named('all processes, resident', sum('resident'))
+  for (const role of ['up', 'master', 'gateway', 'chunkserver'] as const) {
+    const of = each.filter((one) => one.role === role)
+    named(role === 'chunkserver' ? 'three chunk servers' : role, sum('proportional', of))
+  }
+}
+
+interface Use {
+  /** On the disks of the chunk servers, as `du` counts. */
+  readonly chunkBytes: number
+  readonly metadataBytes: number
+  readonly writtenBytes: number
+}
+
+async function use({ folder, processes }: LocalCluster, client: AshlarClient): Promise<Use> {
+  const { metadataBytes } = await client.status()
+  const servers = processes.filter(({ role }) => role === 'chunkserver')
+  const written = processes.reduce((sum, { pid }) => sum + bytesWrittenBy(pid), 0)
+  const used = await Promise.all(servers.map(({ data }) => diskUse(data ?? folder)))
+  return { chunkBytes: used.reduce((sum, bytes) => sum + bytes, 0), metadataBytes, writtenBytes: written }
+}
+
+async function diskUse(folder: string): Promise<number> {
+  let bytes = 0
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512
+  }
+  return bytes
+}
+
+async function smallFiles(client: AshlarClient, count: number): Promise<void> {
+  const bytes = randomFillSync(Buffer.allocUnsafe(fileBytes))
+  await client.mkdir('/small')
+  await spread(count, 64, (index) => client.writeFile(`/small/file-${index}`, bytes))
+}
