@@ -1,4 +1,4 @@
-/** What many clients at once may see over HTTP: whole objects, one winner, no upload half completed, no list that misses. @module */
+/** What many clients at once may see over HTTP, at two doors of one cluster: whole objects, one winner, no upload half completed, no list that misses. @module */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
@@ -7,12 +7,25 @@ import { type S3Rig, startS3Rig } from './s3-rig.ts'
 
 const partBytes = 70_000
 let rig: S3Rig
+/** A door of its own to the same cluster. */
+let other: S3Rig
 
 before(async () => {
   rig = await startS3Rig({ gateway: { partMinBytes: partBytes } })
+  other = await startS3Rig({ gateway: { client: await rig.cluster.connect(), partMinBytes: partBytes } })
   await rig.s3.send('PUT', '/race')
 })
-after(() => rig[Symbol.asyncDispose]())
+after(async () => {
+  await other[Symbol.asyncDispose]()
+  await rig[Symbol.asyncDispose]()
+})
+
+let sent = 0
+
+/** At the doors in turn. */
+function send(...request: Parameters<S3Rig['s3']['send']>): Promise<S3Response> {
+  return (sent++ % 2 === 0 ? rig : other).s3.send(...request)
+}
 
 /** Of a length and bytes that no other writer has. */
 function bodyOf(writer: number): Buffer {
@@ -28,7 +41,7 @@ function times<T>(count: number, work: (index: number) => Promise<T>): Promise<T
 }
 
 async function put(key: string, body: Buffer | string, headers: Record<string, string> = {}): Promise<S3Response> {
-  return await rig.s3.send('PUT', `/race/${key}`, { body, headers })
+  return await send('PUT', `/race/${key}`, { body, headers })
 }
 
 const statuses = (answers: readonly S3Response[]) => answers.map(({ status }) => status).sort()
@@ -41,7 +54,7 @@ describe('fifty writers on one key', () => {
     const reader = async () => {
       let reads = 0
       for (; isWriting; reads++) {
-        const { status, body, headers } = await rig.s3.send('GET', '/race/one')
+        const { status, body, headers } = await send('GET', '/race/one')
         assert.equal(status, 200)
         assert.ok(allowed.get(headers.etag as string)?.equals(body), 'the bytes are those of the tag')
       }
@@ -54,7 +67,7 @@ describe('fifty writers on one key', () => {
     assert.deepEqual(new Set(statuses(answers)), new Set([200]))
     for (const [writer, answer] of answers.entries()) assert.equal(answer.headers.etag, tagOf(bodyOf(writer)))
     const last = await put('one', 'the last one')
-    const found = await rig.s3.send('GET', '/race/one')
+    const found = await send('GET', '/race/one')
     assert.deepEqual([found.body.toString(), found.headers.etag], ['the last one', last.headers.etag])
   })
 
@@ -64,7 +77,7 @@ describe('fifty writers on one key', () => {
     assert.equal(winners.length, 1)
     assert.equal(answers.filter(({ status }) => status === 412 || status === 409).length, 49)
     const winner = winners[0]?.[0] as number
-    assert.ok((await rig.s3.send('GET', '/race/none')).body.equals(bodyOf(winner)))
+    assert.ok((await send('GET', '/race/none')).body.equals(bodyOf(winner)))
   })
 
   // As Terraform's and Delta's locks do it.
@@ -72,14 +85,14 @@ describe('fifty writers on one key', () => {
     await put('counter', '0')
     await times(8, async () => {
       for (let done = false; !done; ) {
-        const { body, headers } = await rig.s3.send('GET', '/race/counter')
+        const { body, headers } = await send('GET', '/race/counter')
         const next = String(Number(body.toString()) + 1)
         const { status } = await put('counter', next, { 'if-match': headers.etag as string })
         assert.ok(status === 200 || status === 412 || status === 409, `${status}`)
         done = status === 200
       }
     })
-    assert.equal((await rig.s3.send('GET', '/race/counter')).body.toString(), '8')
+    assert.equal((await send('GET', '/race/counter')).body.toString(), '8')
   })
 })
 
@@ -90,12 +103,12 @@ interface Begun {
 }
 
 async function begun(key: string, fill: string): Promise<Begun> {
-  const answer = await rig.s3.send('POST', `/race/${key}?uploads`)
+  const answer = await send('POST', `/race/${key}?uploads`)
   const uploadId = answer.xml().textOf('UploadId')
   const parts = [Buffer.alloc(partBytes, fill), Buffer.alloc(partBytes, `${fill}2`), Buffer.from(fill)]
   const tags = await Promise.all(
     parts.map(async (body, index) => {
-      const sent = await rig.s3.send('PUT', `/race/${key}?uploadId=${uploadId}&partNumber=${index + 1}`, { body })
+      const sent = await send('PUT', `/race/${key}?uploadId=${uploadId}&partNumber=${index + 1}`, { body })
       assert.equal(sent.status, 200)
       return sent.headers.etag
     }),
@@ -111,32 +124,29 @@ function documentOf(tags: readonly (string | undefined)[]): string {
 describe('a multipart upload', () => {
   test('that is completed many times at once is completed once, and all are told the same', async () => {
     const { url, parts, document } = await begun('twice', 'x')
-    const answers = await times(8, () => rig.s3.send('POST', url, { body: document }))
+    const answers = await times(8, () => send('POST', url, { body: document }))
     const told = answers.filter(({ status }) => status === 200)
     assert.ok(told.length > 0)
     assert.equal(new Set(told.map((answer) => answer.xml().textOf('ETag'))).size, 1)
     // Who came when all was over may be told that the upload is gone.
     for (const { status, code } of answers) assert.ok(status === 200 || code === 'NoSuchUpload', `${status} ${code}`)
-    assert.ok((await rig.s3.send('GET', '/race/twice')).body.equals(Buffer.concat(parts)))
-    assert.equal((await rig.s3.send('GET', '/race?uploads&prefix=twice')).xml().all('Upload').length, 0)
+    assert.ok((await send('GET', '/race/twice')).body.equals(Buffer.concat(parts)))
+    assert.equal((await send('GET', '/race?uploads&prefix=twice')).xml().all('Upload').length, 0)
   })
 
   test('that is completed and aborted at once ends as one of the two', async () => {
     for (let round = 0; round < 6; round++) {
       const key = `either-${round}`
       const { url, parts, document } = await begun(key, 'y')
-      const [completed, aborted] = await Promise.all([
-        rig.s3.send('POST', url, { body: document }),
-        rig.s3.send('DELETE', url),
-      ])
-      const found = await rig.s3.send('GET', `/race/${key}`)
+      const [completed, aborted] = await Promise.all([send('POST', url, { body: document }), send('DELETE', url)])
+      const found = await send('GET', `/race/${key}`)
       if (completed.status === 200) assert.ok(found.body.equals(Buffer.concat(parts)))
       else {
         assert.equal(completed.code, 'NoSuchUpload')
         assert.equal(aborted.status, 204)
         assert.equal(found.status, 404)
       }
-      assert.equal((await rig.s3.send('GET', `/race?uploads&prefix=${key}`)).xml().all('Upload').length, 0)
+      assert.equal((await send('GET', `/race?uploads&prefix=${key}`)).xml().all('Upload').length, 0)
     }
   })
 
@@ -145,17 +155,17 @@ describe('a multipart upload', () => {
       const key = `resent-${round}`
       const { url, parts, document } = await begun(key, 'z')
       const [completed, resent] = await Promise.all([
-        rig.s3.send('POST', url, { body: document }),
-        rig.s3.send('PUT', `${url}&partNumber=2`, { body: Buffer.alloc(partBytes, 'other') }),
+        send('POST', url, { body: document }),
+        send('PUT', `${url}&partNumber=2`, { body: Buffer.alloc(partBytes, 'other') }),
       ])
       assert.ok(resent.status === 200 || resent.code === 'NoSuchUpload', `${resent.status} ${resent.code}`)
       if (completed.status === 200) {
-        assert.ok((await rig.s3.send('GET', `/race/${key}`)).body.equals(Buffer.concat(parts)))
+        assert.ok((await send('GET', `/race/${key}`)).body.equals(Buffer.concat(parts)))
       } else {
         // The part was replaced first: the list names one that is no longer there, and the upload is still open.
         assert.equal(completed.code, 'InvalidPart')
-        assert.equal((await rig.s3.send('GET', `/race/${key}`)).status, 404)
-        assert.equal((await rig.s3.send('DELETE', url)).status, 204)
+        assert.equal((await send('GET', `/race/${key}`)).status, 404)
+        assert.equal((await send('DELETE', url)).status, 204)
       }
     }
   })
@@ -170,14 +180,14 @@ describe('a list during a storm of puts and deletes', () => {
       for (let turn = 0; isBlowing; turn++) {
         const key = `storm/s${String((turn * 7 + worker) % 60).padStart(3, '0')}/${worker}`
         assert.equal((await put(key, 'x')).status, 200)
-        assert.equal((await rig.s3.send('DELETE', `/race/${key}`)).status, 204)
+        assert.equal((await send('DELETE', `/race/${key}`)).status, 204)
       }
     })
     for (let round = 0; round < 12; round++) {
       const keys: string[] = []
       let token = ''
       do {
-        const page = await rig.s3.send('GET', `/race?list-type=2&prefix=storm%2F&max-keys=17${token}`)
+        const page = await send('GET', `/race?list-type=2&prefix=storm%2F&max-keys=17${token}`)
         assert.equal(page.status, 200)
         const root = page.xml()
         keys.push(...root.all('Contents').map((entry) => entry.textOf('Key') as string))
