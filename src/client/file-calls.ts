@@ -100,11 +100,12 @@ export class FileCalls {
     if (algorithm === 'crc32') {
       if (knownCrc !== undefined) return hexOf(knownCrc)
       let crc = 0
-      for await (const piece of reader.pieces({ start: 0, end: size, signal })) crc = crc32(piece, crc)
+      for await (const piece of reader.pieces({ start: 0, end: size, signal, arePassing: true }))
+        crc = crc32(piece, crc)
       return hexOf(crc)
     }
     const hash = createHash(algorithm)
-    for await (const piece of reader.pieces({ start: 0, end: size, signal })) hash.update(piece)
+    for await (const piece of reader.pieces({ start: 0, end: size, signal, arePassing: true })) hash.update(piece)
     return hash.digest('hex')
   }
 

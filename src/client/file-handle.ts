@@ -61,6 +61,10 @@ export class OpenFileHandle implements FileHandle {
     return webReadStream((stop) => this.#pieces(range, stop))
   }
 
+  pieces(range: ReadRange = {}): AsyncGenerator<Buffer, void, undefined> {
+    return this.#pieces(range, undefined, { arePassing: true })
+  }
+
   async close(): Promise<void> {
     this.#closed.abort(new AshlarError('closed', `Cannot read ${this.path}: the handle was closed`))
   }
@@ -69,10 +73,14 @@ export class OpenFileHandle implements FileHandle {
     await this.close()
   }
 
-  #pieces(range: ReadRange, stop: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  #pieces(
+    range: ReadRange,
+    stop: AbortSignal | undefined,
+    { arePassing = false }: { readonly arePassing?: boolean } = {},
+  ): AsyncGenerator<Buffer, void, undefined> {
     this.#checkOpen()
-    const signals = range.signal === undefined ? [stop, this.#closed.signal] : [stop, this.#closed.signal, range.signal]
-    return this.#reader.pieces({ ...rangeOf(range, this.stats.size), signal: AbortSignal.any(signals) })
+    const signals = [this.#closed.signal, stop, range.signal].filter((signal) => signal !== undefined)
+    return this.#reader.pieces({ ...rangeOf(range, this.stats.size), signal: AbortSignal.any(signals), arePassing })
   }
 
   #checkOpen(): void {

@@ -257,3 +257,34 @@ describe('a file whose chunks are on no member is opened once more', () => {
     assert.equal(state.opens, 2)
   })
 })
+
+describe('pieces() of a handle', () => {
+  test('give every byte of a range, and use their memory again', async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    await using handle = await client.open('/file')
+    const memories = new Set<ArrayBufferLike>()
+    let count = 0
+    for (let round = 0; round < 4; round++) {
+      const read: Buffer[] = []
+      for await (const piece of handle.pieces({ start: 7, end: large.length - 2 })) {
+        read.push(Buffer.from(piece))
+        memories.add(piece.buffer)
+        count++
+      }
+      assert.ok(Buffer.concat(read).equals(large.subarray(7, -1)))
+    }
+    assert.ok(memories.size < count, `${count} pieces came in ${memories.size} memories`)
+  })
+
+  test("of streams are the reader's own", async () => {
+    const { cluster, client } = await clusterWith(large)
+    await using _ = cluster
+    await using handle = await client.open('/file')
+    const kept: Uint8Array[] = []
+    for await (const piece of handle.createReadStream()) kept.push(piece as Buffer)
+    for await (const piece of handle.readStream()) kept.push(piece)
+    for await (const _piece of handle.pieces()) await handle.readFile()
+    assert.ok(Buffer.concat(kept).equals(Buffer.concat([large, large])))
+  })
+})

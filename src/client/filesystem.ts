@@ -252,6 +252,11 @@ export interface FileHandle extends AsyncDisposable {
   readFile(options?: CallOptions): Promise<Buffer>
   createReadStream(options?: ReadRange): Readable
   readStream(options?: ReadRange): ReadableStream<Uint8Array>
+  /**
+   * The bytes as they come, each piece at most 1 MiB and valid only until the next is asked for: then its memory is used again.
+   * The cheapest way to pass bytes on; streams give memory away, which has to be collected.
+   */
+  pieces(options?: ReadRange): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 

@@ -84,7 +84,7 @@ async function sendBytes(
   handle: FileHandle,
   { start, end, signal }: { readonly start: number; readonly end: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  for await (const bytes of handle.readStream({ start, end: end - 1, signal })) await writeBody(response, bytes)
+  for await (const bytes of handle.pieces({ start, end: end - 1, signal })) await writeBody(response, bytes)
 }
 
 function describe(response: ServerResponse, stats: FileStats): void {

@@ -179,7 +179,7 @@ export function plainPieces(
   { encryption, signal }: { readonly encryption: OpenEncryption | undefined; readonly signal: AbortSignal },
 ): AsyncIterable<Uint8Array> {
   const read = (range: { readonly start: number; readonly end: number }) =>
-    handle.readStream({ start: range.start, end: range.end - 1, signal })
+    handle.pieces({ start: range.start, end: range.end - 1, signal })
   if (encryption === undefined) return read({ start, end })
   const { sizeBytes, record } = info
   return openRange(read, { dataKey: encryption.dataKey, parts: record.parts ?? [[sizeBytes, 1]] }, { start, end })
