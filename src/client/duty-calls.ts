@@ -10,6 +10,8 @@ import {
   type PlannedStep,
   pauseDuty,
   planDuty,
+  type SafeMode,
+  safeMode,
 } from '../wire/methods/duty-methods.ts'
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
 import type { ClientCore } from './client-core.ts'
@@ -40,6 +42,8 @@ export interface Duties {
    * where those still answer. Resume it to begin anew.
    */
   cancel(duty: MemberDuty, options?: CallOptions): Promise<CancelledDuty>
+  /** What keeps deletes, and repairs that can wait, from being done: see `ashlar safe-mode`. */
+  safeMode(options?: CallOptions): Promise<SafeMode>
   /**
    * Has every replica of a file, or of all files below a directory, read whole by its server now. What is missing or wrong is set
    * aside there, and copied anew.
@@ -93,6 +97,10 @@ export class DutyCalls implements Duties {
 
   async cancel(duty: MemberDuty, { signal }: CallOptions = {}): Promise<CancelledDuty> {
     return (await this.#core.link.call(cancelDuty, { duty }, { signal })).value
+  }
+
+  async safeMode({ signal }: CallOptions = {}): Promise<SafeMode> {
+    return (await this.#core.link.call(safeMode, {}, { signal })).value
   }
 
   async scrub(path: string, options?: ScrubOptions): Promise<ScrubbedFiles> {

@@ -15,7 +15,14 @@ export type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 export { objectPath } from '../base/object-path.ts'
 export type { BackupEntry } from '../wire/methods/backup-methods.ts'
 export type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
-export type { CancelledDuty, DutyPlan, PausableDuty, PlannedStep, WorkReport } from '../wire/methods/duty-methods.ts'
+export type {
+  CancelledDuty,
+  DutyPlan,
+  PausableDuty,
+  PlannedStep,
+  SafeMode,
+  WorkReport,
+} from '../wire/methods/duty-methods.ts'
 export type {
   FsckCounts,
   FsckFinding,

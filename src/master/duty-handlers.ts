@@ -8,11 +8,12 @@ import { failureDomainOf } from '../cluster/cluster-map.ts'
 import type { Replacement } from '../cluster/member-change.ts'
 import { planCancel } from '../cluster/plan-cancel.ts'
 import type { ServerDuty } from '../namespace/namespace.ts'
-import { applySteps, cancelDuty, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
+import { applySteps, cancelDuty, changeDuty, pauseDuty, planDuty, safeMode } from '../wire/methods/duty-methods.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
 import type { HandlerContext } from './handlers.ts'
 import type { MemberChanges } from './member-changes.ts'
 import type { PausedDuties } from './paused-duties.ts'
+import { safeModeReport } from './safe-mode.ts'
 
 export interface DutyHandlerOptions {
   readonly changes: MemberChanges
@@ -29,6 +30,9 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
     workers.wake('watch', 'members')
     return { value: {} }
   })
+  service.handle(safeMode, async () => ({
+    value: safeModeReport({ map, registry: context.registry, massLoss: changes.massLoss() }),
+  }))
   service.handle(pauseDuty, async ({ duty, paused: isPaused }) => {
     await paused.set(duty, isPaused)
     workers.wake('members', 'fill')

@@ -20,7 +20,7 @@ import { faded, flapped } from '../cluster/flap-damping.ts'
 import type { Env } from '../env/env.ts'
 import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/methods/cluster-methods.ts'
 import type { Peer } from '../wire/peer.ts'
-import type { Group, NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
+import type { Group, Member, NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
 import { OwedBytes } from './owed-bytes.ts'
 import { ServerRecord } from './server-record.ts'
@@ -273,10 +273,13 @@ export class ServerRegistry {
    * Before that nothing is deleted for absence. One that fills or leaves can prove nothing that those which count do not.
    */
   isCompared(group: Group, except?: ServerId): boolean {
-    return group.members.every(({ server, state }) => {
-      if (server === except || state !== 'in' || ['dead', 'left'].includes(this.stateOf(server))) return true
-      return this.#records.get(server)?.comparisons.has(group.id) === true
-    })
+    return group.members.every((member) => member.server === except || !this.isAwaited(group, member))
+  }
+
+  /** Whether safe mode lasts in a group for the sake of this member. */
+  isAwaited(group: Group, { server, state }: Member): boolean {
+    if (state !== 'in' || ['dead', 'left'].includes(this.stateOf(server))) return false
+    return this.#records.get(server)?.comparisons.has(group.id) !== true
   }
 
   nodes(): readonly NodeStatus[] {

@@ -97,3 +97,26 @@ test('pause and resume show in the status; names that are none are refused', asy
   assert.equal((await ashlar('', 'drain', 'nowhere')).exitCode, 3)
   assert.equal((await json('plan', 'gc')).duty, 'gc')
 })
+
+test('safe-mode names the server that a new master waits for, and is off once all were compared', async () => {
+  await eventually('comparisons', async () => !(await json('safe-mode')).isOn)
+  assert.match((await ashlar('', 'safe-mode')).stdout, /^safe mode is off: all \d+ groups were compared/)
+  const stopped = await nodeOf('chunkserver-1')
+  const pidOf = (data: string) =>
+    cluster.ready.processes.find((entry) => 'data' in entry && entry.data.endsWith(data))?.pid ??
+    assert.fail(`no ${data}`)
+  // It cannot be compared while it stands still; `up` starts the master again.
+  process.kill(pidOf('/chunkserver-1'), 'SIGSTOP')
+  try {
+    process.kill(pidOf('/master'), 'SIGKILL')
+    await eventually('safe mode for its sake', async () => {
+      const { exitCode, stdout } = await ashlar('', 'safe-mode', '--json')
+      if (exitCode !== 0) return false
+      const { isOn, waitsFor } = JSON.parse(stdout)
+      return isOn && waitsFor.some(({ server }: { readonly server: string }) => server === stopped.id)
+    })
+  } finally {
+    process.kill(pidOf('/chunkserver-1'), 'SIGCONT')
+  }
+  await eventually('comparisons', async () => !(await json('safe-mode')).isOn)
+})

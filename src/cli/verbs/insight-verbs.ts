@@ -5,10 +5,12 @@ import { registerChunkVerb } from './chunk-verb.ts'
 import { registerEventsVerb } from './events-verb.ts'
 import { registerExplainVerb } from './explain-verb.ts'
 import { registerFsckVerb } from './fsck-verb.ts'
+import { registerSafeModeVerb } from './safe-mode-verb.ts'
 import { registerScrubVerb } from './scrub-verb.ts'
 
 export function registerInsightVerbs(registry: VerbRegistry): void {
   registerFsckVerb(registry)
+  registerSafeModeVerb(registry)
   registerScrubVerb(registry)
   registerEventsVerb(registry)
   registerExplainVerb(registry)

@@ -4,7 +4,7 @@ import type { GroupId, ServerId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import type { Rising } from '../../base/rising.ts'
 import { method } from '../method.ts'
-import { memberDuty } from '../types/cluster-map.ts'
+import { memberDuty, serverState } from '../types/cluster-map.ts'
 import { nothing } from './session-methods.ts'
 
 /** One duty: what is under way, what is left, and how long that takes at the present rate. */
@@ -112,6 +112,37 @@ export const cancelDuty = method({
   callers: ['client'],
 })
 export type CancelledDuty = Infer<typeof cancelDuty.response>
+
+/** What keeps deletes and repairs waiting: servers that were not compared since this master started, and a mass loss. */
+export const safeMode = method({
+  number: 99,
+  name: 'safeMode',
+  request: nothing,
+  response: struct('safeMode response', 1, {
+    groups: field(1, uint),
+    /** Nothing is deleted for absence before it is all of them. */
+    comparedGroups: field(2, uint),
+    waitsFor: field(
+      3,
+      list(
+        struct('awaited server', 1, {
+          server: field(1, hex<ServerId>(16)),
+          domain: field(2, text(256)),
+          state: field(3, serverState),
+          /** Its groups that were not compared. */
+          groups: field(4, uint),
+        }),
+        limits.chunkServers,
+      ),
+    ),
+    massLoss: optional(
+      4,
+      struct('mass loss', 1, { silent: field(1, uint), servers: field(2, uint), leftMs: field(3, uint) }),
+    ),
+  }),
+  callers: ['client'],
+})
+export type SafeMode = Infer<typeof safeMode.response>
 
 /** Begins steps of a plan. Those made on an older epoch of their group are refused. */
 export const applySteps = method({
