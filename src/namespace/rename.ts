@@ -61,7 +61,7 @@ async function moveEntry(change: Change, source: Found, move: Move): Promise<Ent
   countInParent(change, source.parent.inode, source.entry, -1)
   await leaveMarker(change, source, from)
   await entryLeft(change, source)
-  return placeEntry(change, parent, lastName(to), source.entry)
+  return await placeEntry(change, { parent, name: lastName(to) }, source.entry)
 }
 
 /** Where versions are kept, older ones of the name would show again without one. */

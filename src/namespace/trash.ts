@@ -131,9 +131,13 @@ export function takeFromTrash({ tx, tally }: Change, trash: Rising, row: TrashRo
 }
 
 /** Puts an entry that was taken from trash, or moved, into a directory where its name is free. @returns it as it is there */
-export function placeEntry(change: Change, parent: Directory, name: string, given: Entry): Entry {
+export async function placeEntry(
+  change: Change,
+  { parent, name }: { readonly parent: Directory; readonly name: string },
+  given: Entry,
+): Promise<Entry> {
   const keyName = given.kind === 'directory' ? `${name}/` : name
-  const entry = given.kind === 'file' ? asNewest(change, parent, given) : given
+  const entry = given.kind === 'file' ? await asNewest(change, { parent, keyName }, given) : given
   change.tx.put(entryKey(parent.inode, keyName), entryRow.encode(entry))
   if (entry.inode !== undefined) placeDirectory(change, entry.inode, parent.inode, name)
   countInParent(change, parent.inode, entry, 1)

@@ -50,7 +50,7 @@ export function undelete(
     // Of a tree that is not counted yet: nothing.
     countTrash(change, row, -1)
     await makeWay(change, { parent, keyName: lastName(target), path: target.text }, undefined)
-    const entry = placeEntry(change, parent, lastName(target), row.entry)
+    const entry = await placeEntry(change, { parent, name: lastName(target) }, row.entry)
     return { attributes: attributesOf(entry), path: target.text }
   })
 }

@@ -338,3 +338,18 @@ test('a removal covers the object that making a directory made, however versions
     await check(bucket.master)
   }
 })
+
+test('a file that is older than the versions of the name it takes is the newest of them all the same', async () => {
+  const bucket = await Bucket.make()
+  await bucket.client.put('/old', 3)
+  await bucket.set('enabled')
+  await bucket.put('d/a', 1)
+  await bucket.put('d/a', 2)
+  await bucket.client.rename('/b/d', '/loose')
+  await bucket.client.rename('/old', '/loose/a')
+  await check(bucket.master)
+  await bucket.client.rename('/loose', '/b/d')
+  await bucket.put('d/a', 4)
+  assert.deepEqual(await bucket.versions({ prefix: 'd/a' }), ['d/a 4*', 'd/a 3', 'd/a 1'])
+  await check(bucket.master)
+})

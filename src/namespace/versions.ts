@@ -42,9 +42,18 @@ export function versionNameOf({ objectVersion = nullVersion }: Entry): number {
   return objectVersion
 }
 
-/** What an entry has to become to be written to a directory: a version of its own there, where that gives numbers. */
-export function asNewest(change: Change, parent: Directory, entry: Entry): Entry {
-  if (parent.versioning === undefined) return { ...entry, objectVersion: undefined }
+/**
+ * What an entry has to become to be written to a directory: a version of its own there, where that gives numbers; and newer
+ * than what lies there of its name, also where a tree with versions was moved to a place that keeps none.
+ */
+export async function asNewest(
+  change: Change,
+  { parent, keyName }: Pick<NamePlace, 'parent' | 'keyName'>,
+  entry: Entry,
+): Promise<Entry> {
+  if (parent.versioning === undefined && (await newestOlder(change.tx, parent.inode, keyName)) === undefined) {
+    return { ...entry, objectVersion: undefined }
+  }
   const version = change.issue()
   const { objectLock } = parent
   return {
