@@ -30,3 +30,31 @@ test('a condition on a prefix judges the prefix that is listed, also when the re
     assert.ok(!answer.body.toString().includes('secret'), `${query} listed what is private`)
   }
 })
+
+// A lock of a century on whatever a writer sends would be a way to fill a bucket for good.
+test('who may write may lock what they write only where a statement says so', async () => {
+  await using rig = await startS3Rig()
+  const { s3, alice } = rig
+  await s3.send('PUT', '/locked', { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } })
+  const allow = async (...actions: string[]) => {
+    const [Principal, Resource] = [{ AWS: 'arn:aws:iam::alice-id:user/alice' }, 'arn:aws:s3:::locked/*']
+    const policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: actions, Resource }] }
+    const put = await s3.send('PUT', '/locked?policy', { body: JSON.stringify(policy) })
+    assert.ok(put.status < 300, put.body.toString())
+  }
+  const retained = {
+    'x-amz-object-lock-mode': 'COMPLIANCE',
+    'x-amz-object-lock-retain-until-date': '2100-01-01T00:00:00Z',
+  }
+  const held = { 'x-amz-object-lock-legal-hold': 'ON' }
+  const write = async (headers: Record<string, string>) =>
+    (await alice.send('PUT', '/locked/key', { headers, body: 'x' })).status
+  await allow('s3:PutObject')
+  assert.equal(await write({}), 200)
+  assert.deepEqual([await write(retained), await write(held)], [403, 403])
+  assert.equal((await alice.send('POST', '/locked/key?uploads', { headers: retained })).status, 403)
+  await allow('s3:PutObject', 's3:PutObjectLegalHold')
+  assert.deepEqual([await write(retained), await write(held)], [403, 200])
+  await allow('s3:PutObject', 's3:PutObjectRetention')
+  assert.deepEqual([await write(retained), await write(held)], [200, 403])
+})

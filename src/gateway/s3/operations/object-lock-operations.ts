@@ -110,18 +110,18 @@ export async function putObjectLegalHold(call: ObjectCall): Promise<S3Answer> {
 }
 
 /**
- * The lock that the headers of a write ask for; the bucket's default is the store's to give.
- * @throws {S3Error} `InvalidRequest`, `InvalidArgument`
+ * The lock that the headers of a write ask for; the bucket's default is the store's to give. Who may write may not lock by that.
+ * @throws {S3Error} `InvalidRequest`, `InvalidArgument`, `AccessDenied`
  */
-export function writtenLock({
-  services,
-  request,
-  bucket,
-}: Pick<BucketCall, 'services' | 'request' | 'bucket'>): NewLock {
+export function writtenLock(call: BucketCall): NewLock {
+  const { services, request, bucket } = call
   const { retention, hasLegalHold }: ObjectLock = lockOfNewVersion(request.headers.record(), {
     hasObjectLock: hasObjectLock(bucket),
     nowMs: services.env.clock.wallMs(),
   })
+  const { key } = request
+  if (retention !== undefined) checkAccess(call, { action: 's3:PutObjectRetention', bucket, key })
+  if (hasLegalHold !== undefined) checkAccess(call, { action: 's3:PutObjectLegalHold', bucket, key })
   return {
     ...(retention === undefined ? {} : { retention: stored(retention) }),
     ...(hasLegalHold === undefined ? {} : { legalHold: hasLegalHold }),
