@@ -7,3 +7,9 @@ import { groupsAtOnceOf } from './fill.ts'
 test('groupsAtOnceOf() rises with the servers, within bounds', () => {
   assert.deepEqual([3, 32, 100, 10_000].map(groupsAtOnceOf), [32, 32, 100, limits.groupsFilledAtOnce])
 })
+
+test('groupsAtOnceOf() leaves the disks to groups down to their last copy, while there are some', () => {
+  assert.equal(groupsAtOnceOf(200, 1), 32)
+  assert.equal(groupsAtOnceOf(200, 90), 90)
+  assert.equal(groupsAtOnceOf(200, 900), 200)
+})

@@ -41,9 +41,11 @@ const leastAtOnce = 32
 /**
  * How many groups are filled at once: one for each server that may take copies, since each is held back by its own disk. Bounded, since
  * each holds a page's list of chunks in memory, about 1 MiB.
+ * @param lastCopies groups down to their last copy: while there are some, few others take part of the disks that these need
  */
-export function groupsAtOnceOf(servers: number): number {
-  return Math.min(limits.groupsFilledAtOnce, Math.max(leastAtOnce, servers))
+export function groupsAtOnceOf(servers: number, lastCopies = 0): number {
+  const most = Math.min(limits.groupsFilledAtOnce, Math.max(leastAtOnce, servers))
+  return lastCopies === 0 ? most : Math.min(most, Math.max(leastAtOnce, lastCopies))
 }
 
 const sliceMs = 3_000
@@ -80,7 +82,8 @@ export class Fill {
         }
       }
     }
-    await Promise.all(Array.from({ length: groupsAtOnceOf(map.index.map.servers.length) }, lane))
+    const lastCopies = fillings.filter(({ duty, survivors }) => duty === 'repair' && survivors === 1).length
+    await Promise.all(Array.from({ length: groupsAtOnceOf(map.index.map.servers.length, lastCopies) }, lane))
     if (signal.aborted) return 'idle'
     const { changed, refused } = await map.settleMembers(settlements)
     for (const group of changed) env.log.info('a member holds everything and counts from now on', { group: group.id })

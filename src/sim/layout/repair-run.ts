@@ -144,12 +144,13 @@ class RepairRun {
     this.#queue.push({ group, target: to, survivors, leftBytes: sizeBytes, uses: [] })
   }
 
-  get #groupsAtOnce(): number {
-    return groupsAtOnceOf(this.#cluster.serverIds.length)
+  #groupsAtOnce(): number {
+    const lastCopies = [...this.#active, ...this.#queue].filter(({ survivors }) => survivors === 1).length
+    return groupsAtOnceOf(this.#cluster.serverIds.length, lastCopies)
   }
 
   #start(): void {
-    while (this.#active.length < this.#groupsAtOnce) {
+    for (const most = this.#groupsAtOnce(); this.#active.length < most; ) {
       const fill = this.#queue.shift()
       if (fill === undefined) return
       if (this.#groups === 0) this.#beginsMs = this.#nowMs
@@ -175,7 +176,7 @@ class RepairRun {
     const rates = fairRates(this.#active.map(({ uses }) => uses))
     const speeds = rates.map(({ bytesPerSecond }) => bytesPerSecond)
     const seconds = Math.min(...this.#active.map(({ leftBytes }, index) => leftBytes / (speeds[index] as number)))
-    const isFull = this.#active.length >= this.#groupsAtOnce && this.#queue.length > 0
+    const isFull = this.#active.length >= this.#groupsAtOnce() && this.#queue.length > 0
     if (isFull) this.#fullMs += seconds * 1000
     this.#peak = Math.max(
       this.#peak,
@@ -218,7 +219,7 @@ class RepairRun {
         .map(([limit, bytes]) => ({ limit, share: bytes / Math.max(1, this.#copiedBytes) }))
         .sort((a, b) => b.share - a.share),
       masterFullShare: seconds > 0 ? this.#fullMs / 1000 / seconds : 0,
-      groupsAtOnce: this.#groupsAtOnce,
+      groupsAtOnce: groupsAtOnceOf(this.#cluster.serverIds.length),
       waiting: this.#waiting,
       plans: this.#plans,
     }
