@@ -13,6 +13,8 @@ import { filesBelow, flipBit } from '../faults/rot.ts'
 const MiB = 1024 * 1024
 const largeFiles = 8
 const smallFiles = 100
+/** Three and a rest of each large file, but for the first, which has none. */
+const chunksOfAll = 4 * largeFiles - 1 + smallFiles
 const random = seededRandom(20)
 
 let folder: string
@@ -29,11 +31,12 @@ before(async () => {
     else process.env['TMPDIR'] = usual
   }
   await Promise.all(contents().map(({ path, bytes }) => cluster.client.writeFile(path, bytes)))
-  // A move could drop a replica that was damaged, or read it as a source: then scrubbing would wait for it in vain.
+  // A copy that a move left behind is dropped, damaged or not: scrubbing would be waited for in vain.
   await cluster.client.duties.pause('rebalance')
-  await eventually('no move is under way', async () => {
+  await eventually('no move is under way, and none has left a copy', async () => {
     const { work = [] } = await cluster.client.status()
-    return work.every(({ groupsUnderWay }) => groupsUnderWay === 0)
+    const chunks = cluster.chunkServers.reduce((sum, each) => sum + each.space().chunks, 0)
+    return work.every(({ groupsUnderWay }) => groupsUnderWay === 0) && chunks === 3 * chunksOfAll
   })
 })
 

@@ -148,11 +148,14 @@ class Rot {
     })
   }
 
-  /** In no order: of the servers' chunk files, those of the chunks. */
+  /** In no order: the files of the chunks on their members. What a former member has left of them is nobody's replica. */
   #replicaFiles(chunks: readonly KnownChunk[], nameOf: ReadonlyMap<string, ServerName>): string[] {
-    const ids = new Set(chunks.map(({ report }) => report.chunkId as string))
-    const files = [...nameOf.values()].flatMap((name) => filesBelow(join(this.#stage.cluster.data(name), 'chunks')))
-    const found = files.filter((file) => ids.has(basename(file)))
+    const members = new Map(chunks.map(({ report }) => [report.chunkId as string, report.replicas]))
+    const found = [...nameOf].flatMap(([id, name]) =>
+      filesBelow(join(this.#stage.cluster.data(name), 'chunks')).filter(
+        (file) => members.get(basename(file))?.some(({ serverId }) => serverId === id) === true,
+      ),
+    )
     return found
       .map((file) => ({ file, at: this.#random.fraction() }))
       .sort((a, b) => a.at - b.at)

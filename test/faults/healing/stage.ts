@@ -176,7 +176,8 @@ export class Stage implements AsyncDisposable {
     const { changedMs } = this
     const { counts, isClean, findings } = await this.client.insight.fsck({ verify })
     // Who died meanwhile is missed rightly.
-    if (!isClean && changedMs === this.changedMs) this.tell(`fsck: ${JSON.stringify({ counts, first: findings.slice(0, 3) })}`)
+    if (!isClean && changedMs === this.changedMs)
+      this.tell(`fsck: ${JSON.stringify({ counts, first: findings.slice(0, 3) })}`)
   }
 
   tell(violation: string): void {
