@@ -68,6 +68,7 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
     const { record, stats } = await completeUpload(services.client, upload, {
       choose: (parts) => chooseParts(call, { listed, parts, upload }),
       recordOf: (chosen) => recordOf(upload, { chosen, expected }),
+      attempt: services.env.random.bytes(8).toString('hex'),
       target: objectPath(bucket.name, key),
       precondition,
       signal,
@@ -206,7 +207,7 @@ function recordOf(
   { chosen, expected }: { readonly chosen: readonly StoredPart[]; readonly expected: string | undefined },
 ): ObjectRecord {
   const checksum = wholeChecksum(upload, chosen)
-  if (expected !== undefined && checksum !== undefined && expected !== checksum.value) {
+  if (expected !== undefined && checksum !== undefined && !isOf(expected, checksum.value)) {
     throw new S3Error('BadDigest', `The ${checksum.algorithm} you specified did not match the calculated checksum.`)
   }
   const runs = runsOf(chosen.map(({ info }) => info.sizeBytes))
@@ -230,6 +231,11 @@ function recordOf(
     ...(checksum === undefined ? {} : { checksum }),
     ...(isKept && partChecksums.length === chosen.length ? { partChecksums } : {}),
   }
+}
+
+/** `value-COUNT` is of a list of parts; some clients leave the count out. */
+function isOf(expected: string, value: string): boolean {
+  return expected === value || (!expected.includes('-') && expected === value.replace(/-\d+$/, ''))
 }
 
 function wholeChecksum({ checksum }: Upload, chosen: readonly StoredPart[]): StoredChecksum | undefined {

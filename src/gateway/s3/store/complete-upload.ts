@@ -4,6 +4,8 @@
  * The chosen parts are compared twice, before and after no part can change any more, so a part that was sent again in between
  * is noticed. Several completes of one upload may run at once, also on other gateways: each step is one transaction that one of
  * them wins, and the others go on from there.
+ * Invariant: the object to be is made before the plan that names it, under a name that no other complete uses, and never again.
+ * So once it is not there any more it was linked, and nobody puts an empty one in its place.
  * @module
  */
 import { combineCrc32 } from '../../../base/crc.ts'
@@ -11,7 +13,7 @@ import { AshlarError, isAshlarError } from '../../../base/errors.ts'
 import type { AshlarClient, FileStats } from '../../../client/index.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { type ObjectRecord, objectXattrs } from './object-record.ts'
-import { noSuchUpload, partName, partsIn, type StoredPart, type Upload, uploadFolder } from './uploads.ts'
+import { partName, partsIn, type StoredPart, type Upload, uploadFolder } from './uploads.ts'
 
 /** As many as one transaction of the store joins. */
 const joinedAtOnce = 256
@@ -22,6 +24,8 @@ export interface CompleteOptions {
   readonly choose: (parts: ReadonlyMap<number, StoredPart>) => readonly StoredPart[]
   readonly recordOf: (chosen: readonly StoredPart[]) => ObjectRecord
   readonly target: string
+  /** No other complete has the same: a few random letters. */
+  readonly attempt: string
   /** Of the target. */
   readonly precondition: { readonly ifAbsent?: boolean; readonly ifVersion?: number }
   readonly signal: AbortSignal
@@ -32,7 +36,7 @@ export async function completeUpload(
   upload: Upload,
   options: CompleteOptions,
 ): Promise<{ readonly stats: FileStats; readonly record: ObjectRecord }> {
-  const { choose, recordOf, target, signal } = options
+  const { choose, recordOf, attempt, target, signal } = options
   const folder = uploadFolder(upload)
   const completing = `${folder}/completing`
   const before = await readParts(client, `${folder}/parts`, signal)
@@ -41,16 +45,19 @@ export async function completeUpload(
   await freezeParts(client, folder, signal)
   const frozen = (await readParts(client, completing, signal)) ?? new Map<number, StoredPart>()
   const plan =
-    (await readPlan(client, folder, signal)) ?? (await makePlan(client, upload, { frozen, choose, recordOf, signal }))
-  await makeObject(client, { upload, plan, signal })
-  await joinParts(client, { folder, parts: plan.parts, signal })
+    (await readPlan(client, folder, signal)) ??
+    (await makePlan(client, upload, { frozen, choose, recordOf, attempt, signal }))
+  const from = `${folder}/${plan.object}`
+  await joinParts(client, { folder, target: from, parts: plan.parts, signal })
   const { precondition } = options
-  const stats = await link(client, { from: `${folder}/object`, target, precondition, lock: upload.lock, signal })
+  const stats = await link(client, { from, target, precondition, lock: upload.lock, signal })
   return { stats, record: plan.record }
 }
 
 /** What is being joined, kept with what was joined so far. */
 interface Plan {
+  /** Name of the file that becomes the object. */
+  readonly object: string
   readonly record: ObjectRecord
   /** Number and bytes. */
   readonly parts: readonly (readonly [number, number])[]
@@ -75,7 +82,7 @@ async function freezeParts(client: AshlarClient, folder: string, signal: AbortSi
   } catch (error) {
     // Another complete did it, or an earlier one that did not get to its end.
     if (!isAshlarError(error, 'not-found', 'already-exists')) throw error
-    if (!(await client.exists(`${folder}/completing`, { signal }))) throw noSuchUpload(folder.slice(-32))
+    if (!(await client.exists(`${folder}/completing`, { signal }))) throw gone(folder, error)
   }
 }
 
@@ -96,8 +103,9 @@ async function makePlan(
     frozen,
     choose,
     recordOf,
+    attempt,
     signal,
-  }: Pick<CompleteOptions, 'choose' | 'recordOf' | 'signal'> & {
+  }: Pick<CompleteOptions, 'choose' | 'recordOf' | 'attempt' | 'signal'> & {
     readonly frozen: ReadonlyMap<number, StoredPart>
   },
 ): Promise<Plan> {
@@ -111,13 +119,15 @@ async function makePlan(
     throw error
   }
   const parts = chosen.map(({ number, info }) => [number, info.stats.size] as const)
-  const plan: Plan = { record: recordOf(chosen), parts, crc32: crcOf(chosen) }
+  const plan: Plan = { object: `object-${attempt}`, record: recordOf(chosen), parts, crc32: crcOf(chosen) }
+  await makeObject(client, { upload, plan, signal })
   try {
     await client.writeFile(`${folder}/plan`, JSON.stringify(plan), { ifAbsent: true, signal })
     return plan
   } catch (error) {
-    const other = isAshlarError(error, 'already-exists') ? await readPlan(client, folder, signal) : undefined
-    if (other === undefined) throw error
+    if (!isAshlarError(error, 'already-exists')) throw error
+    const other = await readPlan(client, folder, signal)
+    if (other === undefined) throw gone(folder, error)
     return other
   }
 }
@@ -128,19 +138,32 @@ async function makeObject(
 ): Promise<void> {
   const length = plan.parts.reduce((sum, [, size]) => sum + size, 0)
   const xattrs = objectXattrs(plan.record, { length, crc32: plan.crc32 }, { tags: upload.tags, acl: upload.acl })
-  try {
-    await client.writeFile(`${uploadFolder(upload)}/object`, '', { ifAbsent: true, xattrs, ...upload.lock, signal })
-  } catch (error) {
-    if (!isAshlarError(error, 'already-exists')) throw error
-  }
+  const path = `${uploadFolder(upload)}/${plan.object}`
+  await client.writeFile(path, '', { ifAbsent: true, xattrs, ...upload.lock, signal })
+}
+
+/** Another complete has ended it, or an abort: which, shows in the object. */
+function gone(folder: string, cause: unknown): AshlarError {
+  return new AshlarError('not-found', `Cannot complete upload ${folder.slice(-32)}: it is not there any more`, {
+    cause,
+  })
 }
 
 /** Joins what is not joined yet. */
 async function joinParts(
   client: AshlarClient,
-  { folder, parts, signal }: { readonly folder: string; readonly parts: Plan['parts']; readonly signal: AbortSignal },
+  {
+    folder,
+    target,
+    parts,
+    signal,
+  }: {
+    readonly folder: string
+    readonly target: string
+    readonly parts: Plan['parts']
+    readonly signal: AbortSignal
+  },
 ): Promise<void> {
-  const target = `${folder}/object`
   let atOnce = joinedAtOnce
   for (let attempt = 0; attempt < maxAttempts + parts.length; attempt++) {
     const joined = await client.stat(target, { signal })

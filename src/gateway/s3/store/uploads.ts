@@ -5,13 +5,13 @@
  *                               /parts/NNNNN  one file a part, its ETag and checksum in an attribute
  *                               /completing/  the same directory, once a complete has begun
  *                               /plan         what the first complete chose: later ones go on with it
- *                               /object       the parts so far, joined without moving a byte
+ *                               /object-X     the parts so far, joined without moving a byte; the plan names which one
  *
  *     open → completing (the rename of `parts`: one winner, and no part changes any more)
- *          → joined (the parts' extents moved into `object`, some at a time)
- *          → linked (`object` renamed to its key, under the preconditions) → gone
+ *          → joined (the parts' extents moved into it, some at a time)
+ *          → linked (it is renamed to its key, under the preconditions) → gone
  *
- * Every step can be taken again after a crash: what was joined shows in the length of `object`.
+ * Every step can be taken again after a crash: what was joined shows in its length.
  * @module
  */
 import { AshlarError, isAshlarError } from '../../../base/errors.ts'
