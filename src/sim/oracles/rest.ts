@@ -133,12 +133,12 @@ export class Rest {
   async #differences(client: AshlarClient, verify: boolean): Promise<readonly string[]> {
     const { master, servers } = this.#world.facts()
     if (master.kv === undefined) throw new AshlarError('unavailable', 'Cannot read the books: the master is dead')
-    const books = servers.map(({ name, serverId, store, state }): ServerBooks => {
-      if (store === undefined || serverId === undefined) {
-        throw new AshlarError('unavailable', `Cannot read the books: ${name} is ${state}`)
-      }
-      return { name, serverId, store }
-    })
+    const books: ServerBooks[] = []
+    for (const { name, serverId, store, state } of servers) {
+      // One that comes back before the master has missed it is turned away at first, and tries again.
+      if (store === undefined || serverId === undefined) return [`${name} is ${state}`]
+      books.push({ name, serverId, store })
+    }
     const compared = this.#compare(client, { kv: master.kv, books, verify })
     const differences = await this.#world.runWhile(compared, callBoundMs)
     return this.#isExcused ? differences.filter((text) => !text.includes(' lacks chunk ')) : differences
