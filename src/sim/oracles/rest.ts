@@ -63,8 +63,9 @@ export class Rest {
    * be made good; where no disk was told to rot, nothing may be wrong in the first place.
    */
   async compare(client: AshlarClient): Promise<readonly Violation[]> {
-    // What is moved from one server to another is on its way.
-    if ((await this.#changing(client)) > 0) {
+    // What is moved from one server to another is on its way; a server that was turned away tries again.
+    const isDown = this.#world.facts().servers.some(({ store }) => store === undefined)
+    if (isDown || (await this.#changing(client)) > 0) {
       const unrest = await this.reach(client)
       if (unrest.length > 0) return unrest
     }
