@@ -32,6 +32,13 @@ export class BackupShelves {
     return map.index.map.servers.map(({ id }) => id).filter((id) => registry.peerOf(id) !== undefined)
   }
 
+  /** Whether want of room is why no server takes a backup: every one that answers says so. */
+  isFull(): boolean {
+    const { registry } = this.#options
+    const up = this.up()
+    return up.length > 0 && up.every((id) => registry.loadOf(id)?.refusal === 'disk-full')
+  }
+
   /** Servers that are there or may come back. */
   knownCount(): number {
     const { map, registry } = this.#options

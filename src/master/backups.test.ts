@@ -209,6 +209,19 @@ test('without a server nothing is said to be safe; with disks that are full dele
   await rig.stop()
 })
 
+test('servers that take no backup for another reason than a full disk permit no delete, and whoever asks is told', async () => {
+  const rig = new Rig()
+  for (const server of rig.servers) server.isDraining = true
+  await rig.put()
+  rig.backups.start()
+  await rig.clock.advance(15_000)
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'unavailable')
+  assert.equal(await outcome(rig, rig.backups.make()), 'unavailable')
+  for (const server of rig.servers) server.isDraining = false
+  await rig.current()
+  await rig.stop()
+})
+
 // The segment of the second try goes on from that of the first: but nothing leads to that one.
 test('what a base that failed was to hold stays exposed, though the log goes on', async () => {
   const rig = new Rig()

@@ -43,7 +43,7 @@ export interface BackupPlan {
 /** What is asked of {@link BackupShelves}. */
 export type Shelves = Pick<
   BackupShelves,
-  'up' | 'knownCount' | 'choose' | 'list' | 'append' | 'finish' | 'read' | 'remove'
+  'up' | 'isFull' | 'knownCount' | 'choose' | 'list' | 'append' | 'finish' | 'read' | 'remove'
 >
 
 export interface BackupsOptions extends Omit<BackupPlan, 'everyMs'> {
@@ -223,8 +223,10 @@ export class Backups {
     const { shelves } = this.#options
     const servers = shelves.choose(limits.backupServers, this.#shipper.targets)
     if (servers.length === 0) {
-      this.#problem = this.#schedule.isGathering() ? undefined : 'no chunk server takes a backup'
-      this.#hasNoRoom = shelves.up().length > 0
+      this.#hasNoRoom = shelves.isFull()
+      if (this.#schedule.isGathering()) return 'idle'
+      this.#problem = 'no chunk server takes a backup'
+      this.#rejectAsked(new AshlarError('unavailable', `Cannot make a backup: ${this.#problem}`))
       return 'idle'
     }
     if (!this.#isLogChecked) {

@@ -19,6 +19,8 @@ export class ShelfServer {
   /** Orders are answered only when this resolves. */
   delay: Promise<void> = Promise.resolve()
   refusal: string | undefined
+  /** It is to leave. */
+  isDraining = false
   /** Bases are taken, and never completed. */
   failsToFinish = false
 
@@ -67,9 +69,13 @@ export function shelvesOf(servers: readonly ShelfServer[]): Shelves {
   return {
     up: () => servers.filter(({ isAway }) => !isAway).map(({ id }) => id),
     knownCount: () => servers.length,
+    isFull: () => {
+      const up = servers.filter(({ isAway }) => !isAway)
+      return up.length > 0 && up.every(({ refusal }) => refusal === 'disk-full')
+    },
     choose: (count, preferred) =>
       servers
-        .filter(({ isAway, refusal }) => !isAway && refusal !== 'disk-full')
+        .filter(({ isAway, isDraining, refusal }) => !isAway && !isDraining && refusal !== 'disk-full')
         .map(({ id }) => id)
         .sort((a, b) => Number(preferred.has(b)) - Number(preferred.has(a)))
         .slice(0, count),
