@@ -8,10 +8,11 @@
  * @module
  */
 import { isAshlarError } from '../../base/errors.ts'
-import { type ChunkId, groupOf } from '../../base/ids.ts'
+import { type ChunkId, groupOf, type ServerId } from '../../base/ids.ts'
 import { prefixEnd, type TxnKV } from '../../kv/txn-kv.ts'
 import { chunkOf, queuePrefix, repairOf } from '../../namespace/keys.ts'
 import { chunkRow, groupRow } from '../../namespace/rows.ts'
+import type { Group } from '../../wire/types/cluster-map.ts'
 import type { Fault, HostName } from '../script.ts'
 import { isRot } from '../swarm-faults.ts'
 import type { WorldFacts } from '../world.ts'
@@ -19,14 +20,16 @@ import type { Violation } from './violation.ts'
 
 const mostRows = 1_000_000
 
-/** What must be where: `chunk server`, without what is owed. */
-type Proven = ReadonlySet<string>
+/** Chunks that each server must hold: without what it owes. */
+type Proven = ReadonlyMap<ServerId, ReadonlySet<ChunkId>>
 
 export class Proof {
   readonly violations: Violation[] = []
   readonly #facts: () => WorldFacts
   readonly #untrusted: ReadonlySet<HostName>
   readonly #unreadable: ReadonlySet<HostName>
+  /** By their rows. */
+  readonly #groups = new Map<string, Group>()
   /** Looks that could be finished. */
   looks = 0
 
@@ -44,28 +47,65 @@ export class Proof {
     const { master, servers } = this.#facts()
     if (master.state !== 'running' || master.kv === undefined) return
     try {
-      const before = await provenIn(master.kv)
-      const missing: { readonly name: HostName; readonly serverId: string; readonly chunk: ChunkId }[] = []
+      const before = await this.#provenIn(master.kv)
+      const missing: { readonly name: HostName; readonly serverId: ServerId; readonly chunk: ChunkId }[] = []
       for (const { name, serverId, store, state, setAside } of servers) {
         if (store === undefined || serverId === undefined || state !== 'running' || this.#untrusted.has(name)) continue
-        for (const item of before) {
-          const [chunk, server] = item.split(' ') as [ChunkId, string]
-          if (server !== serverId || (await store.info(chunk)) !== undefined) continue
-          if (!this.#unreadable.has(name) || !setAside.has(chunk)) missing.push({ name, serverId, chunk })
+        for (const chunk of before.get(serverId as ServerId) ?? []) {
+          if ((await store.info(chunk)) !== undefined) continue
+          if (!this.#unreadable.has(name) || !setAside.has(chunk))
+            missing.push({ name, serverId: serverId as ServerId, chunk })
         }
       }
       this.looks++
       if (missing.length === 0) return
       // What was purged, or found to be owed, meanwhile is no loss.
-      const after = await provenIn(master.kv)
+      const after = await this.#provenIn(master.kv)
       for (const { name, serverId, chunk } of missing) {
-        if (!after.has(`${chunk} ${serverId}`) || this.#storeOf(name) !== this.#storeIn(servers, name)) continue
+        if (after.get(serverId)?.has(chunk) !== true || this.#storeOf(name) !== this.#storeIn(servers, name)) continue
         this.#break(`${name} lacks chunk ${chunk}, which it has acknowledged and nobody deleted`)
       }
     } catch (error) {
       // Under faults a look may fail like anything else.
       if (!isAshlarError(error)) throw error
     }
+  }
+
+  async #provenIn(kv: TxnKV): Promise<Proven> {
+    return kv.transact(async (tx) => {
+      const scan = (start: Buffer) => tx.range({ start, end: prefixEnd(start), limit: mostRows })
+      const owed = new Set(
+        (await scan(queuePrefix('repair'))).map(({ key }) => {
+          const { chunk, server } = repairOf(key)
+          return `${chunk} ${server}`
+        }),
+      )
+      const groups = new Map(
+        (await scan(Buffer.from('P'))).map(({ value }) => this.#groupOf(value)).map((group) => [group.id, group]),
+      )
+      const proven = new Map<ServerId, Set<ChunkId>>()
+      for (const { key, value } of await scan(Buffer.from('C'))) {
+        if (chunkRow.decode(value).tombstonedMs !== undefined) continue
+        const chunk = chunkOf(key)
+        for (const { server, state } of groups.get(groupOf(chunk))?.members ?? []) {
+          if (state !== 'in' || (owed.size > 0 && owed.has(`${chunk} ${server}`))) continue
+          const held = proven.get(server)
+          if (held === undefined) proven.set(server, new Set([chunk]))
+          else held.add(chunk)
+        }
+      }
+      return proven
+    })
+  }
+
+  /** Most rows are those of the last look. */
+  #groupOf(row: Buffer): Group {
+    const key = row.toString('latin1')
+    const known = this.#groups.get(key)
+    if (known !== undefined) return known
+    const { group } = groupRow.decode(row)
+    this.#groups.set(key, group)
+    return group
   }
 
   #storeOf(name: HostName) {
@@ -79,28 +119,4 @@ export class Proof {
   #break(text: string): void {
     if (!this.violations.some((violation) => violation.text === text)) this.violations.push({ oracle: 'proof', text })
   }
-}
-
-async function provenIn(kv: TxnKV): Promise<Proven> {
-  return kv.transact(async (tx) => {
-    const scan = (start: Buffer) => tx.range({ start, end: prefixEnd(start), limit: mostRows })
-    const owed = new Set(
-      (await scan(queuePrefix('repair'))).map(({ key }) => {
-        const { chunk, server } = repairOf(key)
-        return `${chunk} ${server}`
-      }),
-    )
-    const groups = new Map(
-      (await scan(Buffer.from('P'))).map(({ value }) => groupRow.decode(value).group).map((group) => [group.id, group]),
-    )
-    const proven = new Set<string>()
-    for (const { key, value } of await scan(Buffer.from('C'))) {
-      if (chunkRow.decode(value).tombstonedMs !== undefined) continue
-      const chunk = chunkOf(key)
-      for (const { server, state } of groups.get(groupOf(chunk))?.members ?? []) {
-        if (state === 'in' && !owed.has(`${chunk} ${server}`)) proven.add(`${chunk} ${server}`)
-      }
-    }
-    return proven
-  })
 }

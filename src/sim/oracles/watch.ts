@@ -11,6 +11,8 @@ import type { Violation } from './violation.ts'
 export class Watch {
   readonly violations: Violation[] = []
   readonly #highest = new Map<string, number>()
+  /** The last one seen. */
+  #map: ClusterMap | undefined
   /** Answered looks. */
   looks = 0
 
@@ -24,9 +26,12 @@ export class Watch {
       this.#rises('cluster time', status.clusterTime, floors)
       const map = await client.map()
       this.#rises("the cluster map's version", map.version, floors)
+      this.looks++
+      // The very same one: all of it was judged, and nothing newer was seen since.
+      if (map === this.#map) return
+      this.#map = map
       for (const group of map.groups) this.#rises(`the epoch of group ${group.id}`, group.epoch, floors)
       this.judgeDomains(map)
-      this.looks++
     } catch (error) {
       if (!isAshlarError(error)) throw error
     }
