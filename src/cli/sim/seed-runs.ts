@@ -37,8 +37,8 @@ export interface SeedRunsOptions {
 }
 
 const role = 'ashlar-sim-seeds'
-/** A run makes much garbage and keeps little: with more room than by default it costs a tenth less. */
-const maxYoungGenerationSizeMb = 96
+/** Of a thread. A run makes much garbage and keeps little: with more room than by default it costs a tenth less. */
+export const seedResources = { maxYoungGenerationSizeMb: 96 } as const
 
 /** Resolves when all have run, or the signal has stopped it. */
 export async function runSeeds(options: SeedRunsOptions): Promise<void> {
@@ -57,8 +57,7 @@ function runWorker(
   takeSeed: () => number | undefined,
   { twice, onResult }: Pick<SeedRunsOptions, 'twice' | 'onResult'>,
 ): Promise<void> {
-  const resourceLimits = { maxYoungGenerationSizeMb }
-  const worker = new Worker(new URL(import.meta.url), { workerData: { role, twice }, resourceLimits })
+  const worker = new Worker(new URL(import.meta.url), { workerData: { role, twice }, resourceLimits: seedResources })
   const giveNext = () => {
     const seed = takeSeed()
     if (seed === undefined) void worker.terminate()
