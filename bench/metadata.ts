@@ -92,7 +92,7 @@ async function measure(folder: string): Promise<void> {
     const { pid, data: masterData } = masterOf(cluster)
     note('empty: ready after ms', cluster.readyMs)
     note('empty: master resident MiB', memoryMiBOf(pid).now)
-    const bytesAtFirst = await bytesBelow(masterData)
+    const bytesAtFirst = await bytesBelow(masterData as string)
 
     await client.mkdir('/one')
     await create({ client, cluster }, 'one directory', (index) => `/one/file-${String(index).padStart(8, '0')}`)

@@ -19,8 +19,8 @@ export function cpuSecondsOf(pid: number, { children = false } = {}): number {
 export interface ProcessMemory {
   /** MiB. Pages that several processes share count in each of them. */
   readonly resident: number
-  /** MiB. Shared pages count by parts: over all processes this is what they take. */
-  readonly proportional: number
+  /** MiB of it that others map too: the program of Node. */
+  readonly shared: number
   /** MiB resident at its highest since {@link forgetPeak}. */
   readonly peak: number
 }
@@ -30,7 +30,7 @@ export function memoryOf(pid: number): ProcessMemory {
     Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/${file}`, 'latin1'))?.[1]) / 1024
   return {
     resident: mib('status', 'VmRSS'),
-    proportional: mib('smaps_rollup', 'Pss'),
+    shared: mib('smaps_rollup', 'Shared_Clean') + mib('smaps_rollup', 'Shared_Dirty'),
     peak: mib('status', 'VmHWM'),
   }
 }

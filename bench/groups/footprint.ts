@@ -2,8 +2,8 @@
  * What a cluster takes: memory of all processes at rest, after many small files and under large streams, and bytes on disk and
  * written to disk for each byte stored. Once a run, on a cluster of its own.
  *
- * Memory is given twice: *proportional*, where pages that the processes share count once, is what the cluster takes from the
- * machine; *resident* is what `ps` shows, where Node's own program counts in each process.
+ * Memory of all processes is given twice: once with the pages that they share, which is Node's own program, counted once: what the cluster
+ * takes from the machine. And as the sum of what `ps` shows, where they count in each process. Of single processes it is their own pages.
  * @module
  */
 import { randomFillSync } from 'node:crypto'
@@ -68,14 +68,17 @@ function settle(): Promise<void> {
 
 function noteMemory(bench: Surroundings, { processes }: LocalCluster, when: string): void {
   const each = processes.map(({ role, pid }) => ({ role, ...memoryOf(pid) }))
-  const sum = (what: 'resident' | 'proportional', of = each) => of.reduce((total, one) => total + one[what], 0)
+  const own = (of: typeof each) => of.reduce((total, { resident, shared }) => total + resident - shared, 0)
   const named = (name: string, value: number) =>
     note(bench, { group, name: `memory ${when}: ${name}`, unit: 'MiB' }, value)
-  named('all processes', sum('proportional'))
-  named('all processes, resident', sum('resident'))
+  named('all processes', own(each) + Math.max(...each.map(({ shared }) => shared)))
+  named(
+    'all processes, sum of resident',
+    each.reduce((total, { resident }) => total + resident, 0),
+  )
   for (const role of ['up', 'master', 'gateway', 'chunkserver'] as const) {
     const of = each.filter((one) => one.role === role)
-    named(role === 'chunkserver' ? 'three chunk servers' : role, sum('proportional', of))
+    named(role === 'chunkserver' ? 'three chunk servers' : role, own(of))
   }
 }
 
