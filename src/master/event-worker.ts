@@ -21,7 +21,7 @@ export function eventWorker({ env, kv, events, registry, changes, onFatal }: Eve
   let noted = nothingNoted
   const step = () => {
     const refusals = new Map(
-      registry.nodes().flatMap(({ id, refusal }) => (refusal === undefined ? [] : [[id, refusal]])),
+      [...registry.loads().values()].flatMap(({ id, refusal }) => (refusal === undefined ? [] : [[id, refusal]])),
     )
     const facts = { refusals, holdOffMs: changes.massLoss()?.leftMs, isMetadataFull: kv.isReadOnly === true }
     for (const event of changedFacts(noted, facts)) events.tell(event)
