@@ -1,6 +1,6 @@
 /**
- * Healing in every test run, small: a rack dies under load, replicas rot, a server comes back. The others run as long ones; at their
- * real size by `npm run test:healing`.
+ * Healing in every test run, small: a rack dies under load, a server comes back. The others run as long ones (rot also in
+ * test/cluster/scrub.test.ts, in one process); at their real size by `npm run test:healing`.
  * @module
  */
 import assert from 'node:assert/strict'
@@ -24,9 +24,9 @@ const long = { skip: whyNotLong() }
 const counting = { skip: needs(['ss']) }
 
 test('a rack dies under load: no user sees an error, the status tells the truth, and all is whole again', heals('rack'))
-test('replicas that rot are found by scrubbing alone, and no wrong byte is served', heals('rot'))
 test('a server that was away gets only what differs, and nothing rises from the dead', counting, heals('comes-back'))
 
+test('replicas that rot are found by scrubbing alone, and no wrong byte is served', long, heals('rot'))
 test('one of six dies under load', long, heals('one-dies'))
 test('two die at once in different domains', long, heals('two-at-once'))
 test('a second one dies during the repair of the first', long, heals('second-during-repair'))
