@@ -32,6 +32,24 @@ test('append() adds at the end; what a call without an answer left is written ov
   await assert.rejects(shelf.append(base, Buffer.from('x'), { offset: 1 }), { code: 'range-not-satisfiable' })
 })
 
+// Of a connection that broke: the master went on over another one, and what the first still carried arrives now.
+test('append() that comes late and again takes back nothing of what came after it', async () => {
+  const { disk, shelf, open } = rig()
+  await shelf.append(log, Buffer.from('one'), { offset: 0 })
+  await shelf.append(log, Buffer.from('two'), { offset: 3 })
+  await shelf.append(log, Buffer.from('three'), { offset: 6 })
+  for (const [text, offset] of [
+    ['one', 0],
+    ['two', 3],
+  ] as const) {
+    assert.equal(await shelf.append(log, Buffer.from(text), { offset }), offset + 3)
+  }
+  assert.equal((await readAll(shelf, log)).toString(), 'onetwothree')
+  assert.equal(await shelf.append(log, Buffer.from('threefour'), { offset: 6 }), 15)
+  disk.crash()
+  assert.equal((await readAll(open(), log)).toString(), 'onetwothreefour')
+})
+
 test('append() is durable when it resolves: a power cut takes nothing of it, nor its name', async () => {
   const { disk, shelf, open } = rig()
   await shelf.append(log, Buffer.from('one'), { offset: 0 })

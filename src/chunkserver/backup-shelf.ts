@@ -90,8 +90,12 @@ export class BackupShelf {
             `Cannot add to a backup at ${offset}: this server has ${length} bytes of it`,
           )
         }
-        if (length > offset) await file.truncate(offset)
-        await this.#write(name, { file, bytes, offset })
+        // The same bytes stay, with what follows them: a call that comes late must not take back what a later one was told.
+        const overlapBytes = Math.min(length - offset, bytes.length)
+        const isThere = overlapBytes === 0 || (await holds(file, bytes.subarray(0, overlapBytes), offset))
+        if (!isThere) await file.truncate(offset)
+        const from = isThere ? overlapBytes : 0
+        await this.#write(name, { file, bytes: bytes.subarray(from), offset: offset + from })
       } finally {
         await file.close()
       }
@@ -180,7 +184,7 @@ export class BackupShelf {
     name: string,
     { file, bytes, offset }: { readonly file: File; readonly bytes: Uint8Array; readonly offset: number },
   ): Promise<void> {
-    await file.write([bytes], offset)
+    if (bytes.length > 0) await file.write([bytes], offset)
     try {
       await file.sync()
     } catch (error) {
@@ -233,4 +237,9 @@ export class BackupShelf {
   #manifestPath(name: string): string {
     return `${this.#path(name)}${manifestSuffix}`
   }
+}
+
+async function holds(file: File, bytes: Uint8Array, offset: number): Promise<boolean> {
+  const found = Buffer.alloc(bytes.length)
+  return (await file.read(found, offset)) === bytes.length && found.equals(bytes)
 }

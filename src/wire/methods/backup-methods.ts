@@ -24,8 +24,8 @@ export const listPieces = method({
 })
 
 /**
- * Adds the payload at `offset`, durably; offset 0 begins the piece. What lies there already is cut off first: what an earlier call
- * left whose answer was lost. @throws {AshlarError} `range-not-satisfiable` — the piece is shorter; `no-space`; `disk-failed`
+ * Adds the payload at `offset`, durably; offset 0 begins the piece. Other bytes that lie there already are cut off first: what an
+ * earlier call left whose answer was lost. The same bytes stay, so a call may be repeated, and may come late. @throws {AshlarError} `range-not-satisfiable` — the piece is shorter; `no-space`; `disk-failed`
  */
 export const appendPiece = method({
   number: 166,
