@@ -187,8 +187,8 @@ export function replaceEntry<E extends Entry>({ tx, tally }: Change, found: Foun
 }
 
 /**
- * The answer to a commit that was applied before: what the path holds, if that is still what the commit made; else, as
- * the file was replaced or removed meanwhile, what the commit made, as far as the request tells.
+ * The answer to a commit that was applied before: what the path holds, or keeps as an older version, if that is what the commit
+ * made; else, as the file was replaced or removed meanwhile, what the commit made, as far as the request tells.
  */
 async function answerAgain(
   { tx, context }: Change,
@@ -197,10 +197,13 @@ async function answerAgain(
   request: { readonly extents: readonly Extent[]; readonly attributes: NewAttributes },
   lengthBefore = 0,
 ): Promise<Attributes> {
-  const found = await find(tx, path).catch((error: unknown) => {
+  const ifThere = (error: unknown) => {
     if (isAshlarError(error, 'not-found', 'not-a-directory')) return undefined
     throw error
-  })
+  }
+  const current = await find(tx, path).catch(ifThere)
+  const found =
+    current?.entry.version === version ? current : await find(tx, path, { objectVersion: version }).catch(ifThere)
   if (found?.entry.version === version) return attributesOf(found.entry, { policy: found.parent.policy })
   const { mode, owner, ownerGroup, accessedMs, modifiedMs = context.wallMs() } = request.attributes
   const length = request.extents.reduce((sum, extent) => sum + extent.length, lengthBefore)

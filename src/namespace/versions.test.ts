@@ -71,6 +71,19 @@ class Bucket {
   }
 }
 
+// Its sender would not know which version is its own (seed 2 of test/sim/s3-versions.test.ts).
+test('commitFile() again answers its own version after another one covered it, or a marker', async () => {
+  const bucket = await Bucket.make('enabled')
+  const { client } = bucket
+  const request = client.commitRequest(inBucket('a'), await client.write(3))
+  const first = await client.namespace.commitFile(request)
+  assert.notEqual(first.attributes.objectVersion, undefined)
+  await bucket.put('a', 5)
+  assert.deepEqual(await client.namespace.commitFile(request), first)
+  await bucket.remove('a')
+  assert.deepEqual(await client.namespace.commitFile(request), first)
+})
+
 test('an overwrite keeps what was there as a version, with its bytes, and nothing goes to trash', async () => {
   const bucket = await Bucket.make('enabled')
   const first = await bucket.put('a', 1)
