@@ -94,8 +94,10 @@ async function runGroups(
   const roles = new Map<number, string>()
   {
     await using cluster = await startLocalCluster(data, { root, profileFolder })
-    for (const [index, { role, pid }] of cluster.processes.entries())
-      roles.set(pid, role === 'chunkserver' ? `${role}-${index}` : role)
+    let chunkServers = 0
+    for (const { role, pid } of cluster.processes) {
+      roles.set(pid, role === 'chunkserver' ? `${role}-${++chunkServers}` : role)
+    }
     await using client = await connect({ cluster: cluster.clusterPath })
     const bench = (group: Group, round: number): Bench => ({
       ...surroundings,

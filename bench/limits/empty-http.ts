@@ -16,7 +16,7 @@ export interface EmptyServer extends AsyncDisposable {
 
 /** @param answerBytes length of the body of each answer to a GET */
 export async function startEmptyServer(answerBytes: number): Promise<EmptyServer> {
-  const child = fork(import.meta.filename, ['serve', String(answerBytes)])
+  const child = fork(import.meta.filename, ['serve', String(answerBytes)], { execArgv: [] })
   const [port] = (await once(child, 'message')) as [number]
   return {
     endpoint: `http://127.0.0.1:${port}`,

@@ -19,7 +19,7 @@ export interface LoopbackRates {
 }
 
 export async function loopbackRates(depths: readonly number[], milliseconds: number): Promise<LoopbackRates> {
-  const child = fork(import.meta.filename, ['serve'])
+  const child = fork(import.meta.filename, ['serve'], { execArgv: [] })
   try {
     const [ports] = (await once(child, 'message')) as [{ echo: number; sink: number }]
     const roundTrips = new Map<number, number>()

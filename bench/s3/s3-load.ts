@@ -50,7 +50,11 @@ function buildGo(folder: string): string | undefined {
 
 /** The line that either program prints. */
 interface Line {
+  /** Whole. */
   readonly ops_s?: number
+  readonly ok?: number
+  /** To the hundredth. */
+  readonly secs?: number | string
   readonly keys_s?: number
   readonly errors?: number
   readonly first_error?: string
@@ -77,5 +81,7 @@ async function run(command: readonly string[], access: Partial<S3Access>, option
   const line = JSON.parse(text) as Line
   if ((line.errors ?? 0) > 0)
     throw new Error(`Cannot measure S3 ${op}: ${line.errors} failed, the first by ${line.first_error}`)
-  return { rate: line.ops_s ?? line.keys_s ?? 0 }
+  const { ops_s: whole = line.keys_s ?? 0, ok = 0, secs } = line
+  // Of few large requests the whole number is too coarse, of many small ones the time.
+  return { rate: whole < 100 && op !== 'list' ? ok / Number(secs) : whole }
 }
