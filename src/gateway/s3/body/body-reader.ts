@@ -10,6 +10,7 @@
  * Measured: that was 2.5 of the gateway's 8.2 ms of CPU for a MiB of a large PUT.
  * @module
  */
+import { endMemory } from '../../../base/end-memory.ts'
 import { AshlarError } from '../../../base/errors.ts'
 import type { Env } from '../../../env/env.ts'
 import { type ChecksumAlgorithm, checksumHeader } from '../rules/checksums/checksum-algorithm.ts'
@@ -165,11 +166,6 @@ export class BodyReader {
     }
     return undefined
   }
-}
-
-/** Nothing can read the piece any more. One that is a part of a larger memory is left alone. */
-function endMemory({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
 
 function tooLarge(maxBytes: number): S3Error {

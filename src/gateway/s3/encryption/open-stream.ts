@@ -1,9 +1,11 @@
 /**
  * A range of an encrypted stream back to plain bytes. Each frame is given out only after its tag proved right; what does not
- * open ends the stream with an error, so that the connection is cut before a wrong byte is sent.
+ * open ends the stream with an error, so that the connection is cut before a wrong byte is sent. A piece is the consumer's only until
+ * it asks for the next one: its memory may be gone then.
  * @module
  */
 import { createDecipheriv } from 'node:crypto'
+import { endMemory } from '../../../base/end-memory.ts'
 import { AshlarError } from '../../../base/errors.ts'
 import { frameSpan, headerBytes, isHeader, nonceOf, sealedFrameBytes, tagBytes } from './frames.ts'
 import { streamKey } from './stream-key.ts'
@@ -42,10 +44,12 @@ export async function* openStream(
   for (let frame = firstFrame; sealedLeft > 0; frame++) {
     const bytes = await sealed.take(Math.min(sealedFrameBytes, sealedLeft))
     sealedLeft -= bytes.length
-    const plain = openFrame(key, frame, bytes).subarray(skip, skip + left)
+    const whole = openFrame(key, frame, bytes)
+    const plain = whole.subarray(skip, skip + left)
     skip = 0
     left -= plain.length
     if (plain.length > 0) yield plain
+    endMemory(whole)
   }
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { type CipherGCM, createCipheriv } from 'node:crypto'
+import { endMemory } from '../../../base/end-memory.ts'
 import { frameBytes, newHeader, nonceOf } from './frames.ts'
 import { streamKey } from './stream-key.ts'
 
@@ -12,7 +13,7 @@ export interface SealOptions {
   readonly random: (length: number) => Uint8Array
 }
 
-/** As `frames.ts` has it. */
+/** As `frames.ts` has it. Each piece is the consumer's only until it asks for the next: its memory may be gone then. */
 export async function* sealStream(
   pieces: AsyncIterable<Uint8Array>,
   { dataKey, random }: SealOptions,
@@ -27,7 +28,9 @@ export async function* sealStream(
     for (let rest = piece; rest.length > 0; ) {
       const taken = rest.subarray(0, room)
       rest = rest.subarray(taken.length)
-      yield cipher.update(taken)
+      const sealed = cipher.update(taken)
+      yield sealed
+      endMemory(sealed)
       room -= taken.length
       if (room > 0) continue
       yield ended(cipher)

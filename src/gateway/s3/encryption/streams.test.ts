@@ -20,7 +20,8 @@ async function* cut(bytes: Buffer, pieceBytes: number) {
 
 async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
-  for await (const piece of pieces) all.push(piece)
+  // A piece is whole until the next is asked for, and no longer.
+  for await (const piece of pieces) all.push(Buffer.from(piece))
   return Buffer.concat(all)
 }
 
@@ -162,6 +163,25 @@ describe('openStream()', () => {
     for await (const _ of openStream(source, stream, { start: 0, end: 3 * frameBytes })) break
     assert.ok(isEnded)
   })
+})
+
+test('sealStream() and openStream() give the memory of a piece back when the next is asked for', async () => {
+  const plain = randomBytes(3 * frameBytes)
+  const file = await sealed(plain)
+  const range = { start: 0, end: plain.length }
+  for (const pieces of [
+    sealStream(cut(plain, 50_000), { dataKey, random: randomBytes }),
+    openStream(reading(file), { dataKey, offset: 0, plainBytes: plain.length }, range),
+  ]) {
+    let before: Uint8Array | undefined
+    let ended = 0
+    for await (const piece of pieces) {
+      assert.ok(piece.length > 0)
+      if (before?.buffer.byteLength === 0) ended++
+      before = piece
+    }
+    assert.ok(ended >= 2)
+  }
 })
 
 describe('openRange()', () => {
