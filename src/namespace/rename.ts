@@ -2,7 +2,8 @@
  * Rename of files and directories: one transaction that moves one `D` row. A cycle shows in the paths, since there is
  * one path to a directory; and as every row on both ways is in the read set, two renames that together would make one
  * cannot both commit.
- * A file's version stays: its content and attributes are the same.
+ * A file's version stays, since its content and attributes do; it gets a new one where versions are kept, or lie under the
+ * name that it takes.
  * @module
  */
 import type { Infer } from '../base/codec.ts'
