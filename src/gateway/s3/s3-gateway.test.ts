@@ -375,6 +375,35 @@ describe('multipart uploads', () => {
     )
   })
 
+  // minio-go, and so mc, leaves the count out.
+  test('take the checksum of all their checksums with the count of parts or without, and no other', async () => {
+    const { s3 } = rig
+    const bucket = await newBucket()
+    const headers = { 'x-amz-checksum-algorithm': 'SHA256' }
+    const bodies = ['a'.repeat(2000), 'b']
+    const sums = bodies.map((body) => createHash('sha256').update(body).digest())
+    const whole = createHash('sha256').update(Buffer.concat(sums)).digest('base64')
+    for (const [sent, code] of [
+      [whole, undefined],
+      [`${whole}-2`, undefined],
+      [`${whole}-3`, 'BadDigest'],
+      [sums[0]?.toString('base64') as string, 'BadDigest'],
+    ] as const) {
+      const begun = await s3.send('POST', `/${bucket}/summed?uploads`, { headers })
+      const url = `/${bucket}/summed?uploadId=${begun.xml().textOf('UploadId')}`
+      const parts: [number, string][] = []
+      for (const [index, body] of bodies.entries()) {
+        const part = { body, headers: { 'x-amz-checksum-sha256': sums[index]?.toString('base64') as string } }
+        const { headers: told } = await s3.send('PUT', `${url}&partNumber=${index + 1}`, part)
+        parts.push([index + 1, told.etag as string])
+      }
+      const body = completeBody(parts)
+      const answer = await s3.send('POST', url, { body, headers: { 'x-amz-checksum-sha256': sent } })
+      assert.equal(answer.code, code, sent)
+      if (code === undefined) assert.equal(answer.xml().textOf('ChecksumSHA256'), `${whole}-2`)
+    }
+  })
+
   test('are given up, and refused under another key', async () => {
     const { s3 } = rig
     const bucket = await newBucket()
