@@ -209,12 +209,15 @@ class Rot {
     return 2
   }
 
-  /** Flips a bit of a small file's content where it lies in a segment. @returns false where it is not found */
+  /**
+   * Flips a bit of a small file's content where it lies in a segment: in the last record, since a server that lost a group and got it
+   * again has a dead one before it. @returns false where it is not found
+   */
   #flipRecord(server: ServerName, file: Version): boolean {
     const header = headerOf(file)
-    for (const segment of filesBelow(join(this.#stage.cluster.data(server), 'segments'))) {
+    for (const segment of filesBelow(join(this.#stage.cluster.data(server), 'segments')).reverse()) {
       const bytes = readFileSync(segment)
-      const at = bytes.indexOf(header)
+      const at = bytes.lastIndexOf(header)
       if (at === -1) continue
       const inContent = at + header.length + this.#random.below(file.length - header.length)
       flipBit(segment, () => inContent / bytes.length)
