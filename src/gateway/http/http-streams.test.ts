@@ -150,3 +150,27 @@ test('a byte that cannot be proven right is never sent: the answer ends before i
   assert.ok(failed.status >= 500, String(failed.status))
   assert.ok(['corrupt', 'chunk-missing', 'unavailable'].includes(JSON.parse(failed.body).code), failed.body)
 })
+
+// What was sent is used again for what is read next: it must not change before the socket has taken it.
+test('readers that are slow, fast, or gone in the middle get right bytes, each its own', async () => {
+  await using cluster = await startCluster({ http: true })
+  const { url, authorization } = doorOf(cluster)
+  const contents = [1, 2, 3].map((seed) => someBytes(4_000_001, seed))
+  for (const [index, bytes] of contents.entries()) await cluster.client.writeFile(`/f${index}`, bytes)
+  const headers = { authorization: authorization.slice('Authorization: '.length) }
+  const read = async (reader: number) => {
+    const expected = contents[reader % 3] as Buffer
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      httpGet(`${url}/files/f${reader % 3}`, { headers }, resolve).once('error', reject)
+    })
+    let at = 0
+    for await (const piece of answer as AsyncIterable<Buffer>) {
+      assert.ok(piece.equals(expected.subarray(at, at + piece.length)), `reader ${reader} at ${at}`)
+      at += piece.length
+      if (reader % 4 === 1) await delay(1)
+      if (reader % 4 === 2 && at > 1_500_000) return
+    }
+    assert.equal(at, expected.length)
+  }
+  for (let round = 0; round < 2; round++) await Promise.all(Array.from({ length: 8 }, (_, reader) => read(reader)))
+})
