@@ -85,7 +85,7 @@ test('bin/ashlar runs the sources with the pinned Node, from another folder, wha
   assert.equal(stderr, '')
   assert.equal(said().file, join(root, 'src/cli/main.ts'))
   assert.deepEqual(said().args, ['put', 'a b', '', '*'])
-  assert.deepEqual(said().execArgv, ['--disable-warning=ExperimentalWarning'])
+  assert.deepEqual(said().execArgv, ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'])
 })
 
 test('bin/ashlar finds its project through chains of absolute and relative links', () => {
@@ -152,11 +152,15 @@ test('bin/ashlar sets the compile cache and the thread pool, unless they are set
   const { env } = run().said()
   assert.equal(env.NODE_COMPILE_CACHE, join(folder, '.cache/ashlar/node'))
   assert.equal(env.UV_THREADPOOL_SIZE, '16')
+  assert.equal(env.MALLOC_ARENA_MAX, '2')
   const xdg = run({ env: { XDG_CACHE_HOME: join(folder, 'xdg') } }).said().env
   assert.equal(xdg.NODE_COMPILE_CACHE, join(folder, 'xdg/ashlar/node'))
-  const kept = run({ env: { NODE_COMPILE_CACHE: join(folder, 'own'), UV_THREADPOOL_SIZE: '3' } }).said().env
+  const kept = run({
+    env: { NODE_COMPILE_CACHE: join(folder, 'own'), UV_THREADPOOL_SIZE: '3', MALLOC_ARENA_MAX: '5' },
+  }).said().env
   assert.equal(kept.NODE_COMPILE_CACHE, join(folder, 'own'))
   assert.equal(kept.UV_THREADPOOL_SIZE, '3')
+  assert.equal(kept.MALLOC_ARENA_MAX, '5')
 })
 
 test('bin/ashlar runs without a home, and with a cache folder that cannot be written', () => {
