@@ -89,7 +89,7 @@ function beginOnHost(fault: HostFault, host: SimHost, { wire, network }: FaultGr
     case 'lying-sync':
       return host.disk.lie()
     case 'failed-sync':
-      host.disk.failNextSync(isChunkData)
+      host.disk.failNextSync((path) => isChunkData(path) || isInTheMaking(path))
       return () => {
         host.disk.failNextSync(undefined)
         host.losePower()
@@ -137,6 +137,11 @@ function setMetadata({ metadataFaults }: FaultGround, name: keyof MemoryFaults, 
     // What overlapping faults leave by rounding is nothing.
     metadataFaults[name] = left < 1e-9 ? 0 : left
   }
+}
+
+/** A file that was opened before it got its name. */
+function isInTheMaking(path: string): boolean {
+  return path.startsWith(`${storePath}/tmp/`)
 }
 
 function isChunkData(path: string): boolean {

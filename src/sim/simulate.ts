@@ -12,6 +12,7 @@ import { createWorld } from './create-world.ts'
 import { History } from './history.ts'
 import { errorText, judgeAnswers } from './oracles/answers.ts'
 import { Burials } from './oracles/burials.ts'
+import { KeptBytes } from './oracles/kept-bytes.ts'
 import { LostTime } from './oracles/lost-time.ts'
 import { Proof } from './oracles/proof.ts'
 import { Rest } from './oracles/rest.ts'
@@ -85,6 +86,7 @@ class Run {
   readonly #watch = new Watch()
   readonly #proof: Proof
   readonly #burials: Burials
+  readonly #kept: KeptBytes
   readonly #lostTime: LostTime
   readonly #violations: Violation[] = []
   /** While the metadata are lost: to be called when they are there again. */
@@ -97,6 +99,7 @@ class Run {
     this.#history = new History(() => world.clock.monotonicMs())
     const untrusted = untrustedHosts(script.faults)
     this.#proof = new Proof(() => world.facts(), script.faults)
+    this.#kept = new KeptBytes(() => world.facts(), script.faults)
     this.#burials = new Burials(() => world.facts(), untrusted)
     this.#lostTime = new LostTime(() => world.facts(), untrusted)
   }
@@ -104,7 +107,10 @@ class Run {
   /** A server that is back is looked at before others can mend what it lost. */
   hear({ host, what }: StoryLine): void {
     if (what !== 'runs') return
-    if (host.startsWith('chunkserver')) this.#look()
+    if (host.startsWith('chunkserver')) {
+      this.#look()
+      this.#notice(this.#kept.look(host))
+    }
     if (host === 'master') {
       this.#endLoss?.()
       this.#endLoss = undefined
@@ -139,6 +145,7 @@ class Run {
       ...this.#watch.violations,
       ...this.#proof.violations,
       ...this.#burials.violations,
+      ...this.#kept.violations,
       ...verdict.violations,
     ]
     return {

@@ -77,6 +77,12 @@ export const failedSyncs: readonly Edit[] = [
     find: '    [6, () => 1 + random.below(200)],',
     replace: '    [12, () => 20_000 + random.below(20_000)],',
   },
+  // Where a record begins a segment, another sync fails first.
+  {
+    file: 'sim/sim-world.ts',
+    find: 'const segmentSizes = [16 * 1024, 64 * 1024, 1024 * 1024]',
+    replace: 'const segmentSizes = [1024 * 1024]',
+  },
 ]
 
 /** Masters that lose their disks, and are built anew from the chunk servers. */
