@@ -7,6 +7,7 @@
  * @module
  */
 import { randomFillSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AshlarClient, connect } from '../../src/client/index.ts'
@@ -39,17 +40,22 @@ export const footprint: Group = {
     await settle()
     const after = await use(cluster, client)
     noteMemory(bench, cluster, `after ${fullFileCount.toLocaleString('en')} files of 4 KiB`)
-    const note1 = (name: string, unit: 'bytes' | 'ratio', value: number) => note(bench, { group, name, unit }, value)
-    note1('disk per 4 KiB file and copy', 'bytes', (after.chunkBytes - before.chunkBytes) / count / copies)
-    note1('metadata per 4 KiB file', 'bytes', (after.metadataBytes - before.metadataBytes) / count)
+    const noteOf = (name: string, unit: 'bytes' | 'ratio', value: number) => note(bench, { group, name, unit }, value)
+    noteOf('disk per 4 KiB file and copy', 'bytes', (after.chunkBytes - before.chunkBytes) / count / copies)
+    noteOf(
+      'change log of the metadata on chunk servers, per 4 KiB file and copy',
+      'bytes',
+      (after.backupBytes - before.backupBytes) / count / copies,
+    )
+    noteOf('metadata per 4 KiB file', 'bytes', (after.metadataBytes - before.metadataBytes) / count)
     const stored = count * fileBytes * copies
-    note1('written per byte stored, 4 KiB files', 'ratio', (after.writtenBytes - before.writtenBytes) / stored)
+    noteOf('written per byte stored, 4 KiB files', 'ratio', (after.writtenBytes - before.writtenBytes) / stored)
 
     for (const { pid } of cluster.processes) forgetPeak(pid)
     const what = { directory: '/large', streams: 4, pieces: Math.ceil(bench.settings.largeBytes / 4 / MiB) }
     await writeStreams(client, what)
     const written = (await use(cluster, client)).writtenBytes - after.writtenBytes
-    note1('written per byte stored, large files', 'ratio', written / (what.pieces * what.streams * MiB * copies))
+    noteOf('written per byte stored, large files', 'ratio', written / (what.pieces * what.streams * MiB * copies))
     await readStreams(client, what)
     for (const role of ['master', 'chunkserver'] as const) {
       const peaks = cluster.processes.filter((one) => one.role === role).map(({ pid }) => memoryOf(pid).peak)
@@ -83,8 +89,10 @@ function noteMemory(bench: Surroundings, { processes }: LocalCluster, when: stri
 }
 
 interface Use {
-  /** On the disks of the chunk servers, as `du` counts. */
+  /** On the disks of the chunk servers, as `du` counts: segments, chunk files, indexes. */
   readonly chunkBytes: number
+  /** There too: the metadata's bases and change log, so that a lost master disk loses no more than a second. */
+  readonly backupBytes: number
   readonly metadataBytes: number
   readonly writtenBytes: number
 }
@@ -93,12 +101,18 @@ async function use({ folder, processes }: LocalCluster, client: AshlarClient): P
   const { metadataBytes } = await client.status()
   const servers = processes.filter(({ role }) => role === 'chunkserver')
   const written = processes.reduce((sum, { pid }) => sum + bytesWrittenBy(pid), 0)
-  const used = await Promise.all(servers.map(({ data }) => diskUse(data ?? folder)))
-  return { chunkBytes: used.reduce((sum, bytes) => sum + bytes, 0), metadataBytes, writtenBytes: written }
+  let [chunkBytes, backupBytes] = [0, 0]
+  for (const { data = folder } of servers) {
+    const backup = await diskUse(join(data, 'backup'))
+    chunkBytes += (await diskUse(data)) - backup
+    backupBytes += backup
+  }
+  return { chunkBytes, backupBytes, metadataBytes, writtenBytes: written }
 }
 
 async function diskUse(folder: string): Promise<number> {
   let bytes = 0
+  if (!existsSync(folder)) return 0
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512
   }
