@@ -49,6 +49,21 @@ describe('buckets', () => {
     }
   })
 
+  test('in which lists count are made by whoever asks for the list `private`, as rclone does', async () => {
+    const { s3 } = rig
+    const listed = { headers: { 'x-amz-acl': 'private' } }
+    assert.equal((await s3.send('PUT', '/without-lists')).status, 200)
+    assert.equal((await s3.send('PUT', '/with-lists', listed)).status, 200)
+    const controls = (await s3.send('GET', '/with-lists?ownershipControls')).xml()
+    assert.equal(controls.child('Rule')?.textOf('ObjectOwnership'), 'BucketOwnerPreferred')
+    assert.equal((await s3.send('PUT', '/with-lists/k', listed)).status, 200)
+    assert.equal((await s3.send('PUT', '/without-lists/k', listed)).code, 'AccessControlListNotSupported')
+    // Nothing is public for it.
+    const open = { headers: { 'x-amz-acl': 'public-read' } }
+    assert.equal((await s3.send('PUT', '/with-lists/k', open)).code, 'AccessDenied')
+    for (const url of ['/with-lists/k', '/with-lists', '/without-lists']) await s3.send('DELETE', url)
+  })
+
   test('are hidden from everybody but their owner and the root account', async () => {
     assert.equal((await rig.alice.send('PUT', '/of-alice')).status, 200)
     assert.equal((await rig.alice.send('PUT', '/of-alice/k', { body: 'x' })).status, 200)

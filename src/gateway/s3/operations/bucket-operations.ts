@@ -4,13 +4,13 @@ import type { Account } from '../auth/accounts.ts'
 import { accessDenied, checkServiceAccess } from '../door/access.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import { type BucketCall, isRoot, type S3Call } from '../door/s3-call.ts'
-import { requestedAcl } from '../rules/access/grant-headers.ts'
-import { checkOwnershipChange, parseObjectOwnership } from '../rules/access/object-ownership.ts'
+import { type RequestedAcl, requestedAcl } from '../rules/access/grant-headers.ts'
+import { checkOwnershipChange, type ObjectOwnership, parseObjectOwnership } from '../rules/access/object-ownership.ts'
 import { checkNewAcl } from '../rules/access/public-access-block.ts'
 import { checkBucketName } from '../rules/bucket-name.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
-import { documentNames } from '../store/bucket-settings.ts'
+import { type BucketDefaults, documentNames } from '../store/bucket-settings.ts'
 import { malformedXml, parseXml } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml } from './answer-parts.ts'
@@ -74,9 +74,9 @@ export async function createBucket(call: S3Call): Promise<S3Answer> {
   checkServiceAccess(call, { action: 's3:CreateBucket', resource: `arn:aws:s3:::${name}` })
   checkBucketName(name)
   const headers = request.headers.record()
-  const ownership = headers['x-amz-object-ownership']
-  if (ownership !== undefined) parseObjectOwnership(ownership)
   const requested = requestedAcl(headers)
+  const ownership = headers['x-amz-object-ownership'] ?? ownershipWith(requested, services.bucketDefaults)
+  if (ownership !== undefined) parseObjectOwnership(ownership)
   const owners = { accounts: services.accounts, ownerId: account.id, bucketOwnerId: account.id }
   const acl = requested === undefined ? undefined : resolvedAcl(requested, owners)
   if (acl !== undefined) {
@@ -101,6 +101,15 @@ export async function createBucket(call: S3Call): Promise<S3Answer> {
   const hasObjectLock = headers['x-amz-bucket-object-lock-enabled']?.toLowerCase() === 'true'
   await services.buckets.create(name, { ownerId: account.id, documents, hasObjectLock, signal })
   return { status: 200, headers: { Location: `/${name}` } }
+}
+
+/**
+ * Whoever makes a bucket `private` by a list may send lists with objects too (rclone before 1.61 does): where they do not count
+ * otherwise, S3 makes it a bucket in which they do.
+ */
+function ownershipWith(requested: RequestedAcl | undefined, defaults: BucketDefaults): ObjectOwnership | undefined {
+  const isPrivate = requested?.kind === 'canned' && requested.name === 'private'
+  return isPrivate && defaults.ownership === 'BucketOwnerEnforced' ? 'BucketOwnerPreferred' : undefined
 }
 
 function checkLocation(body: Buffer, region: string): void {
