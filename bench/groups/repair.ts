@@ -1,6 +1,6 @@
 /**
- * How fast lost copies are made anew, and how fast a new chunk server fills. Once a run, on a cluster of its own with four chunk
- * servers, of which one is killed. Both keep to half of what the disks do, and to what else is asked of them.
+ * How fast lost copies are made anew. Once a run, on a cluster of its own with four chunk servers, of which one is killed. Repair keeps to half
+ * of what the disks do.
  * @module
  */
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const patienceMs = 120_000
 
 export const repair: Group = {
   name: group,
-  summary: 'rate of repair after a chunk server died, and of rebalancing to a new one',
+  summary: 'rate of repair after a chunk server died',
   alone: async (bench) => {
     const options = ['--chunk-servers', '4', '--no-restart', '--dead-after', '2s']
     await using cluster = await startLocalCluster(join(bench.folder, 'repair'), { root: bench.root, options })
