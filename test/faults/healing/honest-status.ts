@@ -13,6 +13,7 @@ import { isWhole, type Stage } from './stage.ts'
 
 const graceMs = 2_500
 const lookEveryMs = 200
+const silentMs = 5_000
 const allIsWell = 'every chunk has all its replicas'
 
 /** How far what was said of the time left was from what it took. */
@@ -29,6 +30,7 @@ export class HonestStatus {
   #running: Promise<void> = Promise.resolve()
   #isProven = false
   #last = ''
+  #miscountedMs: number | undefined
   looks = 0
   /** Times at which all was well by its word, and fsck agreed. */
   proofs = 0
@@ -93,13 +95,18 @@ export class HonestStatus {
     const [status] = looks
     const sentence = healthOf(status)
     const lie = (what: string) => this.#stage.tell(`the status said "${sentence}" while ${what}`)
-    for (const { serversUp } of looks) if (serversUp !== running) lie(`${running} servers run, not ${serversUp}`)
     const away = [...sentence.matchAll(/(\d+) of \d+ servers are away/g)].reduce(
       (sum, [, count]) => sum + Number(count),
       0,
     )
-    if (away !== status.servers - running && !sentence.startsWith('restore'))
-      lie(`${status.servers - running} servers are away, not ${away}`)
+    const isCountRight =
+      looks.every(({ serversUp }) => serversUp === running) &&
+      (away === status.servers - running || sentence.startsWith('restore'))
+    if (isCountRight) this.#miscountedMs = undefined
+    else this.#miscountedMs ??= performance.now()
+    // One that runs may be silent for a moment on a busy machine: that it is away is no lie then.
+    if (performance.now() - (this.#miscountedMs ?? Number.POSITIVE_INFINITY) > silentMs)
+      lie(`${running} of ${status.servers} servers run`)
     const uncovered = this.#uncoveredGroups(map)
     const saysWell = looks.every((look) => healthOf(look).startsWith(allIsWell))
     if (saysWell && uncovered > 0) lie(`${uncovered} groups have a member that does not run`)

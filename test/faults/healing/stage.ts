@@ -50,7 +50,7 @@ export class Stage implements AsyncDisposable {
   readonly #startedMs = performance.now()
   /** Of the one disk beneath all servers; 0 until it was measured. */
   diskBytesPerSecond = 0
-  /** When somebody was last killed or started. */
+  /** When somebody was last killed or started; infinite while that goes on. */
   changedMs = 0
   #client: AshlarClient | undefined
 
@@ -93,14 +93,14 @@ export class Stage implements AsyncDisposable {
   }
 
   async kill(...names: readonly ServerName[]): Promise<void> {
-    this.changedMs = performance.now()
+    this.changedMs = Number.POSITIVE_INFINITY
     await Promise.all(names.map((name) => this.cluster.end(name, 'SIGKILL')))
     this.changedMs = performance.now()
     this.say(`SIGKILL: ${names.join(', ')}`)
   }
 
   async startServers(...names: readonly ServerName[]): Promise<void> {
-    this.changedMs = performance.now()
+    this.changedMs = Number.POSITIVE_INFINITY
     await Promise.all(names.map((name) => this.cluster.startOne(name)))
     this.changedMs = performance.now()
     this.say(`started: ${names.join(', ')}`)
