@@ -7,6 +7,8 @@
 import { bugsOfDuties } from './bugs-of-duties.ts'
 import {
   failedSyncs,
+  flippedBits,
+  jumpingClocks,
   lateCommits,
   manyChanges,
   type PlantedBug,
@@ -312,6 +314,7 @@ function judgeByMap({ group, policy, receipts }: ReceiptCase, witness: Witness):
   {
     name: 'wall-clock-expiry',
     what: 'what expires is judged by the wall clock',
+    ground: jumpingClocks,
     edits: [
       {
         file: 'master/cluster-time.ts',
@@ -383,6 +386,7 @@ function judgeByMap({ group, policy, receipts }: ReceiptCase, witness: Witness):
   {
     name: 'checksums-unchecked',
     what: 'neither server nor client looks at the checksums of what it reads',
+    ground: flippedBits,
     edits: [
       {
         file: 'store/block-sums.ts',

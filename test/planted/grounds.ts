@@ -85,6 +85,11 @@ export const failedSyncs: readonly Edit[] = [
   },
 ]
 
+/** Wall clocks that jump. */
+export const jumpingClocks: readonly Edit[] = [only('clock-jump')]
+/** Bits that flip. */
+export const flippedBits: readonly Edit[] = [only('bit-flip')]
+
 /** Masters that lose their disks, and are built anew from the chunk servers. */
 export const lostDisks: readonly Edit[] = [
   only('master-disk-lost'),
