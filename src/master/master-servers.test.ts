@@ -176,6 +176,7 @@ test('changeSetting persists over a restart, and a new chunk size shows in the m
     'trash-keep': '2h',
     'chunk-size': '1024',
     policy: 'replicated-3',
+    'backup-every': '1d',
     'dead-after': '30s',
     'hold-off': '5m',
     'lifecycle-day': '1d',
