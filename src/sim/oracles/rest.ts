@@ -43,8 +43,7 @@ export class Rest {
   async reach(client: AshlarClient): Promise<readonly Violation[]> {
     const endMs = this.#world.clock.monotonicMs() + boundMs
     for (;;) {
-      const unrest = await this.#unrest(client)
-      const differences = unrest === undefined ? await this.#differences(client, false) : []
+      const { unrest, differences } = await this.#look(client)
       if (unrest === undefined && differences.length === 0) return []
       if (this.#world.clock.monotonicMs() >= endMs) {
         if (unrest !== undefined && isDebt(unrest) && (await this.#isFull())) {
@@ -106,6 +105,18 @@ export class Rest {
   async #verified(client: AshlarClient): Promise<readonly Violation[]> {
     const differences = await this.#differences(client, true)
     return differences.map((text) => ({ oracle: 'books', text: `after a scrub, ${text}` }))
+  }
+
+  async #look(client: AshlarClient): Promise<{ readonly unrest?: string; readonly differences: readonly string[] }> {
+    const unrest = await this.#unrest(client)
+    if (unrest !== undefined) return { unrest, differences: [] }
+    try {
+      return { differences: await this.#differences(client, false) }
+    } catch (error) {
+      // A process that ended between the two looks starts again.
+      if (!isAshlarError(error)) throw error
+      return { unrest: `no books: ${error.message}`, differences: [] }
+    }
   }
 
   /** @returns why the cluster is not at rest, if so */
