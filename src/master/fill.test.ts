@@ -5,7 +5,10 @@ import { groupsAtOnceOf } from './fill.ts'
 
 // So that the disks bound a repair, and not the master, until its memory does.
 test('groupsAtOnceOf() rises with the servers, within bounds', () => {
-  assert.deepEqual([3, 32, 100, 10_000].map((servers) => groupsAtOnceOf(servers)), [32, 32, 100, limits.groupsFilledAtOnce])
+  assert.deepEqual(
+    [3, 32, 100, 10_000].map((servers) => groupsAtOnceOf(servers)),
+    [32, 32, 100, limits.groupsFilledAtOnce],
+  )
 })
 
 test('groupsAtOnceOf() leaves the disks to groups down to their last copy, while there are some', () => {
