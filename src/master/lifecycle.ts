@@ -89,7 +89,7 @@ export class Lifecycle {
   readonly #notices: ExpiryNotices
   #buckets: BucketRules[] = []
   #place: LifecyclePlace | undefined
-  #nextPassMs = 0
+  #passBeganMs = Number.NEGATIVE_INFINITY
 
   constructor(options: LifecycleOptions) {
     this.#options = options
@@ -101,8 +101,8 @@ export class Lifecycle {
     const { monotonicMs, dayMs } = this.#options
     const [current] = this.#buckets
     if (current === undefined) {
-      if (monotonicMs() < this.#nextPassMs) return 'idle'
-      this.#nextPassMs = monotonicMs() + Math.min(mostPassMs, dayMs() / passesPerDay)
+      if (monotonicMs() < this.#passBeganMs + Math.min(mostPassMs, dayMs() / passesPerDay)) return 'idle'
+      this.#passBeganMs = monotonicMs()
       this.#buckets = await this.#bucketsWithRules()
       return this.#buckets.length === 0 ? 'idle' : 'more'
     }
