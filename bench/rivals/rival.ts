@@ -59,6 +59,7 @@ export async function answering(endpoint: string, children: readonly ChildProces
       ({ exitCode, signalCode, pid }) => pid === undefined || exitCode !== null || signalCode !== null,
     )
     if (dead !== undefined) throw new Error(`Cannot measure a rival: ${dead.spawnfile} did not start or has ended`)
+    // Not there yet: it is asked again, until the deadline.
     const answer = await fetch(endpoint, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
     if (answer !== undefined) {
       await answer.body?.cancel()

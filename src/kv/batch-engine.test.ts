@@ -353,3 +353,16 @@ test('close() waits for the sync under way', async () => {
   await Promise.all([write, closing])
   assert.equal(rig.engine.life, 'closed')
 })
+
+// Else nobody would hear of it, and the queue would stand still.
+test('what fails behind a durable batch ends the engine', async () => {
+  await using rig = new Rig()
+  rig.table.checkpointIfLong = () => {
+    throw new RangeError('as told')
+  }
+  await rig.put('a')
+  await turns()
+  assert.equal(rig.engine.life, 'dead')
+  assert.equal(rig.fatal.length, 1)
+  await assert.rejects(rig.put('b'), code('disk-failed'))
+})

@@ -288,10 +288,9 @@ export class BatchEngine {
       this.#settleDurable(batch)
       return
     }
-    this.#synced = withTimeout(clock, commitTimeoutMs, 'sync the metadata', sync()).then(
-      () => this.#settleDurable(batch),
-      (error: unknown) => this.#die(toAshlarError(error, 'sync the metadata')),
-    )
+    this.#synced = withTimeout(clock, commitTimeoutMs, 'sync the metadata', sync())
+      .then(() => this.#settleDurable(batch))
+      .catch((error: unknown) => this.#die(toAshlarError(error, 'make a commit durable')))
   }
 
   #settleDurable(batch: WrittenBatch): void {

@@ -115,6 +115,7 @@ async function writeUntil(
     }
     acknowledged.push({ version, atMs: performance.now() })
   }
+  // Its master is gone: what it could not give back there is what the scenario is about.
   await client.close().catch(() => undefined)
 }
 
