@@ -214,7 +214,8 @@ test('chooseGroup() takes an avoided group only when no other is usable', () => 
 
 test('chooseGroup() uses a member whose disk failed as one that is away, not as a full one', () => {
   const { servers, groups } = cluster([100, 100, 100])
-  change(servers, 2, { refusal: 'fenced' })
+  // As a fenced store reports: no room, since nothing can be written.
+  change(servers, 2, { refusal: 'fenced', freeBytes: 0 })
   const { away } = placed(chooseGroup({ groups, policy, servers, chunkBytes: 10 }, seededRandom(1)))
   assert.deepEqual(away, [serverId(2)])
 })

@@ -117,10 +117,11 @@ export function isAnswering(state: ServerState): boolean {
 
 /**
  * Whether a server that is away would have no room for the chunk when it returns: it could never pay what it owes. One of
- * which nothing is known (this master has not heard it) is given the benefit of the doubt; one that left owes nothing.
+ * which nothing is known (this master has not heard it; or it is fenced, and so reports no room whatever it holds) is given
+ * the benefit of the doubt; one that left owes nothing.
  */
 export function isAwayAndFull(server: ServerLoad | undefined, chunkBytes: number): boolean {
-  if (server === undefined || !isAway(server) || server.state === 'left') return false
+  if (server === undefined || !isAway(server) || server.state === 'left' || server.refusal === 'fenced') return false
   return server.capacityBytes > 0 && server.freeBytes < chunkBytes
 }
 

@@ -27,6 +27,7 @@ test('one failed sync fences a real chunk server for good; nothing is acknowledg
     ASHLAR_LOG: 'error',
   }
   const names = Array.from({ length: 6 }, (_, index) => `/f${index}`)
+  const late = '/while-it-is-fenced'
   try {
     await withEnvironment(variables, () => cluster.start())
     {
@@ -35,6 +36,7 @@ test('one failed sync fences a real chunk server for good; nothing is acknowledg
       await until(async () => (await client.nodes()).some(({ state }) => state !== 'up'), 'a server that is fenced')
       const status = await client.status()
       assert.equal(status.serversUp, 2, 'only the failed one is out')
+      await client.writeFile(late, `of ${late}`)
       assert.ok(status.underReplicatedChunks > 0, 'it vouched for nothing after its sync failed')
       for (const name of names) assert.equal(await client.readFile(name, 'utf8'), `of ${name}`)
     }
@@ -43,7 +45,7 @@ test('one failed sync fences a real chunk server for good; nothing is acknowledg
     await cluster.start()
     await using client = await connect({ cluster: cluster.clusterPath })
     await until(async () => (await client.status()).underReplicatedChunks === 0, 'the missing replicas')
-    for (const name of names) assert.equal(await client.readFile(name, 'utf8'), `of ${name}`)
+    for (const name of [...names, late]) assert.equal(await client.readFile(name, 'utf8'), `of ${name}`)
   } finally {
     await cluster.stop()
   }
