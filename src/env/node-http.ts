@@ -18,8 +18,11 @@ export function createHttpServer(
   { maxConnections, idleTimeoutMs, expectations }: Omit<HttpOptions, 'address'>,
   { handle, log }: { readonly handle: HttpHandler; readonly log: Log },
 ): Server {
-  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+  const underWay = new WeakMap<Duplex, ServerResponse>()
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    underWay.set(request.socket, response)
     void answer(request, response, { handle, log })
+  }
   const server = nodeHttp().createServer(
     {
       requestTimeout: 0,
@@ -34,7 +37,15 @@ export function createHttpServer(
   if (expectations === 'handled') server.on('checkContinue', onRequest).on('checkExpectation', onRequest)
   server.maxConnections = maxConnections
   server.timeout = idleTimeoutMs
-  server.on('clientError', refuse)
+  const ending = new WeakSet<Duplex>()
+  server.on('clientError', (error: Error, socket: Duplex) => {
+    // Said again for whatever else comes.
+    if (ending.has(socket)) return
+    const last = underWay.get(socket)
+    if (last?.req.complete !== true || last.writableFinished) return refuse(error, socket)
+    ending.add(socket)
+    endAfter(last, socket)
+  })
   return server
 }
 
@@ -63,6 +74,15 @@ async function answer(
     for (const name of response.getHeaderNames()) response.removeHeader(name)
     response.writeHead(500, { 'content-type': 'text/plain', connection: 'close' }).end('internal error\n')
   }
+}
+
+/**
+ * What follows a whole request is no other one: a body that is longer than was said, mostly. Its sender is owed the answer to the
+ * request, and then nothing that came is read as anything else.
+ */
+function endAfter(response: ServerResponse, socket: Duplex): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
+  response.once('close', () => socket.end())
 }
 
 /** Answers bytes that are no request. */
