@@ -27,6 +27,20 @@ test('objectPath(): any key holds bytes of its own, through every call that take
     seen,
     keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
   )
+  for (const [pageEntries, maxEntries] of [
+    [3, 4],
+    [3, 3],
+    [10, 2],
+    [10, 99],
+  ] as const) {
+    const first: string[] = []
+    for await (const object of client.listObjects('b', { pageEntries, maxEntries }))
+      first.push('key' in object ? object.key : '')
+    assert.deepEqual(first, seen.slice(0, maxEntries))
+  }
+  for (const maxEntries of [0, 1.5, Number.NaN]) {
+    await assert.rejects(client.listObjects('b', { maxEntries }).next(), failsWith('invalid-argument'))
+  }
   await client.copyFile(objectPath('b', 'a//b'), objectPath('b', './copy'))
   await client.rename('/b/a', objectPath('b', 'a/../moved'))
   await client.setXattr(objectPath('b', '..'), 'k', 'new')

@@ -21,28 +21,38 @@ export class ObjectCalls {
 
   async *list(bucket: string, options: ListObjectsOptions = {}): AsyncGenerator<ListedObject, void, undefined> {
     const { prefix = '', delimiter = '', after = '', pageEntries: limit = limits.listPageEntries } = options
-    const { xattrs = false, signal } = options
-    if (!Number.isInteger(limit) || limit < 1 || limit > limits.listPageEntries) {
-      throw new AshlarError(
-        'invalid-argument',
-        `Cannot list objects of ${bucket}: pageEntries is ${limit}; give 1 to ${limits.listPageEntries}`,
-      )
-    }
+    const { maxEntries = Number.POSITIVE_INFINITY, xattrs = false, signal } = options
+    checkCounts(bucket, { pageEntries: limit, maxEntries })
     const query = {
-      ...{ bucket: checkName(bucket), limit, after: checkText(bucket, after) },
+      ...{ bucket: checkName(bucket), after: checkText(bucket, after) },
       ...{ prefix: checkText(bucket, prefix), delimiter: checkText(bucket, delimiter) },
       ...(xattrs ? { wantXattrs: true } : {}),
     }
     let cursor: Buffer | undefined
+    let left = maxEntries
     do {
-      const request = cursor === undefined ? query : { ...query, cursor }
+      const request = { ...query, limit: Math.min(limit, left), ...(cursor === undefined ? {} : { cursor }) }
       const { value } = await this.#core.link.call(listObjects, request, { signal })
+      left -= value.objects.length
       for (const { name, attributes } of value.objects) {
         yield attributes === undefined ? { prefix: name } : { key: name, stats: new FileStats(attributes) }
       }
       cursor = value.cursor
-    } while (cursor !== undefined)
+    } while (cursor !== undefined && left > 0)
   }
+}
+
+/** @throws {AshlarError} `invalid-argument` */
+export function checkCounts(
+  bucket: string,
+  { pageEntries, maxEntries }: { readonly pageEntries: number; readonly maxEntries: number },
+): void {
+  const isPage = Number.isInteger(pageEntries) && pageEntries >= 1 && pageEntries <= limits.listPageEntries
+  if (isPage && (maxEntries === Number.POSITIVE_INFINITY || (Number.isInteger(maxEntries) && maxEntries >= 1))) return
+  throw new AshlarError(
+    'invalid-argument',
+    `Cannot list ${bucket}: ${pageEntries} entries a page, ${maxEntries} in all; give 1 to ${limits.listPageEntries} a page, and 1 or more in all`,
+  )
 }
 
 /** No key has more bytes than a path. */

@@ -125,6 +125,8 @@ export interface ListObjectsOptions extends CallOptions {
   readonly after?: string | undefined
   /** Entries a page, 1 to 1,000. Default 1,000. */
   readonly pageEntries?: number | undefined
+  /** So many entries in all, at least 1: then the listing ends, and nothing past them is asked for. Default: to the last. */
+  readonly maxEntries?: number | undefined
   /** Fill `FileStats.xattrs` of each object. */
   readonly xattrs?: boolean | undefined
 }

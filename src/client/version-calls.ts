@@ -1,5 +1,4 @@
 /** The calls behind `Versions`: each is one request, or a walk of such requests. @module */
-import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import {
   listVersions,
@@ -10,7 +9,7 @@ import {
 } from '../wire/methods/version-methods.ts'
 import type { ClientCore } from './client-core.ts'
 import { FileStats } from './file-stats.ts'
-import { checkText } from './object-calls.ts'
+import { checkCounts, checkText } from './object-calls.ts'
 import type { CallOptions } from './options.ts'
 import { checkName, checkPath } from './paths.ts'
 import { applyRewind, planRewind } from './rewind.ts'
@@ -60,29 +59,26 @@ export class VersionCalls implements Versions {
       afterVersion,
       pageEntries: limit = limits.listPageEntries,
     } = options
-    const { xattrs = false, signal } = options
-    if (!Number.isInteger(limit) || limit < 1 || limit > limits.listPageEntries) {
-      throw new AshlarError(
-        'invalid-argument',
-        `Cannot list versions of ${bucket}: pageEntries is ${limit}; give 1 to ${limits.listPageEntries}`,
-      )
-    }
+    const { maxEntries = Number.POSITIVE_INFINITY, xattrs = false, signal } = options
+    checkCounts(bucket, { pageEntries: limit, maxEntries })
     const query = {
-      ...{ bucket: checkName(bucket), limit, after: checkText(bucket, after) },
+      ...{ bucket: checkName(bucket), after: checkText(bucket, after) },
       ...{ prefix: checkText(bucket, prefix), delimiter: checkText(bucket, delimiter) },
       ...(afterVersion === undefined ? {} : { afterVersion }),
       ...(xattrs ? { wantXattrs: true } : {}),
     }
     let cursor: Buffer | undefined
+    let left = maxEntries
     do {
-      const request = cursor === undefined ? query : { ...query, cursor }
+      const request = { ...query, limit: Math.min(limit, left), ...(cursor === undefined ? {} : { cursor }) }
       const { value } = await this.#core.link.call(listVersions, request, { signal })
+      left -= value.versions.length
       for (const { name, attributes, isLatest = false } of value.versions) {
         if (attributes === undefined) yield { prefix: name }
         else yield { key: name, stats: new FileStats(attributes), isLatest }
       }
       cursor = value.cursor
-    } while (cursor !== undefined)
+    } while (cursor !== undefined && left > 0)
   }
 
   async configure(path: string, { signal, ...options }: Parameters<Versions['configure']>[1]): Promise<FileStats> {

@@ -96,6 +96,8 @@ async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }:
   const listed = call.services.client.listObjects(call.bucket.name, {
     ...{ prefix, delimiter, after, signal: call.signal, xattrs: true },
     pageEntries: Math.min(pageKeys, maxKeys + 1),
+    // The last tells whether there is more: of a full page it is a request of its own, for one entry.
+    maxEntries: maxKeys + 1,
   })
   let last: string | undefined
   for await (const item of listed) {

@@ -74,6 +74,8 @@ async function readPage(
       ? {}
       : { afterVersion: versionNumber(versionMarker, keyMarker) }),
     pageEntries: Math.min(pageKeys, maxKeys + 1),
+    // The last tells whether there is more: of a full page it is a request of its own, for one entry.
+    maxEntries: maxKeys + 1,
   })
   for await (const item of listed) {
     if (items.length === maxKeys) return { items, next: items.at(-1) }
