@@ -15,7 +15,7 @@ import { createHttpPost } from '../../env/http-post.ts'
 import type { HttpListener } from '../../env/network.ts'
 import { StoredAccounts } from '../../gateway/s3/auth/stored-accounts.ts'
 import { WebhookTargets } from '../../gateway/s3/notify/webhook-targets.ts'
-import { startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
+import { closedBuckets, openBuckets, startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
 import { createGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { Output } from '../output.ts'
 import { type Parent, runUnderParent } from '../servers/parent.ts'
@@ -32,6 +32,7 @@ export interface RawS3Options {
   readonly domain?: readonly string[]
   readonly trustedProxy?: readonly string[]
   readonly kmsKey?: readonly string[]
+  readonly openBuckets?: boolean
   readonly json?: boolean
   /** For `ashlar up`. */
   readonly host: string
@@ -71,6 +72,7 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
         ...{ region: raw.region, domains: raw.domain, trustedProxies: raw.trustedProxy },
         encryptionKeys: s3.encryptionKeys?.map((key) => Buffer.from(key, 'base64')),
         kmsKeyIds: raw.kmsKey,
+        bucketDefaults: raw.openBuckets === true ? openBuckets : closedBuckets,
         observer: metrics.observer,
       }),
     )

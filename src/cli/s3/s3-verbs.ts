@@ -39,6 +39,10 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
       '--kms-key <name...>',
       'serve: names of keys for aws:kms, derived from the key of the cluster (default: none)',
     )
+    .option(
+      '--open-buckets',
+      'serve: buckets that were told nothing take ACLs and public policies from their owners; each door has this of its own (default: they refuse both)',
+    )
     .option('--endpoint <url>', 'explain-deny: the door that refused (default: the one of cluster.json)')
     .option('--json', 'results as JSON on stdout')
     .addOption(internal('--host <host>').default('127.0.0.1'))

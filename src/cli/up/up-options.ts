@@ -18,6 +18,7 @@ export interface RawUpOptions {
   readonly host?: string
   readonly port?: string
   readonly s3Port?: string
+  readonly openBuckets?: boolean
   readonly chunkSize?: string
   readonly policy?: string
   readonly trashKeep?: string
@@ -38,6 +39,8 @@ export interface AskedOptions {
   readonly host?: string
   readonly httpPort?: number
   readonly s3Port?: number
+  /** For this start alone: what opens something is said each time. */
+  readonly openBuckets?: boolean
   readonly chunkSizeBytes?: number
   readonly policy?: string
   readonly trashKeepMs?: number
@@ -110,6 +113,7 @@ export function checkUpOptions(raw: RawUpOptions): AskedOptions {
     host: raw.host,
     httpPort: integer('--port', raw.port, { from: 0, to: 65_535 }),
     s3Port: integer('--s3-port', raw.s3Port, { from: 0, to: 65_535 }),
+    openBuckets: raw.openBuckets,
     chunkSizeBytes,
     policy: raw.policy,
     trashKeepMs: raw.trashKeep === undefined ? undefined : parseDuration(raw.trashKeep),

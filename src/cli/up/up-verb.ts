@@ -22,6 +22,10 @@ export function registerUp({ program, host }: VerbRegistry): void {
     .option('--host <host>', 'address to listen on; others reach it only if it is not loopback (default: 127.0.0.1)')
     .option('--port <port>', 'port of the HTTP door; 0 takes any (default: 7601, or the next free one)')
     .option('--s3-port <port>', 'port of the S3 door; 0 takes any (default: 7602, or the next free one)')
+    .option(
+      '--open-buckets',
+      'S3 buckets that were told nothing take ACLs and public policies from their owners; for this start alone (default: they refuse both)',
+    )
     .option('--chunk-size <size>', 'largest chunk, 1 byte to 128MiB (default: 8MiB)')
     .option('--policy <name>', 'replicated-3, replicated-2 or replicated-1 (default: replicated-3)')
     .option('--trash-keep <duration>', 'how long deleted files can be brought back (default: 7d)')

@@ -193,6 +193,7 @@ class LocalCluster {
       ...['s3', 'serve', '--supervised', '--cluster', join(dataFolder, 'cluster.json')],
       ...(isExact ? ['--listen', `${host}:${s3Port}`] : ['--host', host, '--port', String(s3Port)]),
       ...((isTemporary || asked.s3Port === 0) && s3Port === 0 ? ['--any-port'] : []),
+      ...(asked.openBuckets === true ? ['--open-buckets'] : []),
     ]
   }
 

@@ -39,14 +39,20 @@ test('up starts a gateway, keeps its port and root key, and tells them by s3 env
     (await client.as({ ...s3, secretAccessKey: 'wrong' }).send('GET', '/bucket/dir/k')).code,
     'SignatureDoesNotMatch',
   )
+  const shared = { headers: { 'x-amz-acl': 'public-read' }, body: 'for all' }
+  assert.equal((await client.send('PUT', '/bucket/shared', shared)).code, 'AccessControlListNotSupported')
   assert.equal(first.messages.includes(s3.secretAccessKey), false)
   assert.equal(JSON.stringify(first.ready).includes(s3.secretAccessKey), false)
   assert.equal(await first.stop(), 0)
 
-  await using again = await ServerProcess.start(args)
+  await using again = await ServerProcess.start([...args, '--open-buckets'])
   assert.deepEqual(again.ready.endpoints, first.ready.endpoints)
   assert.deepEqual(JSON.parse(await readFile(again.cluster, 'utf8')).s3, s3)
   assert.equal((await client.send('GET', '/bucket/dir/k')).body.toString(), 'kept')
+  const anonymous = { anonymous: true }
+  assert.equal((await client.send('PUT', '/bucket/shared', shared)).status, 200)
+  assert.equal((await client.send('GET', '/bucket/shared', anonymous)).body.toString(), 'for all')
+  assert.equal((await client.send('GET', '/bucket/dir/k', anonymous)).code, 'AccessDenied')
   // Only the two files that are for it hold the secret.
   for (const entry of await readdir(folder.in('data'), { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || ['cluster.json', 's3-root-key.json'].includes(entry.name)) continue
