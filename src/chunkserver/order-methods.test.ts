@@ -168,6 +168,45 @@ test('getPageDigests() and listPage() tell exactly what is here', async () => {
   assert.deepEqual((await list(otherGroupId)).chunks, [])
 })
 
+// Seed 120168: a former member joined again while the order to drop its copy was still at its disk, and counted with it.
+test('what is told under a newer epoch waits for the deletes that an older one permitted', async () => {
+  const permit = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  await using rig = await ChunkServerRig.start(async ({ image }) => {
+    const store = await openMemoryStore({ image })
+    const drop = store.delete.bind(store)
+    store.delete = async (ids) => {
+      begun.resolve()
+      await permit.promise
+      return drop(ids)
+    }
+    return store
+  })
+  await rig.put(bytes)
+  await using source = await lyingSource(rig, () => ({ offset: 0, payload: bytes }))
+  const deleted = rig.master.order(serverId, deleteChunks, { leaderEpoch, group: groupId, epoch, chunks: [chunk] })
+  await begun.promise
+  rig.master.raiseEpochs()
+  const told: string[] = []
+  const telling = <T>(what: string, answer: Promise<T>): Promise<T> => answer.finally(() => told.push(what))
+  const digests = telling(
+    'digests',
+    rig.master.order(serverId, getPageDigests, { group: groupId, fromPage: 0, epoch: newerEpoch }),
+  )
+  const listed = telling('list', rig.master.order(serverId, listPage, { group: groupId, page: pageOf(chunk) }))
+  const copied = telling('copy', rig.master.order(serverId, replicateChunk, { ...source.order, epoch: newerEpoch }))
+  // Of another group nothing waits; an answer that did not wait would have come before this one.
+  await rig.master.order(serverId, listPage, { group: otherGroupId, page: 0 })
+  await rig.master.order(serverId, getPageDigests, { group: otherGroupId, fromPage: 0 })
+  assert.deepEqual(told, [])
+  permit.resolve()
+  assert.equal((await deleted).deleted, 1)
+  assert.deepEqual([(await digests).pages.length, (await listed).chunks.length], [0, 0])
+  // It was fetched again, and not taken for there already.
+  await copied
+  assert.ok((await readWhole(rig.store, chunk)).equals(bytes))
+})
+
 /** A server that answers reads as the test says, whatever it holds. */
 async function lyingSource(rig: ChunkServerRig, answer: (offset: number) => { offset: number; payload: Buffer }) {
   const service = createService()

@@ -42,6 +42,8 @@ export function serveOrders({
   receiptKey,
   measure,
 }: OrderMethodsOptions): void {
+  const deletes = new DeletesUnderWay()
+
   service.handle(deleteChunks, async ({ leaderEpoch, group, epoch, chunks }) => {
     await view.admitLeader(leaderEpoch)
     const known = await access.groupAt(group, epoch)
@@ -55,7 +57,7 @@ export function serveOrders({
       if (groupOf(chunk) !== group)
         throw new AshlarError('protocol', `Cannot delete chunk ${chunk}: it is not of group ${group}`)
     }
-    const deleted = await store.delete(chunks)
+    const deleted = await deletes.of(group, store.delete(chunks))
     return { value: { deleted, space: spaceReportOf(store.space()), digest: await groupDigestOf(store, group) } }
   })
 
@@ -64,6 +66,7 @@ export function serveOrders({
     async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken }, { signal }) => {
       await view.admitLeader(leaderEpoch)
       const grant = await access.grantEpoch({ chunk: facts.id, epoch })
+      await deletes.ended(groupOf(facts.id))
       const copied = await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
       // A repair counts only after the new copy was read back (promise P4); one that is here already is read now.
       const info = copied ?? (await store.verify(facts.id))
@@ -86,12 +89,14 @@ export function serveOrders({
 
   service.handle(getPageDigests, async ({ group, fromPage, epoch }) => {
     if (epoch !== undefined) await access.groupAt(group, epoch)
+    await deletes.ended(group)
     const all = (await store.digests(group)).filter(({ page }) => page >= fromPage)
     const pages = all.slice(0, pagesPerAnswer).map(({ page, digest }) => ({ page, lanes: digestToLanes(digest) }))
     return { value: { pages, more: all.length > pages.length } }
   })
 
   service.handle(listPage, async ({ group, page }) => {
+    await deletes.ended(group)
     return { value: { chunks: await store.list({ ...pageBounds(group as GroupId, page), limit: limits.pageIds }) } }
   })
 
@@ -112,6 +117,29 @@ export function serveOrders({
       throw error
     }
   })
+}
+
+/**
+ * Deletes that were admitted and are not in the index yet, by group. What is told of a group waits for them: an order of an older
+ * epoch, to a server that was no member then, may still be at the disk when the server has joined again under a newer one. Told
+ * of at that moment, what it deletes would be counted as held.
+ */
+class DeletesUnderWay {
+  readonly #tails = new Map<GroupId, Promise<void>>()
+
+  /** To be called in the turn in which the order's epoch was checked. */
+  of<T>(group: GroupId, work: Promise<T>): Promise<T> {
+    const tail = Promise.allSettled([this.#tails.get(group), work]).then(() => {
+      if (this.#tails.get(group) === tail) this.#tails.delete(group)
+    })
+    this.#tails.set(group, tail)
+    return work
+  }
+
+  /** Resolves when those have ended that are under way now. */
+  async ended(group: GroupId): Promise<void> {
+    await this.#tails.get(group)
+  }
 }
 
 /** What a store without a folder occupies: its chunks. */
