@@ -285,6 +285,21 @@ suite('disk store, full disk', () => {
     await rig.check(expected)
   })
 
+  // Seed 120070: the copy that the full disk cut off was in the way of every later one.
+  test('a damaged record that a full disk has no room to set aside is set aside when there is room', async () => {
+    const rig = await filled()
+    await rig.flip(layout.segment(1), 40 + 56 + 100)
+    rig.failWhen((operation, path) =>
+      operation === 'write' && path.includes('/tmp/') ? new AshlarError('no-space', 'full') : undefined,
+    )
+    await refused('no-space', rig.store.quarantine(small, 'it is damaged'))
+    rig.heal()
+    await rig.store.quarantine(small, 'it is damaged')
+    assert.equal((await rig.list('quarantine')).length, 1)
+    assert.deepEqual(await rig.list('tmp'), [])
+    assert.equal(await rig.store.info(small), undefined)
+  })
+
   test('past the write mark of the disk beneath, writes are refused before anything is written', async () => {
     const options = { mark: { usedFraction: 1, freeBytes: 0 } }
     const rig = await filled(options)

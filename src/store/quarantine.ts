@@ -72,6 +72,8 @@ export class Quarantine {
     const path = `${this.#layout.quarantine}/${name}`
     if (await this.#exists(path)) return
     const temporary = `${this.#layout.temporary}/${name}`
+    // What an attempt left that failed, on a full disk say, is in nobody's way.
+    if (await this.#exists(temporary)) await this.#disk.remove(temporary)
     const copy = await this.#disk.open(temporary, { mode: 'create' })
     try {
       const piece = Buffer.allocUnsafe(Math.min(lengthBytes, limits.chunkFileMinBytes))
