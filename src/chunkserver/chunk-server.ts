@@ -22,6 +22,7 @@ import { Access } from './access.ts'
 import { serveBackups } from './backup-methods.ts'
 import { BackupShelf } from './backup-shelf.ts'
 import { serveChunks } from './chunk-methods.ts'
+import { CopyPace } from './copy-pace.ts'
 import { createHttpHandler } from './http-door.ts'
 import { MapView } from './map-view.ts'
 import { MasterLink } from './master-link.ts'
@@ -76,7 +77,11 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   const { env, store, serverId, clusterId, keys } = options
   const credentials: Credentials = { role: 'chunkserver', clusterId, serverId, keys }
   const view = await MapView.open({ serverId, clock: env.clock, store })
-  const service = meteredService(createService(), env.clock, options.onRequest)
+  const pace = new CopyPace(env.clock)
+  const service = meteredService(createService(), env.clock, (answer, caller) => {
+    if (caller === 'client') pace.noteRequest(answer.method, answer.durationMs)
+    options.onRequest?.(answer, caller)
+  })
   const { masterAddress, domain, version } = options
   const clusterTimeMs = () => (view.mapVersion === undefined ? undefined : counterOf(view.clusterTimeMs()))
   const { diskBytesPerSecond } = options
@@ -87,7 +92,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
   })
   const fetchMap = () => link.fetchMap()
   const access = new Access({ tokenKey: keys.token, clusterId, serverId, view, fetchMap })
-  const replicator = new Replicator({ env, store, credentials })
+  const replicator = new Replicator({ env, store, credentials, pace })
   const handles = serveChunks({ service, store, access, serverId, receiptKey: keys.receipt })
   const { measureFolder: measure } = options
   serveOrders({ service, store, view, access, replicator, serverId, receiptKey: keys.receipt, measure })

@@ -16,6 +16,7 @@ import { connectPeer } from '../wire/connect.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import { readChunk } from '../wire/methods/chunk-methods.ts'
 import type { Peer } from '../wire/peer.ts'
+import { type CopyPace, mostCopiesAtOnce } from './copy-pace.ts'
 
 export interface ChunkSource {
   readonly source: ServerId
@@ -23,22 +24,26 @@ export interface ChunkSource {
   readonly readToken: Buffer
 }
 
-/** Copies under way on one server; more wait. */
-const copiesAtOnce = 4
-
 export class Replicator {
   readonly #env: Env
   readonly #store: ChunkStore
   readonly #credentials: Credentials
-  readonly #slots = new Limiter({ name: 'copies', slots: copiesAtOnce, maxWaiting: limits.requestsPerConnection })
+  readonly #pace: CopyPace
+  readonly #slots = new Limiter({ name: 'copies', slots: mostCopiesAtOnce, maxWaiting: limits.requestsPerConnection })
   /** One connection per source, shared by its copies; here from its opening to its close. */
   readonly #peers = new Map<string, Promise<Peer>>()
   #isClosed = false
 
-  constructor(options: { readonly env: Env; readonly store: ChunkStore; readonly credentials: Credentials }) {
+  constructor(options: {
+    readonly env: Env
+    readonly store: ChunkStore
+    readonly credentials: Credentials
+    readonly pace: CopyPace
+  }) {
     this.#env = options.env
     this.#store = options.store
     this.#credentials = options.credentials
+    this.#pace = options.pace
   }
 
   /**
@@ -47,7 +52,7 @@ export class Replicator {
    * @throws {AshlarError} `corrupt` — the source's bytes are wrong, or those read back; what the source or the store threw
    */
   async copy(facts: ChunkFacts, source: ChunkSource, signal: AbortSignal): Promise<ReplicaInfo | undefined> {
-    return await this.#slots.run(async () => {
+    return await this.#paced(signal, async () => {
       const known = await this.#store.info(facts.id)
       if (known !== undefined && known.length === facts.length && known.crc === facts.crc) return undefined
       const peer = await this.#peerOf(source, signal)
@@ -58,7 +63,7 @@ export class Replicator {
       } finally {
         await writer.abort()
       }
-    }, signal)
+    })
   }
 
   /** Copies under way fail. */
@@ -66,6 +71,22 @@ export class Replicator {
     this.#isClosed = true
     const peers = await Promise.allSettled(this.#peers.values())
     for (const peer of peers) if (peer.status === 'fulfilled') peer.value.close()
+  }
+
+  /** In as many slots as make it one of those that may go on at once, which rest afterwards; whoever ordered the copy does not wait for that. */
+  async #paced<T>(signal: AbortSignal, copy: () => Promise<T>): Promise<T> {
+    const { clock } = this.#env
+    const slots = Math.ceil(mostCopiesAtOnce / this.#pace.copiesAtOnce)
+    await this.#slots.acquire(slots, signal)
+    const startedMs = clock.monotonicMs()
+    this.#pace.began()
+    try {
+      return await copy()
+    } finally {
+      const restMs = this.#pace.ended(clock.monotonicMs() - startedMs)
+      if (restMs < 1) this.#slots.release(slots)
+      else clock.after(restMs, () => this.#slots.release(slots), { background: true })
+    }
   }
 
   async #peerOf({ source, sourceAddress }: ChunkSource, signal: AbortSignal): Promise<Peer> {

@@ -20,7 +20,7 @@ export type Labels = Readonly<Record<string, string>>
 export type SetGauge<Table> = (name: keyof Table & string, value: number, labels?: Labels) => void
 
 export interface MetricSet {
-  readonly onRequest: RequestObserver
+  readonly onRequest: (answer: Answer) => void
   readonly report: () => Promise<{ readonly contentType: string; readonly text: string }>
 }
 
@@ -54,7 +54,7 @@ type Answer = Parameters<RequestObserver>[0]
 
 interface OpenRegistry {
   readonly gauges: ReadonlyMap<string, Gauge>
-  readonly observe: RequestObserver
+  readonly observe: (answer: Answer) => void
   readonly report: MetricSet['report']
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { ServerName } from '../hand-cluster.ts'
 import { Foreground, type ForegroundOptions, type Latency } from './foreground.ts'
 import { HonestStatus, type TimeLeft } from './honest-status.ts'
+import { processorMsBetween, processorTimes } from './processor-time.ts'
 import { isWhole, Stage, type StageOptions, type StageShape } from './stage.ts'
 
 export interface DeathResult {
@@ -30,6 +31,12 @@ export interface DeathResult {
   readonly statusProofs: number
   readonly before: Latency
   readonly during: Latency
+  /** Of users' p99 during the repair, to that before. */
+  readonly readRatio: number
+  readonly writeRatio: number
+  /** Of the master and the chunk servers that live on, in a second: before, and during the repair. */
+  readonly processorMsBefore: number
+  readonly processorMsDuring: number
 }
 
 export type Deaths = (stage: Stage, story: Story) => Promise<void>
@@ -104,11 +111,13 @@ export async function runDeaths(name: keyof typeof deaths, options: StageOptions
   await stage.until('the beginning', isWhole)
   await load.start()
   honest.start()
-  const isLong = stage.options.files >= 5_000
+  const isLong = stage.options.files >= 2_000
   await wait(isLong ? 2_000 : 500)
   const quietFromMs = performance.now()
+  const quietFrom = processorTimes(stage.cluster)
   await wait(isLong ? quietMs.long : quietMs.short)
   const killedMs = performance.now()
+  const quietTo = processorTimes(stage.cluster)
   let copiedBytes = 0
   await scenario.strike(stage, {
     died: async (...names) => {
@@ -123,14 +132,17 @@ export async function runDeaths(name: keyof typeof deaths, options: StageOptions
   const isDead = async () => (await stage.client.nodes()).every(({ id, state }) => !down.has(id) || state === 'dead')
   await stage.until('the dead to be dead', isDead)
   const deadMs = performance.now()
+  const dead = processorTimes(stage.cluster)
   await stage.until('all replicas', isWhole)
   const wholeMs = performance.now()
+  const whole = processorTimes(stage.cluster)
   await load.stop()
   await wait(1_000)
   await honest.stop()
   stage.say('whole: everything is read')
   await stage.fsck({ verify: true })
   await stage.readAll()
+  const [before, during] = [load.latency(quietFromMs, killedMs), load.latency(deadMs, wholeMs)]
   const bestMs = Math.round((3 * copiedBytes * 1000) / stage.diskBytesPerSecond)
   return {
     scenario: name,
@@ -148,9 +160,21 @@ export async function runDeaths(name: keyof typeof deaths, options: StageOptions
     timeLeft: honest.timeLeft(wholeMs),
     statusLooks: honest.looks,
     statusProofs: honest.proofs,
-    before: load.latency(quietFromMs, killedMs),
-    during: load.latency(killedMs, wholeMs),
+    before,
+    during,
+    readRatio: ratioOf(during.readP99Ms, before.readP99Ms),
+    writeRatio: ratioOf(during.writeP99Ms, before.writeP99Ms),
+    processorMsBefore: perSecond(processorMsBetween(quietFrom, quietTo), killedMs - quietFromMs),
+    processorMsDuring: perSecond(processorMsBetween(dead, whole), wholeMs - deadMs),
   }
+}
+
+function ratioOf(during: number, before: number): number {
+  return Math.round((100 * during) / before) / 100
+}
+
+function perSecond(ms: number, overMs: number): number {
+  return Math.round((1000 * ms) / overMs)
 }
 
 /** Of every scenario. */
