@@ -232,6 +232,42 @@ test('a step is taken at the version that was judged: one that was written meanw
   assert.deepEqual(await rig.keys(), ['a 2'])
 })
 
+test('what is moved into a bucket, alone or in a tree, gets its days from then; a move within it gives none', async () => {
+  const rig = await start([{ expiration: { kind: 'days', days: 3 } }])
+  const { client, master } = rig
+  await client.makeDirectory('/elsewhere')
+  for (const key of ['alone', 'tree/x', 'tree/deep/y']) await client.put(objectPath('elsewhere', key), 1)
+  await client.put(inBucket('own/z'), 1)
+  master.timeMs += 10 * dayMs
+  await client.rename('/elsewhere/alone', '/b/alone')
+  await client.rename('/elsewhere/tree', '/b/tree')
+  await client.rename('/b/own', '/b/moved')
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), ['alone 1', 'tree/deep/y 1', 'tree/x 1'])
+  await client.put(inBucket('tree/new'), 2)
+  await rig.pass(2)
+  assert.deepEqual(await rig.keys(), ['alone 1', 'tree/deep/y 1', 'tree/new 2', 'tree/x 1'])
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), ['tree/new 2'])
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), [])
+})
+
+test('what is moved onto a name makes its older versions noncurrent from then', async () => {
+  const rig = await start([{ noncurrent: { days: 3, newerVersionsKept: 0 } }], 'enabled')
+  const { client } = rig
+  await client.put('/elsewhere', 1)
+  await client.put(inBucket('within'), 1)
+  for (const key of ['a', 'c']) await client.put(inBucket(key), 2)
+  await rig.pass(10)
+  await client.rename('/elsewhere', '/b/a')
+  await client.rename('/b/within', '/b/c')
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), ['a 1', 'a 2', 'c 1', 'c 2', 'within marker'])
+  await rig.pass(4)
+  assert.deepEqual(await rig.keys(), ['a 1', 'c 1', 'within marker'])
+})
+
 test('uploads that nobody completed are given up', async () => {
   const rig = await start([{ filter: { prefix: 'x/', tags: new Map() }, abortUploadsAfterDays: 2 }])
   const { client } = rig

@@ -20,7 +20,13 @@ import {
   uploadKey,
   uploadsFolder,
 } from '../base/lifecycle-rule.ts'
-import { type LifecycleStep, type LifecycleVersion, lifecycleSteps, uploadExpiry } from '../base/lifecycle-steps.ts'
+import {
+  type LifecycleKey,
+  type LifecycleStep,
+  type LifecycleVersion,
+  lifecycleSteps,
+  uploadExpiry,
+} from '../base/lifecycle-steps.ts'
 import { limits } from '../base/limits.ts'
 import { type NotificationRule, notificationAttribute, parseStoredRules } from '../base/notification-rule.ts'
 import type { Log } from '../env/log.ts'
@@ -29,6 +35,7 @@ import type { ListedVersion, planLifecycle } from '../wire/methods/version-metho
 import type { Attributes } from '../wire/types/attributes.ts'
 import type { EventLog } from './event-log.ts'
 import { ExpiryNotices } from './expiry-notices.ts'
+import { FolderArrivals } from './folder-arrivals.ts'
 import type { StepResult } from './worker.ts'
 
 export interface LifecycleOptions {
@@ -147,6 +154,7 @@ export class Lifecycle {
     // Whether the last one has older ones beneath it is in the next page.
     const held = page.cursor === undefined ? [] : listed.splice(-1)
     const clock = { nowMs: nowMs(), dayMs: dayMs() }
+    const arrivals = new FolderArrivals(namespace, bucket)
     const steps: PlannedExpiry[] = []
     let last = place?.last
     for (const group of groupsByKey(listed)) {
@@ -158,7 +166,9 @@ export class Lifecycle {
         newer,
         hasMore: held[0]?.key === first.key,
       }
-      for (const { versionId, ...step } of lifecycleSteps(rules, subject, clock)) {
+      const due = lifecycleSteps(rules, subject, clock)
+      const judged = due.length === 0 ? due : lifecycleSteps(rules, since(subject, await arrivals.of(first.key)), clock)
+      for (const { versionId, ...step } of judged) {
         const { attributes } = group[Number(versionId)] as Listed
         const { objectVersion = 0, version } = attributes
         steps.push({ ...step, key: first.key, objectVersion, version })
@@ -273,6 +283,13 @@ function subjectOf({ attributes }: Listed, index: number): LifecycleVersion {
     sizeBytes: attributes.length,
     tags: parseTags(textOf(attributes, tagsAttribute)),
   }
+}
+
+/** Nothing is older in a bucket than since it came there. */
+function since(subject: LifecycleKey, arrivedMs: number): LifecycleKey {
+  const notBefore = <V extends { readonly lastModifiedMs: number }>(version: V): V =>
+    version.lastModifiedMs >= arrivedMs ? version : { ...version, lastModifiedMs: arrivedMs }
+  return { ...subject, versions: subject.versions.map(notBefore), newer: subject.newer && notBefore(subject.newer) }
 }
 
 function rulesIn(attributes: Attributes): readonly LifecycleRule[] | undefined {

@@ -3,7 +3,8 @@
  * one path to a directory; and as every row on both ways is in the read set, two renames that together would make one
  * cannot both commit.
  * A file's version stays, since its content and attributes do; it gets a new one where versions are kept, or lie under the
- * name that it takes.
+ * name that it takes. What comes to another top directory counts as made then, as a copy would: rules of a bucket count from its
+ * coming, and not from what it was elsewhere.
  * @module
  */
 import type { Infer } from '../base/codec.ts'
@@ -62,7 +63,17 @@ async function moveEntry(change: Change, source: Found, move: Move): Promise<Ent
   countInParent(change, source.parent.inode, source.entry, -1)
   await leaveMarker(change, source, from)
   await entryLeft(change, source)
-  return await placeEntry(change, { parent, name: lastName(to) }, source.entry)
+  return await placeEntry(change, { parent, name: lastName(to) }, asArrived(change, source.entry, { from, to, parent }))
+}
+
+function asArrived(
+  { context }: Change,
+  entry: Entry,
+  { from, to, parent }: Pick<Move, 'from' | 'to'> & { readonly parent: Directory },
+): Entry {
+  const comesFromElsewhere = to.names.length > 1 && from.names[0] !== to.names[0]
+  const isNewVersion = entry.kind === 'file' && parent.versioning !== undefined
+  return comesFromElsewhere || isNewVersion ? { ...entry, createdMs: context.wallMs() } : entry
 }
 
 /** Where versions are kept, older ones of the name would show again without one. */

@@ -9,7 +9,7 @@ import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
-import { objectInfo } from '../store/object-record.ts'
+import { lastModifiedMs, objectInfo } from '../store/object-record.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
 
@@ -125,7 +125,7 @@ function contentsXml(
       return element(
         'Contents',
         leaf('Key', encode(item.key)),
-        leaf('LastModified', formatIsoTime(stats.modifiedMs)),
+        leaf('LastModified', formatIsoTime(lastModifiedMs(stats))),
         leaf('ETag', quoted(record.eTag)),
         leaf('ChecksumAlgorithm', record.checksum?.algorithm),
         leaf('ChecksumType', record.checksum?.type),

@@ -4,7 +4,7 @@ import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
-import { objectInfo } from '../store/object-record.ts'
+import { lastModifiedMs, objectInfo } from '../store/object-record.ts'
 import { versionIdOf } from '../store/object-versions.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
@@ -94,7 +94,7 @@ function versionXml(
     leaf('Key', encode(key)),
     leaf('VersionId', versionIdOf(stats)),
     leaf('IsLatest', isLatest),
-    leaf('LastModified', formatIsoTime(stats.modifiedMs)),
+    leaf('LastModified', formatIsoTime(lastModifiedMs(stats))),
     accountXml('Owner', services.accounts.owner(record.owner)),
   ]
   if (stats.isDeleteMarker) return element('DeleteMarker', ...common)

@@ -4,7 +4,7 @@ import type { ObjectCall } from '../door/s3-call.ts'
 import { checksumElement } from '../rules/checksums/checksum-algorithm.ts'
 import { invalidArgument } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
-import type { ObjectRecord } from '../store/object-record.ts'
+import { lastModifiedMs, type ObjectRecord } from '../store/object-record.ts'
 import { element, leaf, type Xml, xmlDocument } from '../xml/write-xml.ts'
 import { partCount, readEncryption } from './read-object.ts'
 import { requireObject, versionHeaders } from './versions.ts'
@@ -38,7 +38,7 @@ export async function getObjectAttributes(call: ObjectCall): Promise<S3Answer> {
       wants('StorageClass', leaf('StorageClass', 'STANDARD')),
       wants('ObjectSize', leaf('ObjectSize', sizeBytes)),
     ),
-    { ...versionHeaders(bucket, stats), 'last-modified': formatHttpDate(stats.modifiedMs) },
+    { ...versionHeaders(bucket, stats), 'last-modified': formatHttpDate(lastModifiedMs(stats)) },
   )
 }
 

@@ -6,7 +6,7 @@ import { S3Error } from '../rules/s3-error.ts'
 import { parseTaggingHeader } from '../rules/tags.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
 import { userMetadataOf, userMetadataPrefix } from '../rules/user-metadata.ts'
-import type { HeaderFields, ObjectInfo } from '../store/object-record.ts'
+import { type HeaderFields, lastModifiedMs, type ObjectInfo } from '../store/object-record.ts'
 import { quoted } from './answer-parts.ts'
 
 const keptHeaders = [
@@ -62,7 +62,7 @@ export function answeredHeaders(request: S3Request, info: ObjectInfo): Record<st
   const answered: Record<string, string | number> = {
     'accept-ranges': 'bytes',
     'content-type': 'binary/octet-stream',
-    'last-modified': formatHttpDate(stats.modifiedMs),
+    'last-modified': formatHttpDate(lastModifiedMs(stats)),
     etag: quoted(record.eTag),
     'x-content-type-options': 'nosniff',
     ...record.headers,

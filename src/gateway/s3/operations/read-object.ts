@@ -15,7 +15,7 @@ import { openRange } from '../encryption/sealed-object.ts'
 import { checkRead, readConditionsOf } from '../rules/conditions.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
 import { formatHttpDate } from '../rules/timestamps.ts'
-import type { ObjectInfo, ObjectRecord } from '../store/object-record.ts'
+import { lastModifiedMs, type ObjectInfo, type ObjectRecord } from '../store/object-record.ts'
 import { conditionTarget, type OpenObject, openObject } from '../store/objects.ts'
 import { quoted } from './answer-parts.ts'
 import { expirationHeaders } from './lifecycle-operations.ts'
@@ -82,7 +82,10 @@ function describe(
   const encryption = readEncryption({ services, request }, record)
   const conditions = readConditionsOf(request.headers.record())
   if (checkRead(conditions, conditionTarget(info)) === 'not-modified') {
-    return { status: 304, headers: { etag: quoted(record.eTag), 'last-modified': formatHttpDate(stats.modifiedMs) } }
+    return {
+      status: 304,
+      headers: { etag: quoted(record.eTag), 'last-modified': formatHttpDate(lastModifiedMs(stats)) },
+    }
   }
   const span = spanOf(request, info)
   const { start, end, isWhole, part } = span

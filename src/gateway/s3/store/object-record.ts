@@ -103,6 +103,14 @@ export function objectInfo(stats: FileStats): ObjectInfo {
   }
 }
 
+/**
+ * Since when it is this object, as S3 has it. A file keeps the time of its bytes when it is moved into a bucket: who asks whether
+ * the key changed since would be told no.
+ */
+export function lastModifiedMs({ modifiedMs, createdMs }: FileStats): number {
+  return Math.max(modifiedMs, createdMs)
+}
+
 /** Not of the form of an MD5: clients must not take it for one. */
 function tagOfVersion({ version }: FileStats): string {
   return `${version.toString(16).padStart(32, '0')}-0`

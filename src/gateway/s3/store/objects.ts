@@ -3,7 +3,7 @@ import { type AshlarClient, type FileHandle, isAshlarError } from '../../../clie
 import type { ConditionTarget } from '../rules/conditions.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { objectPath } from './object-path.ts'
-import { type ObjectInfo, objectInfo } from './object-record.ts'
+import { lastModifiedMs, type ObjectInfo, objectInfo } from './object-record.ts'
 
 export interface ObjectPlace {
   readonly bucket: string
@@ -72,5 +72,5 @@ export function noSuchKey(key: string): S3Error {
 
 /** What conditions of a request are about. */
 export function conditionTarget({ record, stats, sizeBytes }: ObjectInfo): ConditionTarget {
-  return { eTag: record.eTag, lastModifiedMs: stats.modifiedMs, sizeBytes, isDeleteMarker: stats.isDeleteMarker }
+  return { eTag: record.eTag, lastModifiedMs: lastModifiedMs(stats), sizeBytes, isDeleteMarker: stats.isDeleteMarker }
 }
