@@ -11,6 +11,8 @@ const workers = 12
 const keysPerWorker = 24
 const partBytes = 5 * 1024 ** 2
 const requestTimeoutMs = 10_000
+/** What is under way when the load stops gets so long: where all servers are down, nothing comes any more. */
+const stopWithinMs = 1_500
 export const loadBucket = 'load'
 
 export interface S3LoadOptions {
@@ -27,6 +29,7 @@ export class S3Load {
   readonly #running: Promise<void>[] = []
   /** Paths whose last operation may yet be applied: nothing more is done to them. */
   readonly #inDoubt = new Set<string>()
+  readonly #abandon = new AbortController()
   #isStopping = false
   readonly surprises: unknown[] = []
   operations = 0
@@ -43,7 +46,9 @@ export class S3Load {
 
   async stop(): Promise<void> {
     this.#isStopping = true
+    const late = setTimeout(() => this.#abandon.abort(), stopWithinMs)
     await Promise.all(this.#running)
+    clearTimeout(late)
   }
 
   async #work(worker: number): Promise<void> {
@@ -125,7 +130,8 @@ export class S3Load {
   }
 
   async #send(method: string, url: string, options: S3RequestOptions = {}): Promise<S3Response> {
-    return await this.#client.send(method, url, { ...options, signal: AbortSignal.timeout(requestTimeoutMs) })
+    const signal = AbortSignal.any([AbortSignal.timeout(requestTimeoutMs), this.#abandon.signal])
+    return await this.#client.send(method, url, { ...options, signal })
   }
 
   #content(): Content {

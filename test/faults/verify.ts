@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { type AshlarClient, connect, isAshlarError } from '../../src/client/index.ts'
+import { type AshlarClient, type ByteLedger, connect, isAshlarError } from '../../src/client/index.ts'
 import { type Books, compareDisk, readBooks } from './books.ts'
 import type { HandCluster } from './hand-cluster.ts'
 import { type History, matches } from './history.ts'
@@ -126,10 +126,18 @@ export async function waitForRest(cluster: HandCluster): Promise<void> {
   await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 30_000 })
   const untilMs = performance.now() + restWithinMs
   while (performance.now() < untilMs) {
-    const { trashEntries, pendingDeletes, underReplicatedChunks, usedBytes, lengthBytes } = await client.status()
-    if (trashEntries + pendingDeletes + underReplicatedChunks === 0 && usedBytes === 3 * lengthBytes) return
+    const { trashEntries, pendingDeletes, underReplicatedChunks } = await client.status()
+    if (trashEntries + pendingDeletes + underReplicatedChunks === 0 && holdsOnlyCopies(await client.insight.ledger()))
+      return
     await wait(500)
   }
+}
+
+/** By the ledger: lengths of files say nothing where files share their chunks. */
+function holdsOnlyCopies(ledger: ByteLedger): boolean {
+  const { liveBytes, replicaBytes, trashBytes, orphanBytes, reservedBytes, pendingReclaimBytes } = ledger
+  const others = trashBytes + orphanBytes + reservedBytes + pendingReclaimBytes + ledger.unmeasuredServers
+  return others === 0 && replicaBytes === 2 * liveBytes
 }
 
 /** Right after a crash, before any server ran again: whatever a commit counted as a copy must be one. */
