@@ -205,18 +205,19 @@ function parseAuthorization(header: string): Authorization {
   if (header.slice(0, space) !== 'AWS4-HMAC-SHA256') {
     throw new S3Error('InvalidArgument', 'Unsupported Authorization Type')
   }
-  const fields = new Map(
-    header
-      .slice(space + 1)
-      .split(',', 8)
-      .map((field) => {
-        const at = field.indexOf('=')
-        return [field.slice(0, Math.max(at, 0)).trim(), field.slice(at + 1).trim()] as const
-      }),
-  )
-  const scope = parseCredential(fields.get('Credential') ?? '')
-  const signedHeaders = fields.get('SignedHeaders')?.toLowerCase().split(';')
-  const signature = fields.get('Signature') ?? ''
+  let credential = ''
+  let names: string | undefined
+  let signature = ''
+  for (const field of header.slice(space + 1).split(',', 8)) {
+    const at = field.indexOf('=')
+    const name = field.slice(0, Math.max(at, 0)).trim()
+    const value = field.slice(at + 1).trim()
+    if (name === 'Credential') credential = value
+    else if (name === 'SignedHeaders') names = value
+    else if (name === 'Signature') signature = value
+  }
+  const scope = parseCredential(credential)
+  const signedHeaders = names?.toLowerCase().split(';')
   if (scope === undefined)
     throw malformed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"')
   if (signedHeaders?.includes('host') !== true) throw malformed('SignedHeaders must name the host')
@@ -248,7 +249,10 @@ function checkScope(
 /** Whatever says what the request does is signed: an unsigned `x-amz-` header could have been added on the way. */
 function checkSignedHeaders({ headers }: S3Request, signedHeaders: readonly string[]): void {
   const signed = new Set(signedHeaders)
-  const unsigned = [...headers.names()].filter((name) => name.startsWith('x-amz-') && !signed.has(name))
+  const unsigned: string[] = []
+  for (const name of headers.names()) {
+    if (name.startsWith('x-amz-') && !signed.has(name)) unsigned.push(name)
+  }
   if (unsigned.length === 0) return
   throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
     details: { HeadersNotSigned: unsigned.join(', ') },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { createHash, createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { signingKey } from './signature-v4.ts'
+import { signatureOf, signingKey } from './signature-v4.ts'
 
 const scope = { accessKeyId: 'KEY', day: '20130524', region: 'us-east-1', service: 's3' }
 
@@ -17,4 +18,16 @@ test('signingKey() is of this secret and this scope alone', () => {
   assert.deepEqual(signingKey('secret', scope), first)
   for (let index = 0; index < 300; index++) signingKey('secret', { ...scope, accessKeyId: `KEY${index}` })
   assert.deepEqual(signingKey('secret', scope), first)
+})
+
+test('signatureOf() is the HMAC of RFC 2104, of texts of any length and under keys in turn', () => {
+  const keys = ['secret', 'another'].map((secret) => signingKey(secret, scope))
+  for (const region of ['r', 'ü€😀', 'r'.repeat(200), 'ü'.repeat(250), 'r'.repeat(3000), 'r']) {
+    for (const key of keys) {
+      const digest = createHash('sha256').update('GET\n\xff', 'latin1').digest('hex')
+      const text = `AWS4-HMAC-SHA256\n20130524T000000Z\n${region}\n${digest}`
+      const expected = createHmac('sha256', key).update(text).digest('hex')
+      assert.equal(signatureOf('GET\n\xff', { key, timestamp: '20130524T000000Z', scope: region }), expected)
+    }
+  }
 })

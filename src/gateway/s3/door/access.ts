@@ -7,6 +7,7 @@ import type { Account } from '../auth/accounts.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import { cannedAcl } from '../rules/access/acl.ts'
 import { authorize, type ObjectAccess } from '../rules/access/authorize.ts'
+import type { Context } from '../rules/policy/conditions.ts'
 import { evaluatePolicies } from '../rules/policy/evaluate.ts'
 import type { Identity } from '../rules/policy/policy.ts'
 import { type RequestFacts, requestContext } from '../rules/policy/request-context.ts'
@@ -30,6 +31,8 @@ export interface AccessSubject {
   readonly prefix?: string | undefined
 }
 
+const noContext: Context = new Map()
+
 /** @throws {S3Error} `AccessDenied` */
 export function checkAccess(call: S3Call, subject: AccessSubject): void {
   if (mayAccess(call, subject)) return
@@ -41,18 +44,22 @@ export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
   const { services, caller, request, trail } = call
   const { action, bucket, key, object, existingTags, requestTags, prefix } = subject
   const { account } = caller
-  const context = requestContext({
-    ...factsOf(call),
-    // As the operation reads it: of a name that was sent twice, the rules and the listing must see the same value.
-    query: prefix === undefined ? request.query : standIn(request.query, { prefix }),
-    ...(existingTags === undefined ? {} : { existingTags: new Map(Object.entries(existingTags)) }),
-    ...(requestTags === undefined ? {} : { requestTags: new Map(Object.entries(requestTags)) }),
-  })
+  const access = bucketAccess(bucket, services.bucketDefaults, services.accounts.owner(undefined).id)
+  const userPolicies = account?.policies ?? []
+  // Only conditions of policies ask for it: without any, its 25 facts were 7 µs of each request.
+  const context =
+    userPolicies.length === 0 && access.policy === undefined
+      ? noContext
+      : requestContext({
+          ...factsOf(call),
+          // As the operation reads it: of a name that was sent twice, the rules and the listing must see the same value.
+          query: prefix === undefined ? request.query : standIn(request.query, { prefix }),
+          ...(existingTags === undefined ? {} : { existingTags: new Map(Object.entries(existingTags)) }),
+          ...(requestTags === undefined ? {} : { requestTags: new Map(Object.entries(requestTags)) }),
+        })
   const identity = account === undefined ? undefined : identityOf(account)
   const resource = `arn:aws:s3:::${bucket.name}${key === undefined ? '' : `/${key}`}`
-  const userPolicies = account?.policies ?? []
   const asked = { identity, action, resource, context, isRoot: account?.isRoot === true, userPolicies }
-  const access = bucketAccess(bucket, services.bucketDefaults, services.accounts.owner(undefined).id)
   const decision = authorize(asked, access, object)
   if (!decision.isAllowed) trail.note({ action, resource, decision })
   return decision.isAllowed

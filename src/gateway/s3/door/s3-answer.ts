@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { errorTable } from '../../../base/error-table.ts'
 import { type AshlarError, isAshlarError } from '../../../base/errors.ts'
+import { limits } from '../../../base/limits.ts'
 import { writeBody } from '../../../env/http-answers.ts'
 import { urlEncodeName } from '../rules/object-key.ts'
 import { S3Error, type S3ErrorCode, s3ErrorStatus } from '../rules/s3-error.ts'
@@ -52,7 +53,13 @@ export async function sendAnswer(response: ServerResponse, answer: S3Answer, ide
 async function sendObject(response: ServerResponse, { sizeBytes, pieces, close }: ObjectBody): Promise<void> {
   try {
     response.setHeader('Content-Length', sizeBytes)
-    if (pieces !== undefined) for await (const bytes of pieces) await writeBody(response, bytes)
+    if (pieces !== undefined) {
+      for await (const bytes of pieces) {
+        // A small body goes with its head in one write, and nobody waits for it. Its piece stays ours: no other is asked for.
+        if (bytes.length === sizeBytes && sizeBytes <= limits.smallTransferBytes) return void response.end(bytes)
+        await writeBody(response, bytes)
+      }
+    }
     response.end()
   } finally {
     await close()

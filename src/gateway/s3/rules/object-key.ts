@@ -13,6 +13,8 @@ import { S3Error } from './s3-error.ts'
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Would lose its upper bits on the way, and so name another key. */
 const notByte = /[\u0100-\uffff]/
+/** Without a `%`: stands for itself. */
+const printableAscii = /^[ -$&-~]*$/
 const percentByte = /%([0-9A-Fa-f]{2})?/g
 
 /**
@@ -21,6 +23,7 @@ const percentByte = /%([0-9A-Fa-f]{2})?/g
  * @throws {S3Error} `InvalidURI`: a `%` without two hexadecimal digits, or bytes that are not UTF-8
  */
 export function decodeObjectKey(encoded: string): string {
+  if (printableAscii.test(encoded)) return encoded
   if (notByte.test(encoded)) throw invalidUri(new Error('a character is not a byte'))
   const latin1 = encoded.replace(percentByte, (_, digits: string | undefined) => {
     if (digits === undefined) throw invalidUri(new Error('a % is not followed by two hexadecimal digits'))
@@ -66,6 +69,7 @@ function bytesRank(unit: number): number {
 
 /** How a name reads in a listing with `encoding-type=url`: all but letters, digits and `-._~/` as `%XX`. */
 export function urlEncodeName(name: string): string {
+  if (/^[\w.~/-]*$/.test(name)) return name
   return encodeURIComponent(name)
     .replaceAll('%2F', '/')
     .replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
