@@ -95,6 +95,8 @@ export const limits = {
   /** Chunks of one file that were written and are not committed yet. */
   uncommittedChunksPerFile: 16,
   storeBufferBytes: 64 * MiB,
+  /** Of an S3 gateway: small chunks that were read, for who reads them again. */
+  s3ChunkCacheBytes: 32 * MiB,
   /** A signed chunk of an S3 request: it is kept until its signature proved right. */
   s3ChunkBytes: 16 * MiB,
   /** All signed chunks that one S3 gateway keeps. */

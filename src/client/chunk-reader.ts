@@ -18,6 +18,7 @@ import type { Peer } from '../wire/peer.ts'
 import type { Extent } from '../wire/types/extent.ts'
 import { BadReplicas } from './bad-replicas.ts'
 import { BlockProof } from './block-proof.ts'
+import type { ChunkCache } from './chunk-cache.ts'
 import { AllSourcesFailed, Hedger, type SourceFailure } from './hedge.ts'
 import { isReachable, type MapCache } from './map-cache.ts'
 import type { ReadTokens } from './read-tokens.ts'
@@ -46,6 +47,7 @@ export class ChunkReader {
   readonly #tokens: ReadTokens
   readonly #timeoutMs: number
   readonly #proof = new BlockProof()
+  readonly #cache: ChunkCache
   readonly #hedger: Hedger
   readonly #bad: BadReplicas
 
@@ -55,12 +57,14 @@ export class ChunkReader {
     readonly pool: ServerPool
     readonly tokens: ReadTokens
     readonly timeoutMs: number
+    readonly chunkCache: ChunkCache
   }) {
     this.#env = options.env
     this.#maps = options.maps
     this.#pool = options.pool
     this.#tokens = options.tokens
     this.#timeoutMs = options.timeoutMs
+    this.#cache = options.chunkCache
     this.#hedger = new Hedger(options.env.clock)
     this.#bad = new BadReplicas(options.env.clock)
   }
@@ -70,6 +74,8 @@ export class ChunkReader {
    * @throws {AshlarError} `corrupt`, `chunk-missing`, `unavailable` — `details.reasons` tells of each member; `cancelled`
    */
   async read(extent: Extent, range: ChunkRange): Promise<Buffer> {
+    const kept = this.#cache.get(extent, range)
+    if (kept !== undefined) return kept
     const deadlineMs = this.#env.clock.monotonicMs() + this.#timeoutMs
     let pauseMs = firstPauseMs
     for (;;) {
@@ -157,6 +163,7 @@ export class ChunkReader {
     const options = signal === undefined ? { timeoutMs: readTimeoutMs } : { timeoutMs: readTimeoutMs, signal }
     const { value, payload } = await peer.call(readChunk, { chunk, token, offset, length, wantBlockCrcs }, options)
     this.#proof.check(extent, value, payload)
+    this.#cache.keep(extent, payload)
     const start = offset - value.offset
     if (start < 0 || start + length > payload.length) {
       throw new AshlarError(

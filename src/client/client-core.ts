@@ -10,6 +10,7 @@ import type { Credentials } from '../wire/credentials.ts'
 import { AllocationPool } from './allocation-pool.ts'
 import { Background } from './background.ts'
 import { BufferBudget } from './buffer-budget.ts'
+import { ChunkCache } from './chunk-cache.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { MapCache } from './map-cache.ts'
@@ -28,6 +29,8 @@ export interface ClientCoreOptions {
   /** Of large files; at most what the policy says. */
   readonly chunkSizeBytes: number
   readonly bufferBytes: number
+  /** 0: chunks that were read are not kept. */
+  readonly chunkCacheBytes?: number | undefined
 }
 
 export class ClientCore {
@@ -43,6 +46,7 @@ export class ClientCore {
   readonly tokens: ReadTokens
   readonly allocations: AllocationPool
   readonly writer: ChunkWriter
+  readonly chunkCache: ChunkCache
   readonly chunks: ChunkReader
   readonly #chunkSizeBytes: number
   #closing: Promise<void> | undefined
@@ -70,6 +74,7 @@ export class ClientCore {
     this.tokens = new ReadTokens({ link: this.link, clock: env.clock })
     this.allocations = new AllocationPool(this)
     this.writer = new ChunkWriter(this)
+    this.chunkCache = new ChunkCache(options.chunkCacheBytes ?? 0)
     this.chunks = new ChunkReader(this)
   }
 

@@ -69,6 +69,10 @@ export class Client implements AshlarClient {
     return this.#core.clusterId
   }
 
+  get chunkCacheReads(): AshlarClient['chunkCacheReads'] {
+    return this.#core.chunkCache.reads
+  }
+
   // Files.
 
   readFile(path: string, options?: options.CallOptions): Promise<Buffer>

@@ -35,6 +35,7 @@ export async function connectClient(options: ConnectOptions): Promise<AshlarClie
     1,
     limits.chunkSizeMaxBytes,
   )
+  const chunkCacheBytes = inRange('chunkCacheBytes', options.chunkCacheBytes ?? 0, 0, Number.MAX_SAFE_INTEGER)
   const env = options.env ?? createNodeEnv({ log: 'warn' })
   const cluster = options.cluster ?? defaultClusterFilePath()
   const file = await clusterFileOf(env, cluster)
@@ -47,6 +48,7 @@ export async function connectClient(options: ConnectOptions): Promise<AshlarClie
     timeoutMs,
     chunkSizeBytes,
     bufferBytes,
+    chunkCacheBytes,
   })
   try {
     await abortable(core.maps.refresh(), options.signal, 'connect')

@@ -228,6 +228,8 @@ export interface ClusterView {
   readonly duties: Duties
   /** fsck, the byte ledger, events, explanations. */
   readonly insight: Insight
+  /** Since the client was connected: reads of chunks up to 64 KiB that its memory of chunks answered, and those that it did not. */
+  readonly chunkCacheReads: { readonly hits: number; readonly misses: number }
   /** Copies of the metadata on the chunk servers. */
   readonly backups: Backups
 }

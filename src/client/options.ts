@@ -17,6 +17,8 @@ export interface ConnectOptions {
   readonly chunkSizeBytes?: number | undefined
   /** Memory for file bytes of all transfers together. Default 64 MiB, at least 4 MiB. */
   readonly bufferBytes?: number | undefined
+  /** Memory for chunks up to 64 KiB that were read, for who reads them again. Default 0: none. */
+  readonly chunkCacheBytes?: number | undefined
 }
 
 export interface CallOptions {

@@ -15,6 +15,7 @@ test('s3 serve answers /metrics with its operations and their codes on a port of
   assert.equal((await client.send('PUT', '/metrics')).status, 200)
   assert.equal((await client.send('PUT', '/metrics/key', { body: 'x' })).status, 200)
   assert.equal((await client.send('GET', '/metrics/none')).status, 404)
+  for (let reads = 0; reads < 3; reads++) assert.equal(String((await client.send('GET', '/metrics/key')).body), 'x')
   assert.match(await (await fetch(`${s3}/metrics`)).text(), /AccessDenied/)
 
   const text = await (await fetch(metrics)).text()
@@ -25,6 +26,8 @@ test('s3 serve answers /metrics with its operations and their codes on a port of
     'ashlar_requests_total{method="GetObject",code="NoSuchKey"} 1',
     'ashlar_request_duration_seconds_count{method="PutObject"} 1',
     'ashlar_gateway_requests_under_way 0',
+    'ashlar_gateway_chunk_cache_reads{outcome="hit"} 2',
+    'ashlar_gateway_chunk_cache_reads{outcome="miss"} 1',
   ]) {
     assert.ok(text.includes(`${line}\n`), `${line} in ${text}`)
   }

@@ -105,5 +105,10 @@ export const chunkServerMetrics = {
 export const gatewayMetrics = {
   ashlar_gateway_info: { type: 'gauge', help: 'Always 1.', labels: ['version'] },
   ashlar_gateway_requests_under_way: { type: 'gauge', help: 'Requests that were begun and are not answered yet.' },
+  ashlar_gateway_chunk_cache_reads: {
+    type: 'gauge',
+    help: 'Since its start: reads of chunks up to 64 KiB, by whether its memory had them (hit) or a chunk server gave them (miss).',
+    labels: ['outcome'],
+  },
   ...everyProcess,
 } as const satisfies Readonly<Record<string, MetricRow>>

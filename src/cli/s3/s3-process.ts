@@ -61,10 +61,10 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
       )
     }
     await using cleanup = new AsyncDisposableStack()
-    const client = await connect({ cluster: raw.cluster, env })
+    const client = await connect({ cluster: raw.cluster, env, chunkCacheBytes: limits.s3ChunkCacheBytes })
     cleanup.defer(() => client.close())
     const accounts = new StoredAccounts({ env, client, root: s3 })
-    const metrics = createGatewayMetrics(packageVersion())
+    const metrics = createGatewayMetrics(packageVersion(), client)
     const door = await listenOnFree(portChoice(raw), (port) =>
       startS3Gateway({
         ...{ env, client, accounts, listenAddress: `${hostOf(raw)}:${port}` },
