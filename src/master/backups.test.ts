@@ -187,6 +187,33 @@ test('bases are made on time and when asked for; two are kept, with their logs',
   await rig.stop()
 })
 
+test('the log is current while a lost disk would cost a second at most; of more than five an event tells', async () => {
+  const rig = new Rig()
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  await rig.clock.advance(3_000)
+  const told = rig.told.length
+  for (const server of rig.servers) server.isAway = true
+  await rig.put()
+  await rig.clock.advance(900)
+  assert.equal(rig.backups.status().state, 'current')
+  await rig.clock.advance(1_000)
+  const { state, lagMs } = rig.backups.status()
+  assert.equal(state, 'behind')
+  assert.ok(lagMs > 1_000 && lagMs <= 1_900, `${lagMs} ms`)
+  await rig.clock.advance(2_000)
+  assert.deepEqual(rig.told.slice(told), [], 'a moment is no event')
+  await rig.clock.advance(3_000)
+  assert.deepEqual(
+    rig.told.slice(told).map((line) => line.split(':')[0]),
+    ['backup-behind'],
+  )
+  for (const server of rig.servers) server.isAway = false
+  await rig.current()
+  await rig.stop()
+})
+
 test('without a server nothing is said to be safe; with disks that are full deletes go on, and make room', async () => {
   const rig = new Rig()
   for (const server of rig.servers) server.refusal = 'disk-full'

@@ -63,8 +63,10 @@ export interface BackupsOptions extends Omit<BackupPlan, 'everyMs'> {
 
 /** At an orderly end, what is left may take so long to be sent. */
 const sendLastMs = 1_000
-/** Lag from which on the log counts as behind. */
-const behindMs = 5_000
+/** What a lost disk of the master may cost (promise P1): with more of a lag the log counts as behind. */
+const behindMs = 1_000
+/** Of a lag it is an event only from here on: a machine may be busy for a moment. */
+const behindToldMs = 5_000
 /** Copies that make a base and the log safe, where there are so many servers. */
 const enoughCopies = 2
 
@@ -318,6 +320,7 @@ export class Backups {
   #noteBehind(): void {
     const { state, lagMs, problem } = this.status()
     if (state === 'making' || (state === 'behind') === this.#isBehindTold) return
+    if (state === 'behind' && this.#problem === undefined && lagMs <= behindToldMs) return
     this.#isBehindTold = state === 'behind'
     const { events } = this.#options
     if (this.#isBehindTold) {

@@ -157,8 +157,25 @@ export async function createRestoredFolder(
   }
 }
 
-/** Takes an empty folder, or one in which a restore was cut off. */
+/**
+ * Whether a restore into the folder would be refused for what it holds: known before anything is gathered for it.
+ * @throws {AshlarError} `already-exists`
+ */
+export async function requireRestorable(env: Env, path: string): Promise<void> {
+  try {
+    await restorable(env, path)
+  } catch (error) {
+    // One that is not there is made.
+    if (!isAshlarError(error, 'not-found')) throw error
+  }
+}
+
 async function clearForRestore(env: Env, path: string): Promise<void> {
+  for (const name of await restorable(env, path)) await env.disk.remove(join(path, name))
+}
+
+/** An empty folder, or one in which a restore was cut off. @returns what that one left */
+async function restorable(env: Env, path: string): Promise<readonly string[]> {
   const found = (await env.disk.list(path)).filter((name) => !name.startsWith(names.lock) && name !== 'lost+found')
   if (found.length > 0 && (!found.includes(names.restoring) || found.includes(names.identity))) {
     throw new AshlarError(
@@ -166,7 +183,7 @@ async function clearForRestore(env: Env, path: string): Promise<void> {
       `Cannot restore into ${path}: it holds "${found[0]}". Name a new, empty folder`,
     )
   }
-  for (const name of found) await env.disk.remove(join(path, name))
+  return found
 }
 
 async function raise(env: Env, path: string): Promise<void> {

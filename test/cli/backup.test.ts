@@ -149,4 +149,7 @@ test('restore says which file it needs, and finds nothing where nothing is', asy
   assert.deepEqual([empty.exitCode, /has a backup/.test(empty.stderr)], [3, true], empty.stderr)
   assert.equal((await run(['restore', '--from-servers', folder.in('gone'), '--data', folder.in('x')])).exitCode, 3)
   assert.equal(existsSync(folder.in('x')), false)
+  // Before it looks for anything: here the master that lives would be in the way.
+  const full = await run(['restore', '--from-servers', folder.in('c/join.json'), '--data', folder.in('c')])
+  assert.deepEqual([full.exitCode, /it holds/.test(full.stderr)], [4, true], full.stderr)
 })

@@ -6,7 +6,7 @@ import type { Env } from '../../env/env.ts'
 import { openSqliteKV } from '../../kv/sqlite-kv.ts'
 import { BlockSeal } from '../../master/backup-blocks.ts'
 import { type BackupSource, BackupSources } from '../../master/backup-source.ts'
-import { createRestoredFolder } from '../../master/data-folder.ts'
+import { createRestoredFolder, requireRestorable } from '../../master/data-folder.ts'
 import { loadMetadata, planRestore, type RestorePlan } from '../../master/restore.ts'
 import { noteRestored } from '../../master/restored-note.ts'
 import { deriveBackupKey } from '../../wire/keys.ts'
@@ -39,6 +39,7 @@ const waitMs = 30_000
 /** @throws {AshlarError} `not-found` — no backup can be used; `already-exists` — the folder is not empty; `unavailable` — no server came */
 export async function runRestore(raw: RawRestoreOptions, { env, output, signal }: RestoreRun): Promise<void> {
   const cluster = await findCluster(env, raw.fromServers)
+  if (raw.plan !== true) await requireRestorable(env, raw.data)
   const { clusterId, clusterSecret } = cluster.join
   const secret = Buffer.from(clusterSecret, 'base64')
   await using found = await findSources(raw, cluster, { env, output, signal })

@@ -61,6 +61,8 @@ export async function runReturn(options: StageOptions): Promise<ReturnResult> {
   for (const path of removed) if (await stage.client.exists(path)) stage.tell(`${path} rose from the dead`)
   await stage.fsck({ verify: true })
   await stage.readAll()
+  // Its allocations are open for up to ten minutes: until then nothing is an orphan where they may still write.
+  await stage.disconnect()
   await waitForRest(stage.cluster)
   await stage.cluster.stop()
   const { leakedBytes } = await checkDisks(stage.cluster, (kind, text) => stage.tell(`${kind}: ${text}`))

@@ -191,13 +191,19 @@ export class Stage implements AsyncDisposable {
 
   /** After a new master. */
   async reconnect(): Promise<void> {
-    await this.#client?.close().catch((error: unknown) => this.say(`the old connection: ${String(error)}`))
+    await this.disconnect()
     this.#client = await this.connect()
+  }
+
+  /** Nobody is left who could write. */
+  async disconnect(): Promise<void> {
+    await this.#client?.close().catch((error: unknown) => this.say(`the old connection: ${String(error)}`))
+    this.#client = undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cluster.killAll()
-    await this.#client?.close().catch((error: unknown) => this.say(`the connection: ${String(error)}`))
+    await this.disconnect()
     rmSync(this.#root, { recursive: true, force: true })
   }
 
