@@ -65,6 +65,11 @@ export class History {
     this.#nowMs = nowMs
   }
 
+  /** The place that comes next in the order of all beginnings and ends. */
+  get moment(): number {
+    return this.#order
+  }
+
   /** @param hear called when a change begins, and when it is acknowledged, from now on until it returns true */
   listen(hear: Listener): void {
     this.#listeners = [...this.#listeners, hear]

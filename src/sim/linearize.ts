@@ -12,6 +12,7 @@
  * @module
  */
 import { AwaitedVersions } from './awaited-versions.ts'
+import type { GuessedOrder } from './guess-order.ts'
 import type { Call } from './history.ts'
 import { mergeOrders, partsOf } from './history-parts.ts'
 import { type Foreseen, ModelTree, type StepContext } from './model-tree.ts'
@@ -20,6 +21,8 @@ import { type Answer, givesVersion, isReading } from './steps.ts'
 export interface LinearizeOptions {
   /** Trash may be gone so long after a removal at the earliest. */
   readonly trashLastsMs: number
+  /** In which order calls may well have taken effect: it decides only how long the search takes. */
+  readonly guess?: GuessedOrder
   /** Configurations to look at. Default 100,000. */
   readonly mostConfigurations?: number
 }
@@ -46,26 +49,33 @@ export type Verdict =
 const quickConfigurations = 3_000
 
 export function linearize(history: readonly Call[], options: LinearizeOptions): Verdict {
-  const { mostConfigurations = 100_000 } = options
+  const { trashLastsMs, mostConfigurations = 100_000 } = options
   // What had no effect and says nothing, and reads without an answer, constrain nothing.
   const calls = history.filter(
     ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
   )
+  const places = new Map(calls.map((call, index) => [call, index]))
+  const guide = (options.guess?.order ?? []).map((call) => places.get(call)).filter((index) => index !== undefined)
+  const lastKept = new Map(
+    [...(options.guess?.kept ?? [])].map(([loss, call]) => [places.get(loss) as number, call && places.get(call)]),
+  )
   const quickly = Math.min(quickConfigurations, mostConfigurations)
-  const quick = new Search(calls, { ...options, mostConfigurations: quickly }).run()
+  const quick = new Search(calls, { trashLastsMs, mostConfigurations: quickly, guide, lastKept }).run()
   if (quick.kind !== 'undecided' || quickly === mostConfigurations) return quick
   const orders: (readonly number[])[] = []
   for (const part of partsOf(calls)) {
-    const verdict = new Search(part.calls, { ...options, mostConfigurations }).run()
+    const verdict = new Search(part.calls, { trashLastsMs, mostConfigurations }).run()
     if (verdict.kind === 'impossible') return verdict
     if (verdict.kind === 'explained') orders.push(verdict.order.map((at) => part.indexes[at] as number))
   }
-  return new Search(calls, { ...options, mostConfigurations, guide: mergeOrders(calls, orders) }).run()
+  return new Search(calls, { trashLastsMs, mostConfigurations, guide: mergeOrders(calls, orders), lastKept }).run()
 }
 
-interface SearchOptions extends Required<LinearizeOptions> {
+interface SearchOptions extends Required<Omit<LinearizeOptions, 'guess'>> {
   /** In which order steps may well stand, by index: they are tried so. */
   readonly guide?: readonly number[]
+  /** Of losses: the last step that each may well have left. */
+  readonly lastKept?: ReadonlyMap<number, number | undefined>
 }
 
 interface Frame {
@@ -90,9 +100,13 @@ class Search {
   readonly #trees: ModelTree[] = []
   /** Of each loss: what it must leave. */
   readonly #kept: ReadonlyMap<number, ReadonlySet<number>>
+  readonly #lastKept: ReadonlyMap<number, number | undefined>
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
-  constructor(calls: readonly Call[], { trashLastsMs, mostConfigurations, guide = [] }: SearchOptions) {
+  constructor(
+    calls: readonly Call[],
+    { trashLastsMs, mostConfigurations, guide = [], lastKept = new Map() }: SearchOptions,
+  ) {
     this.#calls = calls
     this.#contexts = this.#calls.map(({ invokedMs, settledMs, outcome }) => ({
       invokedMs,
@@ -107,6 +121,7 @@ class Search {
     )
     this.#awaited = new AwaitedVersions(this.#calls)
     this.#most = mostConfigurations
+    this.#lastKept = lastKept
     this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
   }
 
@@ -207,7 +222,7 @@ class Search {
     }
   }
 
-  /** Trees that a loss may go back to, the newest first; none before all is placed that it must leave. */
+  /** Trees that a loss may go back to, the likeliest and then the newest first; none before all is placed that it must leave. */
   #past(loss: number): readonly ModelTree[] {
     const kept = this.#kept.get(loss) as ReadonlySet<number>
     let left = kept.size
@@ -215,7 +230,11 @@ class Search {
     for (; left > 0 && at < this.#order.length; at++) if (kept.has(this.#order[at] as number)) left--
     if (left > 0) return []
     const trees = at === 0 ? [ModelTree.empty, ...this.#trees] : this.#trees.slice(at - 1)
-    return [...new Map(trees.toReversed().map((tree) => [tree.key, tree])).values()]
+    const last = this.#lastKept.get(loss)
+    const likeliest = last === undefined ? undefined : this.#trees[this.#order.indexOf(last)]
+    const ranked = trees.toReversed()
+    if (likeliest !== undefined && trees.includes(likeliest)) ranked.unshift(likeliest)
+    return [...new Map(ranked.map((tree) => [tree.key, tree])).values()]
   }
 
   /** What is to come depends on the way so far only while it may be gone back. */

@@ -8,7 +8,7 @@ import { limits } from '../base/limits.ts'
 import { BackupShelf, backupFolderOf } from '../chunkserver/backup-shelf.ts'
 import type { Disk } from '../env/disk.ts'
 import type { Env } from '../env/env.ts'
-import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
+import type { MemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import { BlockSeal } from '../master/backup-blocks.ts'
 import { type BackupSource, BackupSources } from '../master/backup-source.ts'
@@ -29,24 +29,25 @@ export interface RestoreOptions {
   readonly secret: Buffer
   /** The highest that the servers have seen. */
   readonly generationSeen: number
+  /** To be filled. */
+  readonly image: MemoryImage
 }
 
 /** @throws {AshlarError} `not-found` — the servers hold no backup that can be used */
 export async function restoreMetadata(
   env: Env,
   disks: readonly ServerDisk[],
-  { clusterId, secret, generationSeen }: RestoreOptions,
-): Promise<{ readonly image: MemoryImage; readonly generation: number }> {
+  { clusterId, secret, generationSeen, image }: RestoreOptions,
+): Promise<{ readonly generation: number; readonly position: number }> {
   const seal = new BlockSeal(deriveBackupKey(secret), env.random)
   const sources = await BackupSources.open(disks.map(sourceOf), { seal, log: env.log })
   const plan = await planRestore(sources, clusterId)
   const generation = Math.max(plan.generation, generationSeen + 1)
-  const image = createMemoryImage()
   const kv = createMemoryKV({ clock: env.clock, random: env.random, image })
   await loadMetadata(sources, plan, kv)
   await noteRestored(kv, { generation, changedMs: plan.changedMs, position: plan.position })
   await kv.close()
-  return { image, generation }
+  return { generation, position: plan.position }
 }
 
 function sourceOf({ label, disk }: ServerDisk): BackupSource {

@@ -17,6 +17,7 @@ import { chunkOf, positionKey } from '../namespace/keys.ts'
 import { chunkRow } from '../namespace/rows.ts'
 import { type IndexEngine, type OpenedStore, openDiskStore } from '../store/open-disk-store.ts'
 import { deriveKeys } from '../wire/keys.ts'
+import type { Chronicle, WatchedImage } from './chronicle.ts'
 import { backupFolder, restoreMetadata, type ServerDisk } from './master-restore.ts'
 import type { SimCluster, SimServer } from './script.ts'
 import type { Program } from './sim-host.ts'
@@ -31,11 +32,19 @@ export interface ClusterSecrets {
 export const masterAddress = 'master:7600'
 const version = 'simulated'
 
+export interface MasterProgramOptions {
+  readonly secrets: ClusterSecrets
+  /** Where the chunk servers keep what a new master is built from. */
+  readonly serverDisks: () => readonly ServerDisk[]
+  readonly chronicle: Chronicle
+}
+
 export class MasterProgram implements Program {
   readonly #cluster: SimCluster
   readonly #secrets: ClusterSecrets
   readonly #serverDisks: () => readonly ServerDisk[]
-  #image = createMemoryImage()
+  readonly #chronicle: Chronicle
+  #image: WatchedImage
   #generation = 0
   #isDiskLost = false
   #lives = 0
@@ -44,11 +53,13 @@ export class MasterProgram implements Program {
   master: Master | undefined
   kv: MemoryKV | undefined
 
-  /** @param serverDisks where the chunk servers keep what a new master is built from */
-  constructor(cluster: SimCluster, secrets: ClusterSecrets, serverDisks: () => readonly ServerDisk[]) {
+  constructor(cluster: SimCluster, { secrets, serverDisks, chronicle }: MasterProgramOptions) {
     this.#cluster = cluster
     this.#secrets = secrets
     this.#serverDisks = serverDisks
+    this.#chronicle = chronicle
+    this.#image = chronicle.newImage()
+    this.#image.isWatched = true
   }
 
   get generation(): number {
@@ -74,10 +85,13 @@ export class MasterProgram implements Program {
     const life = ++this.#lives
     if (this.#isDiskLost) {
       const options = { ...this.#secrets, generationSeen: this.#generation }
-      const { image, generation } = await restoreMetadata(env, this.#serverDisks(), options)
+      const image = this.#chronicle.newImage()
+      const { generation, position } = await restoreMetadata(env, this.#serverDisks(), { ...options, image })
       // It reads what no process owns, and goes on after the end of its own.
       if (life !== this.#lives) return
       this.#image = image
+      image.isWatched = true
+      this.#chronicle.noteRestored(position)
       this.#generation = generation
       this.#isDiskLost = false
     }

@@ -11,6 +11,7 @@ import type { Clock } from '../env/clock.ts'
 import { type SeededRandom, seededRandom } from '../env/seeded-random.ts'
 import { beginFault, type FaultGround } from './apply-fault.ts'
 import { Buggify } from './buggify.ts'
+import { Chronicle } from './chronicle.ts'
 import { ClientProgram, type ClusterSecrets, MasterProgram, ServerProgram } from './programs.ts'
 import { Scheduler } from './scheduler.ts'
 import type { Fault, HostName } from './script.ts'
@@ -43,7 +44,7 @@ export class SimWorld implements World {
   #isClosed = false
 
   constructor(options: WorldOptions) {
-    const { cluster, seed } = options
+    const { cluster, seed, chronicle = new Chronicle() } = options
     this.#options = options
     const random = seededRandom(seed)
     this.random = random.stream('driver')
@@ -58,7 +59,7 @@ export class SimWorld implements World {
     const host = (name: string, program: Program) => this.#newHost(name, program, random.stream(name))
     const serverDisks = () =>
       this.#servers.map((server) => ({ label: server.host.name, disk: server.host.disk.mount(undefined) }))
-    const master = new MasterProgram(cluster, secrets, serverDisks)
+    const master = new MasterProgram(cluster, { secrets, serverDisks, chronicle })
     this.#master = { host: host('master', master), program: master }
     this.#servers = cluster.servers.map((server, index) => {
       const name = `chunkserver-${index + 1}`

@@ -8,7 +8,9 @@
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { AshlarClient } from '../client/index.ts'
+import { Chronicle } from './chronicle.ts'
 import { createWorld } from './create-world.ts'
+import { guessOrder } from './guess-order.ts'
 import { History } from './history.ts'
 import { errorText, judgeAnswers } from './oracles/answers.ts'
 import { Burials } from './oracles/burials.ts'
@@ -58,9 +60,11 @@ export async function simulate(script: Script, { onLog }: SimulateOptions = {}):
   let onStory = (_: StoryLine): void => undefined
   let onLoss = (_: MetadataLoss): void => undefined
   const { cluster, seed } = script
+  const chronicle = new Chronicle()
   const world = await createWorld({
     cluster,
     seed,
+    chronicle,
     onStory: (line) => {
       story.push(line)
       onStory(line)
@@ -69,7 +73,7 @@ export async function simulate(script: Script, { onLog }: SimulateOptions = {}):
     ...(onLog === undefined ? {} : { onLog }),
   })
   try {
-    const run = new Run(script, world, story)
+    const run = new Run(script, world, { story, chronicle })
     onStory = (line) => run.hear(line)
     onLoss = (loss) => run.noteLoss(loss)
     return await run.run()
@@ -83,6 +87,7 @@ class Run {
   readonly #world: World
   readonly #story: StoryLine[]
   readonly #history: History
+  readonly #chronicle: Chronicle
   readonly #watch = new Watch()
   readonly #proof: Proof
   readonly #burials: Burials
@@ -92,11 +97,17 @@ class Run {
   /** While the metadata are lost: to be called when they are there again. */
   #endLoss: (() => void) | undefined
 
-  constructor(script: Script, world: World, story: StoryLine[]) {
+  constructor(
+    script: Script,
+    world: World,
+    { story, chronicle }: { readonly story: StoryLine[]; readonly chronicle: Chronicle },
+  ) {
     this.#script = script
     this.#world = world
     this.#story = story
     this.#history = new History(() => world.clock.monotonicMs())
+    this.#chronicle = chronicle
+    chronicle.momentOf = () => this.#history.moment
     const untrusted = untrustedHosts(script.faults)
     this.#proof = new Proof(() => world.facts(), script.faults)
     this.#kept = new KeptBytes(() => world.facts(), script.faults)
@@ -139,7 +150,10 @@ class Run {
       await this.#stage('come to rest', () => this.#settle())
     }
     const { cluster } = this.#script
-    const verdict = judgeAnswers(this.#history, { trashLastsMs: trashLastsMs(cluster.trashKeepMs) })
+    const verdict = judgeAnswers(this.#history, {
+      trashLastsMs: trashLastsMs(cluster.trashKeepMs),
+      guess: guessOrder(this.#history.calls, this.#chronicle.commits),
+    })
     const violations = [
       ...this.#violations,
       ...this.#watch.violations,

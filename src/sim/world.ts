@@ -11,6 +11,7 @@ import type { SeededRandom } from '../env/seeded-random.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Master } from '../master/master.ts'
 import type { OpenedStore } from '../store/open-disk-store.ts'
+import type { Chronicle } from './chronicle.ts'
 import type { Fault, HostName, SimCluster } from './script.ts'
 
 /** `running` → `paused` → `running`; `running` → `dead` (or `off`: without power) → `starting` → `running`. */
@@ -78,6 +79,8 @@ export interface WorldOptions {
   readonly cluster: SimCluster
   /** Unsigned, 32 bits. */
   readonly seed: number
+  /** Takes down what the metadata's engine does. */
+  readonly chronicle?: Chronicle
   /** Sees each line that a process logs. */
   readonly onLog?: (line: LogLine) => void
   /** The master's disk is gone. */

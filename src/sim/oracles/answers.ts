@@ -5,6 +5,7 @@
  */
 import { isAshlarError } from '../../base/errors.ts'
 import { ModelContent } from '../contents.ts'
+import type { GuessedOrder } from '../guess-order.ts'
 import type { Call, History } from '../history.ts'
 import { linearize } from '../linearize.ts'
 import { givesVersion, type Step } from '../steps.ts'
@@ -13,6 +14,8 @@ import type { Violation } from './violation.ts'
 
 export interface AnswersOptions {
   readonly trashLastsMs: number
+  /** In which order calls seem to have taken effect. */
+  readonly guess?: GuessedOrder
 }
 
 export interface AnswersVerdict {
@@ -21,7 +24,7 @@ export interface AnswersVerdict {
   readonly isUndecided: boolean
 }
 
-export function judgeAnswers(history: History, { trashLastsMs }: AnswersOptions): AnswersVerdict {
+export function judgeAnswers(history: History, { trashLastsMs, guess }: AnswersOptions): AnswersVerdict {
   const { calls, surprises } = history
   const violations: Violation[] = surprises.map(({ operation, atMs, error }) => ({
     oracle: 'surprise',
@@ -29,7 +32,7 @@ export function judgeAnswers(history: History, { trashLastsMs }: AnswersOptions)
   }))
   const replaced = judgeReplacedReads(calls)
   violations.push(...judgeBytes(calls), ...judgeVersions(calls), ...replaced.violations)
-  const verdict = linearize(replaced.others, { trashLastsMs })
+  const verdict = linearize(replaced.others, { trashLastsMs, ...(guess && { guess }) })
   if (verdict.kind === 'impossible') {
     const stuck = verdict.stuck.map(
       ({ call, foreseen }) =>

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encodePosition } from '../kv/change-feed.ts'
+import { WriteSet } from '../kv/write-set.ts'
+import { entryKey, positionKey, rootInode } from '../namespace/keys.ts'
+import { Chronicle, type Commit } from './chronicle.ts'
+import { guessOrder } from './guess-order.ts'
+import type { Call } from './history.ts'
+import { linearize } from './linearize.ts'
+import type { Outcome, Step } from './steps.ts'
+
+const unknown: Outcome = { kind: 'unknown', code: 'timeout' }
+const ok = (version: number): Outcome => ({ kind: 'ok', answer: { version } })
+const write = (length: number): Step => ({ kind: 'write', path: '/a', content: { seed: length, length } })
+const append = (length: number): Step => ({ kind: 'append', path: '/a', content: { seed: length, length } })
+
+function call(operation: number, step: Step, outcome: Outcome, [from, to]: readonly [number, number]): Call {
+  const settledAt = outcome.kind === 'unknown' ? Number.POSITIVE_INFINITY : to
+  const [invoked, settled] = [
+    { invokedMs: from, invokedAt: from },
+    { settledMs: settledAt, settledAt },
+  ]
+  return { operation, client: 0, step, outcome, ...invoked, ...settled }
+}
+
+function commit(at: number, version: number, { length, position }: { length: number; position?: number }): Commit {
+  const set = new Map([['a', { isFile: true, version, length }]])
+  return { at, set, removed: new Set(), trashed: [], untrashed: false, position }
+}
+
+const operationsOf = (calls: readonly Call[]) => calls.map(({ operation }) => operation)
+
+test('guessOrder() takes commits for the calls whose version they have, and unknown ones for those whose length', () => {
+  const calls = [
+    call(0, write(10), ok(2), [0, 9]),
+    call(1, write(10), ok(1), [1, 9]),
+    call(2, append(7), unknown, [2, 0]),
+    call(3, write(5), unknown, [3, 0]),
+    call(4, append(5), unknown, [4, 0]),
+  ]
+  const commits = [commit(5, 1, { length: 10 }), commit(6, 2, { length: 10 }), commit(7, 3, { length: 15 })]
+  const { order } = guessOrder(calls, [...commits, commit(8, 4, { length: 5 })])
+  // What no commit fits had no effect.
+  assert.deepEqual(operationsOf(order), [1, 0, 4, 3])
+})
+
+test('guessOrder() says what a loss of metadata left, by the position that the restored ones have', () => {
+  const loss = call(9, { kind: 'rollback', sinceMs: 0 }, { kind: 'ok', answer: {} }, [6, 8])
+  const calls = [call(0, write(1), ok(1), [0, 2]), call(1, write(2), ok(2), [2, 4]), loss]
+  const commits = [commit(1, 1, { length: 1, position: 41 }), commit(3, 2, { length: 2, position: 42 })]
+  const { order, kept } = guessOrder(calls, [...commits, { ...commit(7, 0, { length: 0 }), restoredTo: 41 }])
+  assert.deepEqual(operationsOf(order), [0, 1, 9])
+  assert.equal(kept.get(loss)?.operation, 0)
+})
+
+test('a guess makes a search short that would be given up, and cannot make it believe what is wrong', () => {
+  // Sixteen unknown writes side by side, and reads that saw some of them, in an order that nothing else tells.
+  const writes = Array.from({ length: 16 }, (_, seed) => call(seed, write(10 + seed), unknown, [seed, 0]))
+  const seen = [13, 2, 11, 5, 7, 3, 14, 1, 9]
+  const reads = seen.map((length, index) =>
+    call(50 + index, { kind: 'stat', path: '/a' }, { kind: 'ok', answer: { size: 10 + length } }, [
+      100 + 2 * index,
+      101 + 2 * index,
+    ]),
+  )
+  const calls = [...writes, ...reads]
+  const commits = seen.map((length, index) => commit(100 + 2 * index, index, { length: 10 + length }))
+  const options = { trashLastsMs: 1e9, mostConfigurations: 200 }
+  const verdict = linearize(calls, { ...options, guess: guessOrder(calls, commits) })
+  assert.equal(verdict.kind, 'explained')
+  assert.ok(verdict.configurations <= 12, `${verdict.configurations} configurations`)
+  const [first] = writes
+  const again = call(99, { kind: 'stat', path: '/a' }, { kind: 'ok', answer: { size: 99 } }, [200, 201])
+  assert.notEqual(
+    linearize([first as Call, again], { ...options, guess: guessOrder(calls, commits) }).kind,
+    'explained',
+  )
+})
+
+test('a chronicle forgets commits that a crash took back, and hears nothing of an image that is being loaded', () => {
+  const chronicle = new Chronicle()
+  const image = chronicle.newImage()
+  const apply = (position: number) => {
+    const writes = new WriteSet()
+    writes.del(entryKey(rootInode, 'a'))
+    writes.put(positionKey, encodePosition(position as Parameters<typeof encodePosition>[0]))
+    image.apply(writes, { synced: false })
+  }
+  apply(1)
+  image.isWatched = true
+  for (const position of [2, 3, 4]) apply(position)
+  image.loseLatest(2)
+  assert.deepEqual(
+    chronicle.commits.map(({ position, removed }) => [position, [...removed]]),
+    [[2, ['a']]],
+  )
+})

@@ -1,0 +1,125 @@
+/**
+ * A guess at the order in which calls took effect, by what the metadata's engine did (chronicle.ts): each commit is laid at the door
+ * of the call that it fits best. Calls whose outcome is unknown and that no commit fits are left out: they seem to have had no effect.
+ * Only a guess, which a search tries first; whatever order it finds is one that the model allows.
+ * @module
+ */
+import type { Commit } from './chronicle.ts'
+import type { Call } from './history.ts'
+import { givesVersion, isReading, type Step } from './steps.ts'
+
+export interface GuessedOrder {
+  readonly order: readonly Call[]
+  /** Of a loss of metadata: the last call that it left. */
+  readonly kept: ReadonlyMap<Call, Call | undefined>
+}
+
+export function guessOrder(calls: readonly Call[], commits: readonly Commit[]): GuessedOrder {
+  const open = new Set(
+    calls.filter(({ step, outcome }) => !isReading(step) && (outcome.kind === 'ok' || outcome.kind === 'unknown')),
+  )
+  const losses = calls.filter(({ step }) => step.kind === 'rollback')
+  const order: Call[] = []
+  const kept = new Map<Call, Call | undefined>()
+  /** The latest call whose effect there is; and that at each position of the log. */
+  let latest: Call | undefined
+  const latestAt = new Map<number, Call | undefined>()
+  /** Of the entries that each name had last. */
+  const lengths = new Map<string, number>()
+  for (const commit of commits) {
+    if (commit.restoredTo !== undefined) {
+      latest = latestAt.get(commit.restoredTo)
+      const [loss, ...further] = losses.splice(0, losses.filter(({ invokedAt }) => invokedAt < commit.at).length)
+      if (loss === undefined) continue
+      kept.set(loss, latest)
+      order.push(loss, ...further)
+      continue
+    }
+    let best: Call | undefined
+    let bestFit = 0
+    for (const call of open) {
+      // In the order of their beginnings: of equals the first.
+      const fit = fitOf(call, { ...commit, lengths })
+      if (fit <= bestFit) continue
+      best = call
+      bestFit = fit
+    }
+    for (const name of commit.removed) lengths.delete(name)
+    for (const [name, { length = 0 }] of commit.set) lengths.set(name, length)
+    if (best !== undefined) {
+      latest = best
+      open.delete(best)
+      order.push(best)
+    }
+    if (commit.position !== undefined) latestAt.set(commit.position, latest)
+  }
+  return { order: [...order, ...losses], kept }
+}
+
+/** A commit, and the lengths that entries had before it. */
+interface Change extends Commit {
+  readonly lengths: ReadonlyMap<string, number>
+}
+
+/** 0: it was not this call. */
+function fitOf(call: Call, commit: Change): number {
+  const { step, outcome, invokedAt, settledAt } = call
+  if (invokedAt >= commit.at || !isOf(step, commit)) return 0
+  if (outcome.kind !== 'ok') return hasLength(step, commit) ? 1 : 0
+  if (settledAt < commit.at) return 0
+  if (!givesVersion(step) || outcome.answer.version === undefined) return 2
+  return [...commit.set.values()].some(({ version }) => version === outcome.answer.version) ? 3 : 0
+}
+
+/** Whether a call changes these names in this way. */
+function isOf(step: Step, { set, removed, trashed, untrashed }: Commit): boolean {
+  const at = (path: string) => set.get(nameOf(path))
+  const isGone = (path: string) => removed.has(nameOf(path))
+  const isFile = (path: string) => at(path)?.isFile === true && !untrashed
+  switch (step.kind) {
+    case 'write':
+    case 'truncate':
+      return isFile(step.path)
+    case 'append':
+      return isFile(step.path) && trashed.length === 0
+    case 'copy':
+      return isFile(step.to) && removed.size === 0
+    case 'concat':
+      return isFile(step.path) && step.sources.every(isGone)
+    case 'remove':
+      return isGone(step.path) && trashed.includes(step.path)
+    case 'rename':
+      return isGone(step.from) && at(step.to) !== undefined
+    case 'make-directory':
+      return at(step.path)?.isFile === false
+    case 'undelete':
+      return untrashed && at(step.path) !== undefined
+    case 'empty-trash':
+      return untrashed && set.size === 0
+    default:
+      return false
+  }
+}
+
+/** Whether the file has the length then that the call gives it: of calls that nobody was told of, what tells them apart. */
+function hasLength(step: Step, { set, lengths }: Change): boolean {
+  const before = (path: string) => lengths.get(nameOf(path)) ?? 0
+  const becomes = (path: string, length: number) => (set.get(nameOf(path))?.length ?? 0) === length
+  switch (step.kind) {
+    case 'write':
+      return becomes(step.path, step.content.length)
+    case 'append':
+      return becomes(step.path, before(step.path) + step.content.length)
+    case 'truncate':
+      return becomes(step.path, step.length)
+    case 'copy':
+    case 'rename':
+      return becomes(step.to, before(step.from))
+    default:
+      return true
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
