@@ -69,19 +69,31 @@ function signatureV4(canonical: string, signing: Signing): string {
   return hmac('sha256', keyV4(signing), text).toString('hex')
 }
 
-export const headerV4: Signer = ([method, url, body = ''], signing) => {
+/** With what it says of the body, instead of its hash, and with more headers. */
+export function headersV4(
+  [method, url, body = '']: Route,
+  {
+    payloadHash = sha256(body),
+    more = {},
+    ...signing
+  }: Signing & { readonly payloadHash?: string; readonly more?: Readonly<Record<string, string>> },
+): WireRequest {
   const { path, pairs } = splitUrl(url)
-  const headers = {
+  const all = {
     host: signing.host,
-    'x-amz-content-sha256': sha256(body),
+    'x-amz-content-sha256': payloadHash,
     'x-amz-date': stampOf(signing.timeMs),
+    ...more,
   }
+  const headers = Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)))
   const names = Object.keys(headers).join(';')
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`)
-  const canonical = [method, path, canonicalQuery(pairs), lines.join(''), names, sha256(body)].join('\n')
+  const canonical = [method, path, canonicalQuery(pairs), lines.join(''), names, payloadHash].join('\n')
   const authorization = `AWS4-HMAC-SHA256 Credential=${signing.key.accessKeyId}/${scopeOf(signing.timeMs)}, SignedHeaders=${names}, Signature=${signatureV4(canonical, signing)}`
   return { method, url, headers: { ...headers, authorization }, body }
 }
+
+export const headerV4: Signer = (route, signing) => headersV4(route, signing)
 
 export const presignedV4: Signer = ([method, url, body = ''], signing) => {
   const { path, pairs } = splitUrl(url)
@@ -178,29 +190,37 @@ export const formV2: Signer = (route, signing) => {
   return form(signing, { key: 'new', AWSAccessKeyId: signing.key.accessKeyId, policy, signature }, route)
 }
 
-/** A body of signed chunks, and what its head needs. */
+/** A body of signed chunks, and what its head needs. @param trailer a header that follows, signed too, as `name:value` */
 export function signedChunks(
   [method, url]: Route,
   chunks: readonly string[],
-  signing: Signing,
+  { trailer, ...signing }: Signing & { readonly trailer?: string },
 ): { readonly head: WireRequest; readonly frames: readonly string[] } {
   const { path, pairs } = splitUrl(url)
   const headers = {
     host: signing.host,
-    'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD',
+    'x-amz-content-sha256': `STREAMING-AWS4-HMAC-SHA256-PAYLOAD${trailer === undefined ? '' : '-TRAILER'}`,
     'x-amz-date': stampOf(signing.timeMs),
     'x-amz-decoded-content-length': String(chunks.join('').length),
+    ...(trailer === undefined ? {} : { 'x-amz-trailer': trailer.replace(/:.*/, '') }),
   }
   const names = Object.keys(headers).join(';')
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`)
   const canonical = [method, path, canonicalQuery(pairs), lines.join(''), names, headers['x-amz-content-sha256']]
   let previous = signatureV4(canonical.join('\n'), signing)
   const authorization = `AWS4-HMAC-SHA256 Credential=${signing.key.accessKeyId}/${scopeOf(signing.timeMs)}, SignedHeaders=${names}, Signature=${previous}`
+  const stamp = `${stampOf(signing.timeMs)}\n${scopeOf(signing.timeMs)}`
   const frames = [...chunks, ''].map((chunk) => {
-    const stamp = `${stampOf(signing.timeMs)}\n${scopeOf(signing.timeMs)}`
     const text = `AWS4-HMAC-SHA256-PAYLOAD\n${stamp}\n${previous}\n${sha256('')}\n${sha256(chunk)}`
     previous = hmac('sha256', keyV4(signing), text).toString('hex')
     return `${chunk.length.toString(16)};chunk-signature=${previous}\r\n${chunk}\r\n`
   })
+  if (trailer !== undefined) {
+    const text = `AWS4-HMAC-SHA256-TRAILER\n${stamp}\n${previous}\n${sha256(`${trailer}\n`)}`
+    const signature = hmac('sha256', keyV4(signing), text).toString('hex')
+    // In place of the line that ends a body without one.
+    const end = `${frames.pop()?.slice(0, -2)}${trailer}\r\nx-amz-trailer-signature:${signature}\r\n\r\n`
+    frames.push(end)
+  }
   return { head: { method, url, headers: { ...headers, authorization }, body: frames.join('') }, frames }
 }
