@@ -179,6 +179,20 @@ test('planRepair() gives the slot of a member without room for what it lacks to 
   assert.deepEqual(planned(), { steps: [], waiting: [] })
 })
 
+// Seed 80059: both waited for ever, the one that held everything and the one that had no room for it.
+test('planRepair() gives the slot back to a server that comes and goes where its replacement has no room', () => {
+  const cluster = clusterOf({ servers: 4 })
+  cluster.kill(serverId(3))
+  const [step] = plan(cluster).steps as [MemberStep]
+  cluster.begin(step)
+  cluster.change(serverId(3), { state: 'up', silentMs: 0, isUnsteady: true })
+  cluster.held.set(`${step.group}/${step.from}`, 900)
+  const lacksRoom = (id: GroupId, server: ServerId) => id === step.group && server === step.to
+  const { steps } = planRepair({ ...cluster.view(), lacksRoom }, { limits, massLoss: undefined }, random)
+  const back = steps.find(({ group }) => group === step.group)
+  assert.deepEqual([back?.from, back?.to], [step.to, step.from])
+})
+
 test('planRepair() says why nobody takes the slot of a member without room', () => {
   const cluster = clusterOf({ servers: 3 })
   const group = cluster.groups[0] as Group

@@ -5,7 +5,8 @@
  * spread, and bounded for each server and in all. A group is left alone while nobody was seen to hold all of it (after a
  * start: safe mode), and during a mass loss unless it is down to its last member.
  * A member that returns before its replacement is done, with more of the group than that has, takes its slot back: then only
- * differences are copied. One that comes and goes does not, or each time would undo what the last one began.
+ * differences are copied. One that comes and goes does not, or each time would undo what the last one began; unless its
+ * replacement has no room for the group, and so would never be done.
  * A member that is up and has no room for what it owes gives its slot to a server that has: else the debt would stay.
  * Pure: a view and a seed replay every plan.
  * @module
@@ -116,7 +117,8 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
     const former = leavingBeside(group, member)
     const server = former && view.servers.get(former.server)
     if (server?.state !== 'up' || isCramped(view, group, { server: server.id })) continue
-    if (server.isUnsteady === true && view.servers.get(member.server)?.state === 'up') continue
+    const isReplaced = view.servers.get(member.server)?.state === 'up' && !isCramped(view, group, member)
+    if (server.isUnsteady === true && isReplaced) continue
     const held = view.heldBy(group.id, server.id)
     if (held <= view.heldBy(group.id, member.server)) continue
     const { chunks, sizeBytes } = view.sizeOf(group.id)
