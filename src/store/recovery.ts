@@ -23,7 +23,7 @@ import { type IndexMarks, indexPrefix } from './index-rows.ts'
 import { clearIndex, gravesFrom, readIndexHead } from './index-trust.ts'
 import type { Quarantine } from './quarantine.ts'
 import { decodeSegmentHeader, type SegmentRecord, segmentHeaderBytes, segmentSeed } from './segment-format.ts'
-import { type ScanItem, scanSegment } from './segment-scan.ts'
+import { isBlank, type ScanItem, scanSegment } from './segment-scan.ts'
 import type { Segment, SegmentTable } from './segment-table.ts'
 import { parseSegmentName, type StoreLayout } from './store-layout.ts'
 
@@ -293,13 +293,15 @@ class Recovery {
     }
   }
 
-  /** The write that was under way when the power went: nothing in it was acknowledged. */
+  /** Room that was made ahead, or the write that was under way when the power went: nothing in it was acknowledged. */
   async #cutTail(
     file: File,
     segment: Segment,
     { offset, lengthBytes }: { readonly offset: number; readonly lengthBytes: number },
   ): Promise<void> {
-    this.#options.log.info('torn tail of a segment is cut off', { segment: segment.number, offset, lengthBytes })
+    if (!(await isBlank(file, { offset, lengthBytes }))) {
+      this.#options.log.info('torn tail of a segment is cut off', { segment: segment.number, offset, lengthBytes })
+    }
     await file.truncate(offset)
     await file.sync()
     segment.endBytes = offset

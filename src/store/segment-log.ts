@@ -15,9 +15,10 @@ import { assert } from '../base/assert.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { Disk, File } from '../env/disk.ts'
+import type { Disk } from '../env/disk.ts'
 import type { DirectorySyncs } from './directory-syncs.ts'
 import type { Fence } from './fence.ts'
+import { LogFile } from './log-file.ts'
 import {
   encodeRecordHead,
   encodeSegmentHeader,
@@ -68,7 +69,7 @@ export class SegmentLog {
   #queue: Entry[] = []
   #sequence: number
   #lastAppended = 0
-  #active: { readonly segment: Segment; readonly file: File } | undefined
+  #active: LogFile | undefined
   #running: Promise<void> | undefined
   #staging: Buffer | undefined
   /** A segment that takes no more. */
@@ -93,8 +94,9 @@ export class SegmentLog {
 
   /** Goes on at the end of a segment that was there before. */
   async resume(segment: Segment): Promise<void> {
-    const file = await this.#options.disk.open(this.#options.layout.segment(segment.number), { mode: 'read-write' })
-    this.#active = { segment, file }
+    const { disk, layout, fence, segmentBytes } = this.#options
+    const file = await disk.open(layout.segment(segment.number), { mode: 'read-write' })
+    this.#active = new LogFile({ segment, file, fence, segmentBytes })
   }
 
   /**
@@ -131,7 +133,7 @@ export class SegmentLog {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#running
-    await this.#active?.file.close()
+    await this.#active?.close()
     this.#active = undefined
   }
 
@@ -182,24 +184,10 @@ export class SegmentLog {
 
   async #write(batch: readonly Entry[]): Promise<void> {
     const lengthBytes = batch.reduce((sum, entry) => sum + entry.lengthBytes, 0)
-    const { segment, file } = await this.#segmentFor(lengthBytes)
+    const log = await this.#fileFor(lengthBytes)
+    const { segment } = log
     const start = segment.endBytes
-    const bytes = this.#stage(batch, segment)
-    const { fence } = this.#options
-    try {
-      await fence.guard(() => file.write([bytes], start))
-    } catch (error) {
-      if (isAshlarError(error, 'no-space')) await fence.guard(() => file.truncate(start))
-      else fence.raise(error)
-      throw error
-    }
-    try {
-      await file.sync()
-    } catch (error) {
-      fence.raise(error)
-      throw error
-    }
-    segment.endBytes = start + bytes.length
+    await log.append(this.#stage(batch, segment))
     let offset = start
     for (const entry of batch) {
       segment.unsettled.add(offset)
@@ -224,22 +212,18 @@ export class SegmentLog {
     return this.#staging.subarray(0, at)
   }
 
-  async #segmentFor(bytes: number): Promise<{ readonly segment: Segment; readonly file: File }> {
+  async #fileFor(lengthBytes: number): Promise<LogFile> {
     const active = this.#active
-    const hasRoom = active !== undefined && active.segment.endBytes + bytes <= this.#options.segmentBytes
-    if (hasRoom && active.segment.number !== this.#left) return active
-    if (active !== undefined) {
-      active.segment.isSealed = true
-      this.#active = undefined
-      await active.file.close()
-    }
+    if (active?.hasRoomFor(lengthBytes) && active.segment.number !== this.#left) return active
+    this.#active = undefined
+    await active?.seal()
     this.#active = await this.#create()
     return this.#active
   }
 
   /** A segment gets its name only with a whole header, so that a bad header is always rot. */
-  async #create(): Promise<{ readonly segment: Segment; readonly file: File }> {
-    const { disk, layout, server, table, fence, syncs } = this.#options
+  async #create(): Promise<LogFile> {
+    const { disk, layout, server, table, fence, syncs, segmentBytes } = this.#options
     const number = table.takeNumber()
     const temporary = `${layout.temporary}/segment-${number}`
     const file = await fence.guard(async () => {
@@ -256,7 +240,7 @@ export class SegmentLog {
       }
     })
     const segment = table.add({ number, kind: 'log', endBytes: segmentHeaderBytes, isSealed: false })
-    return { segment, file }
+    return new LogFile({ segment, file, fence, segmentBytes })
   }
 }
 

@@ -49,6 +49,18 @@ export async function* scanSegment(file: File, { seed, from, endBytes }: ScanRan
   }
 }
 
+/** Whether a part of the file holds nothing but zeros: room that was made ahead of records (log-file.ts). */
+export async function isBlank(file: File, range: { readonly offset: number; readonly lengthBytes: number }) {
+  const endBytes = range.offset + range.lengthBytes
+  const window = new Window(file, endBytes)
+  for (let at = range.offset; at < endBytes; ) {
+    const bytes = await window.read(at, limits.blockBytes)
+    if (bytes.length === 0 || bytes.some((byte) => byte !== 0)) return false
+    at += bytes.length
+  }
+  return true
+}
+
 interface Found {
   readonly record: SegmentRecord
   /** Undefined: the payload does not match. */

@@ -26,10 +26,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     what: 'a small chunk is acknowledged before its record is synced',
     edits: [
       {
-        file: 'store/segment-log.ts',
-        find: '      await file.sync()\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
-        replace:
-          '      file.sync().catch((error: unknown) => fence.raise(error))\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
+        file: 'store/log-file.ts',
+        find: '    await this.#sync()\n    this.segment.endBytes',
+        // #sync() raises the fence itself.
+        replace: '    this.#sync().catch(() => undefined)\n    this.segment.endBytes',
       },
     ],
   },
@@ -40,9 +40,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       { file: 'env/memory-file.ts', find: '      this.#syncFailure ??= error\n', replace: '' },
       {
-        file: 'store/segment-log.ts',
-        find: '      await file.sync()\n    } catch (error) {\n      fence.raise(error)\n      throw error\n    }\n    segment.endBytes',
-        replace: '      await file.sync().catch(() => undefined)\n    } finally {\n    }\n    segment.endBytes',
+        file: 'store/log-file.ts',
+        find: '      await this.#file.sync()\n    } catch (error) {\n      this.#fence.raise(error)\n      throw error\n    }',
+        replace: '      await this.#file.sync().catch(() => undefined)\n    } finally {\n    }',
       },
     ],
   },
