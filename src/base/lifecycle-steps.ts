@@ -57,6 +57,14 @@ export function lifecycleSteps(
   return steps
 }
 
+/**
+ * Since when something is this object, as S3 has it: it came to its bucket, or its bytes were changed there. A time that a client
+ * set counts only where it is later.
+ */
+export function lastModifiedMs(times: { readonly createdMs: number; readonly modifiedMs: number }): number {
+  return Math.max(times.createdMs, times.modifiedMs)
+}
+
 /** The versions of a key, or some of them where it has very many. */
 export interface LifecycleKey {
   readonly key: string

@@ -253,6 +253,17 @@ test('what is moved into a bucket, alone or in a tree, gets its days from then; 
   assert.deepEqual(await rig.keys(), [])
 })
 
+test('what is changed in place gets its days from then', async () => {
+  const rig = await start([{ expiration: { kind: 'days', days: 3 } }])
+  await rig.client.put(inBucket('log'), 1)
+  await rig.pass(2)
+  await rig.client.append('/b/log', 1, 1)
+  await rig.pass(3)
+  assert.deepEqual(await rig.keys(), ['log 2'])
+  await rig.pass(1)
+  assert.deepEqual(await rig.keys(), [])
+})
+
 test('what is moved onto a name makes its older versions noncurrent from then', async () => {
   const rig = await start([{ noncurrent: { days: 3, newerVersionsKept: 0 } }], 'enabled')
   const { client } = rig

@@ -24,6 +24,7 @@ import {
   type LifecycleKey,
   type LifecycleStep,
   type LifecycleVersion,
+  lastModifiedMs,
   lifecycleSteps,
   uploadExpiry,
 } from '../base/lifecycle-steps.ts'
@@ -173,8 +174,8 @@ export class Lifecycle {
         const { objectVersion = 0, version } = attributes
         steps.push({ ...step, key: first.key, objectVersion, version })
       }
-      const { createdMs } = (group.at(-1) as Listed).attributes
-      last = { key: first.key, count: (newer?.count ?? 0) + group.length, lastModifiedMs: createdMs }
+      const oldest = (group.at(-1) as Listed).attributes
+      last = { key: first.key, count: (newer?.count ?? 0) + group.length, lastModifiedMs: lastModifiedMs(oldest) }
     }
     return { steps, next: page.cursor === undefined ? undefined : { cursor: page.cursor, last, held } }
   }
@@ -278,8 +279,7 @@ function subjectOf({ attributes }: Listed, index: number): LifecycleVersion {
   return {
     versionId: String(index),
     isDeleteMarker: attributes.isDeleteMarker === true,
-    // Set by who wrote it is only when it was modified: a file that is old elsewhere is new here.
-    lastModifiedMs: attributes.createdMs,
+    lastModifiedMs: lastModifiedMs(attributes),
     sizeBytes: attributes.length,
     tags: parseTags(textOf(attributes, tagsAttribute)),
   }

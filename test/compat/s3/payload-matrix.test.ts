@@ -34,9 +34,9 @@ after(() => rig[Symbol.asyncDispose]())
 
 const now = (): Signing => ({ key: rootKey, host: new URL(rig.endpoint).host, timeMs: Date.now(), expiresSeconds: 60 })
 
-const signed = ([method, url]: Route, hash: string, { body, ...headers }: Record<string, string>): WireRequest => {
+const signed = ([method, url]: Route, hash: string, { body = '', ...headers }: Record<string, string>): WireRequest => {
   const { headers: head } = headersV4([method, url, body], { ...now(), payloadHash: hash, more: headers })
-  return { method, url, headers: head, body: body ?? '' }
+  return { method, url, headers: head, body }
 }
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 const unsignedFrames = (texts: readonly string[], trailer: string): string =>

@@ -16,7 +16,7 @@ import {
 import { S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
 import type { Bucket } from '../store/buckets.ts'
-import type { ObjectInfo } from '../store/object-record.ts'
+import { lastModifiedMs, type ObjectInfo } from '../store/object-record.ts'
 import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 
@@ -62,8 +62,8 @@ export function expirationHeaders(
 ): Record<string, string> {
   const rules = lifecycleRulesOf(bucket)
   if (rules === undefined) return {}
-  const lastModifiedMs = stats.createdMs
-  const text = expirationHeader(rules, { key, sizeBytes, lastModifiedMs, tags: new Map(Object.entries(tags)) })
+  const about = { key, sizeBytes, lastModifiedMs: lastModifiedMs(stats), tags: new Map(Object.entries(tags)) }
+  const text = expirationHeader(rules, about)
   return text === undefined ? {} : { 'x-amz-expiration': text }
 }
 

@@ -14,6 +14,7 @@ import type { Acl } from '../rules/access/acl.ts'
 import type { ChecksumAlgorithm, ChecksumType } from '../rules/checksums/checksum-algorithm.ts'
 
 export { tagsAttribute } from '../../../base/lifecycle-rule.ts'
+export { lastModifiedMs } from '../../../base/lifecycle-steps.ts'
 
 export const recordAttribute = 's3'
 export const aclAttribute = 's3.acl'
@@ -101,14 +102,6 @@ export function objectInfo(stats: FileStats): ObjectInfo {
     tags: parse<HeaderFields>(stats.xattrs.get(tagsAttribute)) ?? {},
     acl: parse<Acl>(stats.xattrs.get(aclAttribute)),
   }
-}
-
-/**
- * Since when it is this object, as S3 has it. A file keeps the time of its bytes when it is moved into a bucket: who asks whether
- * the key changed since would be told no.
- */
-export function lastModifiedMs({ modifiedMs, createdMs }: FileStats): number {
-  return Math.max(modifiedMs, createdMs)
 }
 
 /** Not of the form of an MD5: clients must not take it for one. */
