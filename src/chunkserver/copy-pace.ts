@@ -8,7 +8,7 @@
  * single one goes on) shrinks by a third, else it grows by an eighth of a copy: the rule of TCP, so that many servers which
  * share one machine come to share it fairly. It begins at one: a burst before the first look would be the worst that clients see.
  * Slowness that stays when copies rest as much as they ever do is not theirs: by and by it becomes what is usual.
- * Invariant: copies go on, whatever clients do: redundancy outweighs latency.
+ * Invariant: copies go on, whatever clients do: redundancy outweighs latency. Urgent ones are not paced at all (`replicator.ts`).
  *
  * In a model of five servers that share two cores (`copy-pace.test.ts`) four copies at once on each make the p99 of clients' requests 9 to 16
  * times as long; paced, twice, at half to two thirds of the rate. With cores enough 85 % of it are left, or more.
@@ -21,7 +21,7 @@ const watchedMethods: ReadonlySet<string> = new Set(['readChunk', 'putChunk'])
 const toleratedSlowdown = 1.5
 /** Of the window. */
 export const mostCopiesAtOnce = 4
-const leastWindow = 1 / 8
+const leastWindow = 1 / 4
 const slower = 0.7
 const fasterBy = 1 / 8
 /** After so many requests what is seen now is judged, and then anew. */

@@ -63,11 +63,11 @@ export function serveOrders({
 
   service.handle(
     replicateChunk,
-    async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken }, { signal }) => {
+    async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken, isUrgent = false }, { signal }) => {
       await view.admitLeader(leaderEpoch)
       const grant = await access.grantEpoch({ chunk: facts.id, epoch })
       await deletes.ended(groupOf(facts.id))
-      const copied = await replicator.copy(facts, { source, sourceAddress, readToken }, signal)
+      const copied = await replicator.copy(facts, { source, sourceAddress, readToken }, { isUrgent, signal })
       // A repair counts only after the new copy was read back (promise P4); one that is here already is read now.
       const info = copied ?? (await store.verify(facts.id))
       if (!isSameChunk(info, facts)) {

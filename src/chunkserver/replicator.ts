@@ -24,6 +24,12 @@ export interface ChunkSource {
   readonly readToken: Buffer
 }
 
+export interface CopyOptions {
+  /** It waits for no client. */
+  readonly isUrgent: boolean
+  readonly signal: AbortSignal
+}
+
 export class Replicator {
   readonly #env: Env
   readonly #store: ChunkStore
@@ -51,8 +57,9 @@ export class Replicator {
    * @returns undefined: it was here already, and nothing was read
    * @throws {AshlarError} `corrupt` — the source's bytes are wrong, or those read back; what the source or the store threw
    */
-  async copy(facts: ChunkFacts, source: ChunkSource, signal: AbortSignal): Promise<ReplicaInfo | undefined> {
-    return await this.#paced(signal, async () => {
+  async copy(facts: ChunkFacts, source: ChunkSource, options: CopyOptions): Promise<ReplicaInfo | undefined> {
+    const { signal } = options
+    return await this.#paced(options, async () => {
       const known = await this.#store.info(facts.id)
       if (known !== undefined && known.length === facts.length && known.crc === facts.crc) return undefined
       const peer = await this.#peerOf(source, signal)
@@ -74,9 +81,9 @@ export class Replicator {
   }
 
   /** In as many slots as make it one of those that may go on at once, which rest afterwards; whoever ordered the copy does not wait for that. */
-  async #paced<T>(signal: AbortSignal, copy: () => Promise<T>): Promise<T> {
+  async #paced<T>({ isUrgent, signal }: CopyOptions, copy: () => Promise<T>): Promise<T> {
     const { clock } = this.#env
-    const slots = Math.ceil(mostCopiesAtOnce / this.#pace.copiesAtOnce)
+    const slots = isUrgent ? 1 : Math.ceil(mostCopiesAtOnce / this.#pace.copiesAtOnce)
     await this.#slots.acquire(slots, signal)
     const startedMs = clock.monotonicMs()
     this.#pace.began()
@@ -84,7 +91,7 @@ export class Replicator {
       return await copy()
     } finally {
       const restMs = this.#pace.ended(clock.monotonicMs() - startedMs)
-      if (restMs < 1) this.#slots.release(slots)
+      if (isUrgent || restMs < 1) this.#slots.release(slots)
       else clock.after(restMs, () => this.#slots.release(slots), { background: true })
     }
   }

@@ -107,6 +107,7 @@ export class ChunkOrders {
    */
   async copy(server: ServerId, facts: ChunkFacts, { group, duty = 'repair', signal }: CopyOptions): Promise<void> {
     let failure: unknown = new AshlarError('unavailable', `Cannot copy chunk ${facts.id}: no other member is up`)
+    const isUrgent = duty === 'repair' && this.#survivorsOf(group, server) === 1
     for (const tier of this.#sources(group, server)) {
       for (let sources = tier; sources.length > 0; ) {
         let asked: ServerId | undefined
@@ -114,7 +115,7 @@ export class ChunkOrders {
           const request = { target: server, sources, sizeBytes: facts.length, duty, signal }
           await this.#slots.run(request, (source) => {
             asked = source
-            return this.#copyFrom(source, { server, facts, group, signal })
+            return this.#copyFrom(source, { server, facts, group, isUrgent, signal })
           })
           this.#bytes.add(facts.length)
           this.#chunks.add(1)
@@ -165,11 +166,12 @@ export class ChunkOrders {
       readonly server: ServerId
       readonly facts: ChunkFacts
       readonly group: Group
+      readonly isUrgent: boolean
       readonly signal: AbortSignal
     },
   ): Promise<void> {
     const { map, tokens, leaderEpoch, receiptKey } = this.#options
-    const { server, facts, group, signal } = order
+    const { server, facts, group, isUrgent, signal } = order
     const request = {
       leaderEpoch,
       epoch: group.epoch,
@@ -177,6 +179,7 @@ export class ChunkOrders {
       source,
       sourceAddress: map.index.server(source)?.address ?? '',
       readToken: tokens.readToken(group.id).token,
+      isUrgent: isUrgent || undefined,
     }
     const { value } = await this.#peer(server).call(replicateChunk, request, { signal, timeoutMs: copyTimeoutMs })
     const { receipt } = value
@@ -201,6 +204,14 @@ export class ChunkOrders {
     yield members.filter((server) => registry.isProven(group, server))
     yield members.filter((server) => !registry.isProven(group, server))
     yield registry.holdersOf(group).filter(isUp)
+  }
+
+  /** Members that count and are up, but for the one that is to be given a copy. */
+  #survivorsOf(group: Group, target: ServerId): number {
+    const { registry } = this.#options
+    return group.members.filter(
+      ({ server, state }) => server !== target && state !== 'filling' && registry.peerOf(server) !== undefined,
+    ).length
   }
 
   #peer(server: ServerId): Peer {

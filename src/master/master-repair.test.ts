@@ -73,6 +73,26 @@ test('a dead server is replaced in every group, and its chunks are copied to the
   }
 })
 
+test('a copy is urgent when its source is the last member that is left, and only then', async () => {
+  await using cluster = await startWith(5, { holdOffMs: 0 })
+  const chunks = await putInGroupsOf(cluster, 4)
+  const dying = [1, 4].map((index) => cluster.server(index).id)
+  const before = await groupsOf(cluster)
+  const survivors = (chunk: ChunkId) =>
+    before.find(({ id }) => id === groupOf(chunk))?.members.filter(({ server }) => !dying.includes(server)).length
+  for (const index of [1, 4]) cluster.server(index).kill()
+  await cluster.clock.until(() => isWhole(cluster), 'repair', 600_000)
+  const copies = cluster.servers.flatMap(({ orders }) => orders.filter(({ name }) => name === 'copy'))
+  const seen = new Set<number | undefined>()
+  for (const chunk of chunks) {
+    // The second copy that is made has two sources.
+    const first = copies.find((order) => order.chunks.includes(chunk))
+    assert.equal(first?.isUrgent, survivors(chunk) === 1)
+    seen.add(survivors(chunk))
+  }
+  assert.deepEqual([...seen].sort(), [1, 2])
+})
+
 // Planted: repair counted before the copy was proven.
 test('a filling member does not count while its copies fail, nor by a copy whose receipt is wrong', async () => {
   await using cluster = await startWith(4)

@@ -37,6 +37,7 @@ export interface Order {
   readonly name: 'delete' | 'copy' | 'verify'
   readonly leaderEpoch: Rising
   readonly chunks: readonly ChunkId[]
+  readonly isUrgent?: boolean
 }
 
 export class FakeChunkServer {
@@ -162,8 +163,8 @@ export class FakeChunkServer {
       const deleted = chunks.filter((chunk) => this.chunks.delete(chunk)).length
       return { value: { deleted, space: this.#space(), digest: this.#digest(group) } }
     })
-    service.handle(chunkMethods.replicateChunk, async ({ leaderEpoch, facts, source, epoch }) => {
-      this.#obey({ name: 'copy', leaderEpoch, chunks: [facts.id] })
+    service.handle(chunkMethods.replicateChunk, async ({ leaderEpoch, facts, source, epoch, isUrgent = false }) => {
+      this.#obey({ name: 'copy', leaderEpoch, chunks: [facts.id], isUrgent })
       const from = this.#options.others.get(source)
       const bytes = from?.isAlive === true ? from.chunks.get(facts.id) : undefined
       if (bytes === undefined || bytes.length !== facts.length || crc32(bytes) !== facts.crc) {

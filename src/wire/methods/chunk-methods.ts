@@ -147,6 +147,8 @@ export const replicateChunk = method({
     source: field(4, hex<ServerId>(16)),
     sourceAddress: field(5, text(256)),
     readToken: field(6, token),
+    /** The source is the last member that is left: clients wait for the copy rather than the other way round. */
+    isUrgent: optional(7, bool),
   }),
   response: received,
   callers: ['master'],
