@@ -162,6 +162,14 @@ export class ServerProgram implements Program {
     this.#indexes = new SimIndexes(syncDelayMs)
   }
 
+  /** Its disk is another one, and empty: from the next start on it is another server. @returns which one it was */
+  forgetDisk(): ServerId | undefined {
+    const former = this.serverId
+    this.#isMade = false
+    this.serverId = undefined
+    return former
+  }
+
   async start(env: Env, fail: (error: unknown) => void): Promise<void> {
     const { clusterId, secret } = this.#secrets
     const store = await openDiskStore({

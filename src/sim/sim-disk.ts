@@ -25,7 +25,8 @@ const lateOneIn = 100
 export class SimDisk {
   readonly #scheduler: Scheduler
   readonly #random: Random
-  readonly #memory: MemoryDisk
+  readonly #blank: () => MemoryDisk
+  #memory: MemoryDisk
   readonly #syncMs: number
   readonly #errors = new Set<{ readonly operations: readonly string[]; readonly chance: number }>()
   /** One for each fault that makes it slow now. */
@@ -61,12 +62,14 @@ export class SimDisk {
       after: () => unpaced(),
       soon: () => unpaced(),
     }
-    this.#memory = createMemoryDisk({
-      clock,
-      device,
-      capacityBytes,
-      fault: (operation, path) => this.#failure(operation, path),
-    })
+    this.#blank = () =>
+      createMemoryDisk({ clock, device, capacityBytes, fault: (operation, path) => this.#failure(operation, path) })
+    this.#memory = this.#blank()
+  }
+
+  /** An empty one is in its place from now on. Nothing may have it mounted. */
+  replace(): void {
+    this.#memory = this.#blank()
   }
 
   get usedBytes(): number {

@@ -106,6 +106,12 @@ export class SimHost {
     this.disk.losePower()
   }
 
+  /** Ends its program, and gives it an empty disk. */
+  replaceDisk(): void {
+    this.kill()
+    this.disk.replace()
+  }
+
   pause(): void {
     this.#process?.pause()
   }

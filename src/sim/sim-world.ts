@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
-import type { ClusterId } from '../base/ids.ts'
+import type { ClusterId, ServerId } from '../base/ids.ts'
 import type { AshlarClient } from '../client/index.ts'
 import type { Clock } from '../env/clock.ts'
 import { type SeededRandom, seededRandom } from '../env/seeded-random.ts'
@@ -124,6 +124,14 @@ export class SimWorld implements World {
     for (const effect of [...this.#effects]) effect()
     for (const host of this.#hosts()) host.start()
     await this.#startAll()
+  }
+
+  replaceDisk(name: HostName): ServerId | undefined {
+    const server = this.#servers.find(({ host }) => host.name === name)
+    assert(server !== undefined, 'a chunk server')
+    server.host.replaceDisk()
+    this.#tell(name, 'gets an empty disk, and is another server from now on')
+    return server.program.forgetDisk()
   }
 
   facts(): WorldFacts {

@@ -7,6 +7,7 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
+import type { ServerId } from '../base/ids.ts'
 import type { AshlarClient } from '../client/index.ts'
 import { Chronicle } from './chronicle.ts'
 import { createWorld } from './create-world.ts'
@@ -21,7 +22,7 @@ import { Rest } from './oracles/rest.ts'
 import type { Violation } from './oracles/violation.ts'
 import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
-import type { Fault, Script } from './script.ts'
+import type { Fault, HostName, Script } from './script.ts'
 import { untrustedHosts } from './swarm-faults.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
 import type { LogLine, MetadataLoss, StoryLine, World } from './world.ts'
@@ -94,6 +95,8 @@ class Run {
   readonly #kept: KeptBytes
   readonly #lostTime: LostTime
   readonly #violations: Violation[] = []
+  /** Servers whose disks were given up. */
+  readonly #replaced: ServerId[] = []
   /** While the metadata are lost: to be called when they are there again. */
   #endLoss: (() => void) | undefined
 
@@ -243,14 +246,37 @@ class Run {
    * would do: what its failed syncs did not store is gone then.
    */
   async #heal(): Promise<void> {
-    await this.#world.healAll()
+    await this.#healAll()
     const fenced = this.#world.facts().servers.filter(({ store }) => store?.space().refusal === 'fenced')
     if (fenced.length === 0) return
     for (const { name } of fenced) {
       this.#world.apply({ kind: 'power-loss', id: -1, atMs: 0, host: name, durationMs: restartMs })
     }
     await this.#world.runFor(restartMs)
-    await this.#world.healAll()
+    await this.#healAll()
+  }
+
+  /**
+   * A disk that lied about its syncs may have lost what a server cannot start without, and it says so for good reason: an operator gives
+   * it an empty disk, and lets the server that it was go. Nobody else's server may stay away.
+   */
+  async #healAll(): Promise<void> {
+    try {
+      await this.#world.healAll()
+    } catch (error) {
+      const away = this.#world.facts().servers.filter(({ state }) => state !== 'running')
+      const isExplained = away.length > 0 && away.every(({ name }) => this.#hasLied(name))
+      if (!isAshlarError(error, 'timeout') || !isExplained) throw error
+      for (const { name } of away) {
+        const former = this.#world.replaceDisk(name)
+        if (former !== undefined) this.#replaced.push(former)
+      }
+      await this.#world.healAll()
+    }
+  }
+
+  #hasLied(name: HostName): boolean {
+    return this.#script.faults.some((fault) => fault.kind === 'lying-sync' && fault.host === name)
   }
 
   /** One whose client died meanwhile may stay without an end; any other must have one. */
@@ -276,6 +302,7 @@ class Run {
     const closed = Promise.all(old.map((client) => client?.close()))
     await this.#world.runWhile(closed, closeBoundMs)
     const observer = await this.#freshClient()
+    for (const server of this.#replaced) await this.#world.runWhile(observer.duties.drain(server), closeBoundMs)
     const rest = new Rest(this.#world, this.#script)
     this.#violations.push(...(await rest.reach(observer)))
     const readAll = readBack(observer, this.#history, this.#script)

@@ -128,6 +128,34 @@ test('overlapping faults of one kind end one by one, and leave nothing behind', 
   })
 })
 
+test('replaceDisk() makes another server of a machine, and the one that it was can leave', async () => {
+  await withWorld(
+    24,
+    async (world) => {
+      await write(world, '/before', 'a'.repeat(2_000_000))
+      const former = world.replaceDisk('chunkserver-2')
+      assert.ok(former !== undefined)
+      await world.healAll()
+      await world.runWhile(client(world).duties.drain(former), boundMs)
+      const isOver = async () => {
+        const nodes = await world.runWhile(client(world).nodes(), boundMs)
+        const states = new Map(
+          nodes.map(({ id, state, synced }) => [id, synced || state === 'left' ? state : 'awaited']),
+        )
+        return states.get(former) === 'left' && [...states.values()].filter((state) => state === 'up').length === 3
+      }
+      for (let waitedMs = 0; !(await isOver()); waitedMs += 5_000) {
+        assert.ok(waitedMs < 300_000, 'the former server never left')
+        await world.runFor(5_000)
+      }
+      assert.equal((await world.runWhile(client(world).status(), boundMs)).underReplicatedChunks, 0)
+      assert.equal(await read(world, '/before'), 'a'.repeat(2_000_000))
+    },
+    // A machine more than copies, so that there is somewhere to go.
+    { policy: 'replicated-2' },
+  )
+})
+
 const faults: readonly Fault[] = [
   { kind: 'kill', id: 1, atMs: 0, durationMs: 3_000, host: 'master' },
   { kind: 'kill', id: 2, atMs: 0, durationMs: 3_000, host: 'chunkserver-2' },

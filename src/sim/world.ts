@@ -4,7 +4,7 @@
  * its controls are called in virtual time.
  * @module
  */
-import type { ChunkId } from '../base/ids.ts'
+import type { ChunkId, ServerId } from '../base/ids.ts'
 import type { AshlarClient } from '../client/index.ts'
 import type { Clock } from '../env/clock.ts'
 import type { SeededRandom } from '../env/seeded-random.ts'
@@ -54,6 +54,8 @@ export interface World {
   apply(fault: Fault): void
   /** Ends all faults and starts every dead host; resolves when all hosts run (within a virtual bound). */
   healAll(): Promise<void>
+  /** As an operator does whose disk is beyond use. Ends the chunk server; it must be started. @returns the server that it was */
+  replaceDisk(host: HostName): ServerId | undefined
   facts(): WorldFacts
   runFor(durationMs: number): Promise<void>
   /** Runs until `condition` holds, asked between events. @returns whether it did within `boundMs` */

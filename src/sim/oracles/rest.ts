@@ -123,7 +123,7 @@ export class Rest {
   async #unrest(client: AshlarClient): Promise<string | undefined> {
     try {
       const [status, nodes] = await this.#world.runWhile(Promise.all([client.status(), client.nodes()]), callBoundMs)
-      const away = nodes.find(({ state, synced }) => state !== 'up' || !synced)
+      const away = nodes.find(({ state, synced }) => state !== 'left' && (state !== 'up' || !synced))
       if (away !== undefined) return `server ${away.id} is ${away.state}${away.synced ? '' : notCompared}`
       if (nodes.length < this.#script.cluster.servers.length) return `only ${nodes.length} servers are known`
       const changing = await this.#changing(client)
