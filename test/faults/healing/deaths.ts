@@ -30,6 +30,7 @@ export interface DeathResult {
   readonly statusLooks: number
   readonly statusProofs: number
   readonly before: Latency
+  /** From when all that died were declared dead. */
   readonly during: Latency
   /** Of users' p99 during the repair, to that before. */
   readonly readRatio: number
@@ -49,6 +50,8 @@ export interface Story {
 
 interface DeathScenario extends StageShape {
   readonly load?: ForegroundOptions
+  /** So many die that repairs may wait for minutes. */
+  readonly holdsOff?: boolean
   readonly strike: Deaths
 }
 
@@ -62,20 +65,18 @@ export const deaths = {
   },
   'two-at-once': {
     servers: 6,
-    strike: async (stage, story) => {
-      await story.died(server(2), server(5))
-      await endHoldOff(stage)
-    },
+    holdsOff: true,
+    strike: (_, story) => story.died(server(2), server(5)),
   },
   'second-during-repair': {
     servers: 6,
+    holdsOff: true,
     strike: async (stage, story) => {
       await story.died(server(2))
       await stage.until('the repair', ({ work = [] }) =>
         work.some(({ duty, state }) => duty === 'repair' && state === 'working'),
       )
       await story.died(server(5))
-      await endHoldOff(stage)
     },
   },
   rack: {
@@ -133,6 +134,7 @@ export async function runDeaths(name: keyof typeof deaths, options: StageOptions
   await stage.until('the dead to be dead', isDead)
   const deadMs = performance.now()
   const dead = processorTimes(stage.cluster)
+  if (scenario.holdsOff === true) await endHoldOff(stage)
   await stage.until('all replicas', isWhole)
   const wholeMs = performance.now()
   const whole = processorTimes(stage.cluster)
