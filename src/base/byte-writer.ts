@@ -47,12 +47,20 @@ export class ByteWriter {
   varint(value: number): void {
     assert(Number.isSafeInteger(value) && value >= 0, 'not an unsigned safe integer')
     this.#room(8)
+    const buffer = this.#buffer
+    let at = this.#length
     let rest = value
-    while (rest >= 0x80) {
-      this.#buffer[this.#length++] = (rest % 0x80) | 0x80
+    // Past 31 bits only division keeps all of them.
+    while (rest > 0x7fffffff) {
+      buffer[at++] = (rest % 0x80) | 0x80
       rest = Math.floor(rest / 0x80)
     }
-    this.#buffer[this.#length++] = rest
+    while (rest >= 0x80) {
+      buffer[at++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    buffer[at++] = rest
+    this.#length = at
   }
 
   bytes(value: Uint8Array): void {

@@ -28,18 +28,33 @@ export class ObjectCalls {
       ...{ prefix: checkText(bucket, prefix), delimiter: checkText(bucket, delimiter) },
       ...(xattrs ? { wantXattrs: true } : {}),
     }
-    let cursor: Buffer | undefined
     let left = maxEntries
-    do {
+    const ask = (cursor: Buffer | undefined) => {
       const request = { ...query, limit: Math.min(limit, left), ...(cursor === undefined ? {} : { cursor }) }
-      const { value } = await this.#core.link.call(listObjects, request, { signal })
-      left -= value.objects.length
-      for (const { name, attributes } of value.objects) {
+      return this.#core.link.call(listObjects, request, { signal })
+    }
+    for (let asked = ask(undefined); ; ) {
+      const { cursor, objects } = (await asked).value
+      left -= objects.length
+      const hasMore = cursor !== undefined && left > 0
+      // Who says how many are wanted has the next page made while this one is used.
+      const isAhead = hasMore && maxEntries !== Number.POSITIVE_INFINITY
+      if (isAhead) {
+        asked = ask(cursor)
+        asked.catch(awaitedNext)
+      }
+      for (const { name, attributes } of objects) {
         yield attributes === undefined ? { prefix: name } : { key: name, stats: new FileStats(attributes) }
       }
-      cursor = value.cursor
-    } while (cursor !== undefined && left > 0)
+      if (!hasMore) return
+      if (!isAhead) asked = ask(cursor)
+    }
   }
+}
+
+/** The next turn awaits it; of a listing that is left before, it may fail unseen. */
+function awaitedNext(): undefined {
+  return undefined
 }
 
 /** @throws {AshlarError} `invalid-argument` */

@@ -127,7 +127,7 @@ export interface ListObjectsOptions extends CallOptions {
   readonly after?: string | undefined
   /** Entries a page, 1 to 1,000. Default 1,000. */
   readonly pageEntries?: number | undefined
-  /** So many entries in all, at least 1: then the listing ends, and nothing past them is asked for. Default: to the last. */
+  /** So many entries in all, at least 1: then the listing ends, and nothing past them is asked for; the next page is asked for ahead. Default: to the last. */
   readonly maxEntries?: number | undefined
   /** Fill `FileStats.xattrs` of each object. */
   readonly xattrs?: boolean | undefined

@@ -13,8 +13,7 @@ import { type KeyValue, prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import { entryNameBytes, entryPrefix } from './keys.ts'
 import { type Entry, entryRow } from './rows.ts'
 
-/** Of a directory's first read: most are entered for one key. Each further one of it reads twice as many, up to the other. */
-const rowsAtFirst = 4
+/** Of a directory's reads: each further one of it reads twice as many as the one before, up to this. */
 const rowsAtMost = 256
 
 const slash = 0x2f
@@ -32,6 +31,8 @@ export interface KeyWalkOptions {
   readonly end: Buffer | undefined
   /** Ranges to be read at most. */
   readonly reads: number
+  /** Rows of a directory's first read, 1 to 256. Default 4: enough where most directories are entered for one key, and skipped then. */
+  readonly rowsAtFirst?: number
 }
 
 interface Level {
@@ -50,15 +51,17 @@ export class KeyWalk {
   readonly #tx: Transaction
   readonly #end: Buffer | undefined
   readonly #levels: Level[]
+  readonly #rowsAtFirst: number
   #readsLeft: number
   #from: Buffer
   #isOver = false
 
-  constructor(tx: Transaction, bucket: InodeId, { from, end, reads }: KeyWalkOptions) {
+  constructor(tx: Transaction, bucket: InodeId, { from, end, reads, rowsAtFirst = 4 }: KeyWalkOptions) {
     this.#tx = tx
     this.#end = end
     this.#from = from
     this.#readsLeft = reads
+    this.#rowsAtFirst = rowsAtFirst
     this.#levels = [levelOf(bucket, Buffer.alloc(0))]
   }
 
@@ -119,7 +122,7 @@ export class KeyWalk {
     const last = level.rows.at(-1)
     const first = entryPrefix(directory, this.#nameIn(path))
     const next = last === undefined ? first : Buffer.concat([last.key, Buffer.from([0])])
-    level.asked = level.asked === 0 ? rowsAtFirst : Math.min(level.asked * 2, rowsAtMost)
+    level.asked = level.asked === 0 ? this.#rowsAtFirst : Math.min(level.asked * 2, rowsAtMost)
     level.rows = await this.#tx.range({
       start: Buffer.compare(first, next) > 0 ? first : next,
       end: prefixEnd(entryPrefix(directory)),

@@ -2,7 +2,7 @@
  * Listing a bucket as S3 does: keys in the order of their bytes, over all directories, grouped by a delimiter. What is
  * grouped is never looked at: one key of a group is found, and the walk goes on behind all of it. A directory in which
  * no key is left is passed without a trace. Measured on SQLite, beside other load, with 10,000 keys in 1,000 directories:
- * 30 µs of CPU a key, and 50 µs a group that is a directory.
+ * 30 µs of CPU a key, and 50 µs a group that is a directory; later, with 40 keys in each directory, 18 µs a key.
  * @module
  */
 import type { Infer } from '../base/codec.ts'
@@ -18,6 +18,8 @@ import { resolveDirectory } from './resolve.ts'
 
 /** Enough for a full page of groups each in a directory of its own; a page that needs more goes on in the next one. */
 const readsPerPage = 4 * limits.listPageEntries
+/** Where nothing is grouped, all of a directory is wanted: one read of its 40 keys, where 4, 8, 16 and 32 at a time were four. */
+const wholeDirectoryRows = 128
 /** More than the numbers of an entry take in an answer. */
 const fixedBytes = 160
 const pageBytes = limits.frameHeadBytes / 2
@@ -38,6 +40,7 @@ export function listObjects(
       from: Buffer.compare(from, prefix) > 0 ? from : prefix,
       end: prefix.length === 0 ? undefined : prefixEnd(prefix),
       reads: readsPerPage,
+      ...(request.delimiter === '' ? { rowsAtFirst: Math.min(limit, wholeDirectoryRows) } : {}),
     })
     const objects: ListedObject[] = []
     let sizeBytes = 0

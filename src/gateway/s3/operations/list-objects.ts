@@ -14,6 +14,8 @@ import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.
 import { accountXml, countParameter, nameEncoding, quoted } from './answer-parts.ts'
 
 const pageKeys = 1000
+/** Asked of the master at once: it makes the next ones while these become XML, and answers others in between. */
+const keysAtOnce = 250
 
 interface Page {
   readonly items: readonly ListedObject[]
@@ -95,8 +97,8 @@ async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }:
   if (maxKeys === 0) return { items, isTruncated: false, next: undefined }
   const listed = call.services.client.listObjects(call.bucket.name, {
     ...{ prefix, delimiter, after, signal: call.signal, xattrs: true },
-    pageEntries: Math.min(pageKeys, maxKeys + 1),
-    // The last tells whether there is more: of a full page it is a request of its own, for one entry.
+    pageEntries: Math.min(keysAtOnce, maxKeys + 1),
+    // The last tells whether there is more.
     maxEntries: maxKeys + 1,
   })
   let last: string | undefined

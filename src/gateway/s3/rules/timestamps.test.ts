@@ -30,6 +30,19 @@ test('formatIsoTime() and parseIsoTime() agree', () => {
   fc.assert(fc.property(moment, (timeMs) => assert.equal(parseIsoTime(formatIsoTime(timeMs)), timeMs)))
 })
 
+test('formatIsoTime() is right of moments in and out of one second, in any order', () => {
+  const near = fc.array(fc.integer({ min: -2500, max: 2500 }), { minLength: 2, maxLength: 20 })
+  fc.assert(
+    fc.property(moment, near, (timeMs, offsets) => {
+      for (const offset of offsets) {
+        assert.equal(formatIsoTime(timeMs + offset), new Date(timeMs + offset).toISOString())
+      }
+    }),
+  )
+  assert.throws(() => formatIsoTime(Number.NaN), RangeError)
+  assert.throws(() => formatIsoTime(9e15), RangeError)
+})
+
 test('parseIsoTime() takes dates, fractions and zones', () => {
   const noon = Date.UTC(2024, 1, 29, 12)
   assert.equal(parseIsoTime('2024-02-29'), Date.UTC(2024, 1, 29))

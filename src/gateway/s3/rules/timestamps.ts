@@ -41,10 +41,23 @@ export function parseIsoTime(text: string): number | undefined {
   return midnightMs + timeMs + Math.floor(Number(`0${fraction}`) * 1000) - zoneMs(zone)
 }
 
-/** @param timeMs milliseconds since 1970 */
+/**
+ * Keys of a listing were often made within one second, of which the last one is kept: 0.03 µs, where `toISOString` takes 1.2.
+ * @param timeMs milliseconds since 1970
+ */
 export function formatIsoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString()
+  if (!Number.isSafeInteger(timeMs) || timeMs < 0) return new Date(timeMs).toISOString()
+  const second = Math.floor(timeMs / 1000)
+  if (second !== lastSecond) {
+    lastSecondText = new Date(second * 1000).toISOString().slice(0, -4)
+    lastSecond = second
+  }
+  return `${lastSecondText}${String(timeMs % 1000).padStart(3, '0')}Z`
 }
+
+let lastSecond = -1
+/** Up to its `.`. */
+let lastSecondText = ''
 
 function zoneMs(zone: string): number {
   if (zone === 'Z') return 0

@@ -10,17 +10,20 @@ const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 /** An element with children; absent ones are left out. */
 export function element(name: string, ...children: readonly (Xml | undefined)[]): Xml {
-  return `<${name}>${children.map((child) => child ?? '').join('')}</${name}>` as Xml
+  return `<${name}>${xmlList(children)}</${name}>` as Xml
 }
 
 /** An element with text; undefined: no element at all. */
 export function leaf(name: string, value: string | number | boolean | undefined): Xml | undefined {
-  return value === undefined ? undefined : (`<${name}>${escapeXml(String(value))}</${name}>` as Xml)
+  if (value === undefined) return undefined
+  return `<${name}>${typeof value === 'string' ? escapeXml(value) : value}</${name}>` as Xml
 }
 
 /** Elements one after the other. */
 export function xmlList(items: readonly (Xml | undefined)[]): Xml {
-  return items.map((item) => item ?? '').join('') as Xml
+  let xml = ''
+  for (const item of items) if (item !== undefined) xml += item
+  return xml as Xml
 }
 
 /** A whole document in S3's namespace. */
