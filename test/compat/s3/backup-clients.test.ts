@@ -1,4 +1,4 @@
-/** restic and rclone against the door, as docs/s3.md shows them, and rclone with what it does besides. Skipped where they are not installed. */
+/** Programs against the door, as docs/s3.md shows them: restic, rclone (with what it does besides) and Terraform. Skipped where they are not installed. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -81,4 +81,32 @@ test('docs/s3.md: rclone', async (t) => {
   )
   await run('rclone purge ashlar:copies')
   assert.equal(await cluster.client.exists('/copies'), false)
+})
+
+test('docs/s3.md: Terraform keeps its state, and a lock beside it that has one holder', async (t) => {
+  if (!(await isInstalled('terraform'))) return t.skip('terraform is not installed')
+  const { client } = cluster
+  const state = '/terraform-state/network/terraform.tfstate'
+  const stateNow = async () => JSON.parse(await client.readFile(state, 'utf8'))
+  const terraform = (command: string) =>
+    run(
+      `export CHECKPOINT_DISABLE=1 TF_CLI_CONFIG_FILE=/dev/null TF_INPUT=0\nterraform -chdir=setup ${command} -no-color`,
+    )
+  await client.mkdir('/terraform-state')
+  await mkdir(join(folder, 'setup'))
+  const resource = 'resource "terraform_data" "network" {\n  input = "10.0.0.0/16"\n}\n'
+  await writeFile(join(folder, 'setup/main.tf'), `${documentedExample('hcl', 'backend "s3"')}\n${resource}`)
+  await terraform('init')
+  await terraform('apply -auto-approve')
+  const kept = await stateNow()
+  assert.equal(kept.resources[0].name, 'network')
+  assert.equal(await client.exists(`${state}.tflock`), false)
+
+  const lock = { ID: 'a-lock', Operation: 'OperationTypeApply', Info: '', Who: 'somebody else', Version: '1', Path: '' }
+  await client.writeFile(`${state}.tflock`, JSON.stringify({ ...lock, Created: '2026-01-01T00:00:00Z' }))
+  await assert.rejects(terraform('destroy -auto-approve'), /acquiring the state lock/)
+  assert.deepEqual(await stateNow(), kept)
+  await client.rm(`${state}.tflock`)
+  await terraform('destroy -auto-approve')
+  assert.deepEqual((await stateNow()).resources, [])
 })

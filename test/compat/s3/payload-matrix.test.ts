@@ -100,6 +100,11 @@ const modes: Readonly<Record<string, { readonly right: Make; readonly wrong: Rea
         const made = ofChunks(route)
         return withBody(made, [...made.frames.slice(0, 1), ...last(made)])
       },
+      'another signature of the last chunk': (route) => {
+        const made = ofChunks(route)
+        const ends = last(made).map((end) => end.replace(/[0-9a-f]{64}/, '0'.repeat(64)))
+        return withBody(made, [...made.frames.slice(0, -1), ...ends])
+      },
       'unsigned chunks': (route) => ({ ...ofChunks(route).head, body: unsignedFrames(chunks, '') }),
     },
   },

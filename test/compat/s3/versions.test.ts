@@ -150,3 +150,38 @@ function allow(action: string): string {
   const Statement = [{ Effect: 'Allow', Principal, Action: action, Resource: 'arn:aws:s3:::bucket/*' }]
   return JSON.stringify({ Version: '2012-10-17', Statement })
 }
+
+const dayMs = 86_400_000
+const longAgoMs = Date.UTC(2020, 0, 1)
+const threeDays =
+  '<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter/><Expiration><Days>3</Days></Expiration></Rule></LifecycleConfiguration>'
+
+test('a file that is moved into a bucket is modified then, for conditions, lists and lifecycle; one within it, or in a tree, keeps its times', async () => {
+  await using rig = await startS3Rig()
+  const { s3 } = rig
+  const { client } = rig.cluster
+  const beganMs = Math.floor(Date.now() / 1000) * 1000
+  await ok(s3.send('PUT', '/bucket'))
+  await ok(s3.send('PUT', '/bucket?lifecycle', { body: threeDays }))
+  await ok(s3.send('PUT', '/bucket/alone', { body: 'replaced' }))
+  await client.mkdir('/elsewhere/tree', { recursive: true })
+  for (const path of ['/elsewhere/alone', '/elsewhere/tree/inside']) {
+    await client.writeFile(path, 'old', { modifiedMs: longAgoMs })
+  }
+  await client.rename('/elsewhere/alone', '/bucket/alone')
+  const { headers } = await ok(s3.send('HEAD', '/bucket/alone'))
+  assert.ok(Date.parse(headers['last-modified'] ?? '') >= beganMs)
+  const expiry = /expiry-date="([^"]+)"/.exec(String(headers['x-amz-expiration']))?.[1]
+  assert.ok(Date.parse(expiry ?? '') >= beganMs + 3 * dayMs)
+  // Who has the bytes of yesterday is given the new ones.
+  const since = { 'if-modified-since': new Date(beganMs - dayMs).toUTCString() }
+  assert.equal((await ok(s3.send('GET', '/bucket/alone', { headers: since }))).body.toString(), 'old')
+  const entry = (await ok(s3.send('GET', '/bucket?list-type=2'))).xml().child('Contents')
+  assert.ok(Date.parse(entry?.textOf('LastModified') ?? '') >= beganMs)
+
+  await client.rename('/elsewhere/tree', '/bucket/tree')
+  const before = await client.stat('/bucket/tree/inside')
+  await client.rename('/bucket/tree/inside', '/bucket/within')
+  const { createdMs, modifiedMs } = await client.stat('/bucket/within')
+  assert.deepEqual([createdMs, modifiedMs], [before.createdMs, longAgoMs])
+})
