@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { S3Client, type S3Credentials } from '../compat/s3/s3-client.ts'
 import { bin } from './preloaded.ts'
 
-const readyWithinMs = 30_000
+const readyWithinMs = 90_000
 
 export class GatewayProcess {
   readonly #clusterPath: string

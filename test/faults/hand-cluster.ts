@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bin } from './preloaded.ts'
 
-const readyWithinMs = 30_000
+const readyWithinMs = 90_000
 
 export const master = 'master'
 export type ServerName = typeof master | `chunkserver-${number}`
