@@ -3,7 +3,6 @@
  * from stdin itself.
  * @module
  */
-import { createInterface } from 'node:readline/promises'
 import type { Readable } from 'node:stream'
 import type { AshlarClient } from '../client/filesystem.ts'
 
@@ -39,6 +38,8 @@ export function releaseStdin(): void {
 }
 
 async function askOnTerminal(question: string): Promise<string> {
+  // Not imported: each start would pay for a question that hardly any command asks.
+  const { createInterface } = process.getBuiltinModule('node:readline/promises')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return await terminal.question(question)
