@@ -7,7 +7,7 @@ import { limits } from '../base/limits.ts'
 import { ChunkCache } from './chunk-cache.ts'
 
 function chunkOf(index: number, length: number) {
-  const bytes = Buffer.alloc(length, index + 1)
+  const bytes = Buffer.from(Uint8Array.from({ length }, (_, at) => index + at * 7))
   return { named: { chunk: `chunk ${index}` as ChunkId, chunkLength: length, crc: crc32(bytes) }, bytes }
 }
 
@@ -56,11 +56,22 @@ test('ChunkCache keeps what is asked for again, and forgets what is not', () => 
   for (let index = 1; index < 50; index++) {
     const { named, bytes } = chunkOf(index, 100)
     cache.keep(named, bytes)
-    assert.deepEqual(cache.get(often.named, whole(100)), often.bytes, `after ${index}`)
+    const found = cache.get(often.named, whole(100))
+    assert.deepEqual(found, often.bytes, `after ${index}`)
+    found?.fill(0)
   }
   const first = chunkOf(1, 100)
   assert.equal(cache.get(first.named, whole(100)), undefined)
   assert.deepEqual(cache.reads, { hits: 49, misses: 1 })
+})
+
+// What is moved over from the older generation may lie where the younger one begins.
+test('ChunkCache moves bytes within one memory rightly', () => {
+  const cache = new ChunkCache(400)
+  const kept = [10, 150, 200].map((length, index) => chunkOf(index, length))
+  for (const { named, bytes } of kept) cache.keep(named, bytes)
+  const { named, bytes } = kept[1] as (typeof kept)[0]
+  for (let reads = 0; reads < 3; reads++) assert.deepEqual(cache.get(named, whole(150)), bytes)
 })
 
 test('ChunkCache gives nothing under a known id with another checksum or length, and keeps what comes then', () => {
