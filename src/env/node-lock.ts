@@ -52,10 +52,8 @@ async function makePrivate(path: string): Promise<void> {
 /** @returns undefined when someone else holds it */
 function holdExclusively(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined
-  // Not imported: a command of the CLI, which locks nothing, would pay 8 ms of CPU for it.
-  const sqlite = process.getBuiltinModule('node:sqlite')
   try {
-    database = new sqlite.DatabaseSync(path, { timeout: 0 })
+    database = new (nodeSqlite().DatabaseSync)(path, { timeout: 0 })
     // Nothing is written, so that a full disk can be locked too: without a journal in memory, SQLite makes a file for
     // it at once. The transaction stays open for as long as the lock is held.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
@@ -66,6 +64,11 @@ function holdExclusively(path: string): DatabaseSync | undefined {
     if (errcode === sqliteBusy || errcode === sqliteLocked) return undefined
     throw error
   }
+}
+
+/** Not imported: a command of the CLI, which locks nothing, would pay 8 ms of CPU for it. */
+function nodeSqlite(): typeof import('node:sqlite') {
+  return process.getBuiltinModule('node:sqlite')
 }
 
 function lockOf(database: DatabaseSync, holderPath: string): DiskLock {
