@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FakeCluster, testBytes } from '../../test/client/fake-cluster.ts'
 import { refuse } from '../../test/client/hooked-service.ts'
 import { isAshlarError } from '../base/errors.ts'
+import type { Extent } from '../wire/types/extent.ts'
 import { FileReader } from './file-reader.ts'
 
 const failsWith = (code: string) => (error: unknown) => isAshlarError(error) && error.code === code
@@ -256,6 +257,31 @@ describe('a file whose chunks are on no member is opened once more', () => {
     assert.ok((await handle.readFile()).equals(large))
     assert.equal(state.opens, 2)
   })
+})
+
+// Pieces were counted by the chunks that the file had before: bytes between two of them were left out.
+test('a file that lies otherwise in chunks when it is opened once more comes whole', async () => {
+  const { cluster, client } = await clusterWith(large)
+  await using _ = cluster
+  let opens = 0
+  cluster.master.hooks.set('openFile', async (_request, _context, next) => {
+    const answer = (await next()) as { readonly value: { readonly extents: readonly Extent[] } }
+    if (opens++ === 0) return answer
+    const extents = answer.value.extents.flatMap((extent) => [
+      { ...extent, length: 700_001 },
+      { ...extent, offset: extent.offset + 700_001, length: extent.length - 700_001 },
+    ])
+    return { ...answer, value: { ...answer.value, extents, extentCount: extents.length } }
+  })
+  for (const server of cluster.servers) {
+    server.hooks.set('readChunk', async (_request, _context, next) =>
+      opens < 2 ? refuse('chunk-missing') : await next(),
+    )
+  }
+  await using handle = await client.open('/file')
+  assert.ok((await handle.readFile()).equals(large))
+  opens = 1
+  assert.ok((await client.readFile('/file')).equals(large))
 })
 
 describe('pieces() of a handle', () => {

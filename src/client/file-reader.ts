@@ -215,16 +215,27 @@ export class FileReader {
 
   async #piece(position: number, range: PieceEnd): Promise<Buffer> {
     const { call, signal } = range
-    const isReopened = call.reopening !== undefined
-    if (isReopened) await call.reopening
-    try {
-      return await this.#readAt(position, range)
-    } catch (error) {
-      if (isReopened || !isAshlarError(error, 'chunk-missing', 'corrupt', 'changed')) throw error
-      call.reopening ??= this.#reopen(error, signal)
-      await call.reopening
-      return await this.#readAt(position, range)
+    if (call.reopening === undefined) {
+      try {
+        return await this.#readAt(position, range)
+      } catch (error) {
+        if (!isAshlarError(error, 'chunk-missing', 'corrupt', 'changed')) throw error
+        call.reopening ??= this.#reopen(error, signal)
+      }
     }
+    await call.reopening
+    return await this.#readAll(position, range)
+  }
+
+  /** The file was opened again, and may lie otherwise in chunks now: what was one piece is several. */
+  async #readAll(position: number, range: PieceEnd): Promise<Buffer> {
+    const parts: Buffer[] = []
+    for (let at = position; at < range.end; ) {
+      const part = await this.#readAt(at, range)
+      parts.push(part)
+      at += part.length
+    }
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
   }
 
   async #readAt(
