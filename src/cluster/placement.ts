@@ -106,7 +106,7 @@ export function hasFullHandedGroup(request: PlacementRequest): boolean {
 }
 
 /** Whether a server counts as down: unable to hold a chunk now for any reason but lack of room. */
-export function isAway(server: ServerLoad | undefined): boolean {
+export function isAway(server: Pick<ServerLoad, 'state' | 'refusal'> | undefined): boolean {
   return server === undefined || !isAnswering(server.state) || server.refusal === 'fenced'
 }
 

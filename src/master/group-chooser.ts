@@ -94,10 +94,12 @@ export class GroupChooser {
     return hasFullHandedGroup({ groups, policy, servers: registry.loads(), chunkBytes })
   }
 
+  /** Asked for each receipt: so without the whole view that placement has of a server. */
   #standing(server: ServerId): 'up' | 'down' | 'dead' {
-    const state = this.#options.registry.stateOf(server)
+    const { registry } = this.#options
+    const state = registry.stateOf(server)
     if (state === 'dead' || state === 'left') return 'dead'
-    return isAway(this.#options.registry.loadOf(server)) ? 'down' : 'up'
+    return isAway({ state, refusal: registry.get(server)?.space.refusal }) ? 'down' : 'up'
   }
 
   async #refusal(
