@@ -51,12 +51,14 @@ export class BackupSchedule {
     if (newest === undefined) return 'this master has made none yet'
     if (shipper.gap !== undefined) return `the change log has a gap: ${shipper.gap}`
     const { base, completeMs } = newest
+    const sinceBaseMs = clock.monotonicMs() - completeMs
     const wanted = Math.min(limits.backupServers, shelves.choose(limits.backupServers, shipper.targets).length)
     const kept = shipper.targets.size - shipper.failingCount(awayMs) - this.#leavingCount()
-    if (kept < wanted) return `${kept} servers keep the change log where ${wanted} can`
+    // One that answers and takes nothing is missing again at once: a base each moment would help nobody, and fill the other servers.
+    if (kept < wanted && sinceBaseMs >= awayMs) return `${kept} servers keep the change log where ${wanted} can`
     if (shipper.lengthBytes > Math.max(limits.backupLogBytes, base.manifest.lengthBytes))
       return 'the log has grown long'
-    if (clock.monotonicMs() - completeMs >= everyMs()) return 'it was time'
+    if (sinceBaseMs >= everyMs()) return 'it was time'
     return undefined
   }
 

@@ -19,6 +19,9 @@ export interface BackupShelvesOptions {
 /** A base of gigabytes is read back before it counts. */
 const finishTimeoutMs = 600_000
 
+/** A server at its declared capacity keeps backups: they do not count against it. */
+const takesNothing: ReadonlySet<string | undefined> = new Set(['disk-full', 'fenced'])
+
 export class BackupShelves {
   readonly #options: BackupShelvesOptions
 
@@ -32,11 +35,12 @@ export class BackupShelves {
     return map.index.map.servers.map(({ id }) => id).filter((id) => registry.peerOf(id) !== undefined)
   }
 
-  /** Whether want of room is why no server takes a backup: every one that answers says so. */
+  /** Whether want of room is why no server takes a backup: every one that answers, and whose disk works, says so. */
   isFull(): boolean {
     const { registry } = this.#options
-    const up = this.up()
-    return up.length > 0 && up.every((id) => registry.loadOf(id)?.refusal === 'disk-full')
+    const refusals = this.up().map((id) => registry.loadOf(id)?.refusal)
+    const sound = refusals.filter((refusal) => refusal !== 'fenced')
+    return sound.length > 0 && sound.every((refusal) => refusal === 'disk-full')
   }
 
   /** Servers that are there or may come back. */
@@ -47,12 +51,12 @@ export class BackupShelves {
 
   /**
    * The best servers to keep backups: those in `preferred` that still can, then in failure domains of their own, then by room.
-   * Never one that is to leave.
+   * Never one that is to leave, nor one whose disk is full or failed.
    */
   choose(count: number, preferred: ReadonlySet<ServerId>): readonly ServerId[] {
     const { map, registry } = this.#options
     const candidates = this.up()
-      .filter((id) => registry.stateOf(id) === 'up' && registry.loadOf(id)?.refusal !== 'disk-full')
+      .filter((id) => registry.stateOf(id) === 'up' && !takesNothing.has(registry.loadOf(id)?.refusal))
       .map((id) => {
         const server = map.index.server(id)
         const domain = server === undefined ? '' : failureDomainOf(server)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShelfServer, shelvesOf } from '../../test/backup/shelves.ts'
 import { ManualClock } from '../../test/cluster/manual-clock.ts'
+import { crc32 } from '../base/crc.ts'
 import type { ClusterId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { generationOf, type Rising, rising } from '../base/rising.ts'
@@ -11,6 +12,7 @@ import { seededRandom } from '../env/seeded-random.ts'
 import { ChangeFeed } from '../kv/change-feed.ts'
 import { createMemoryImage, type MemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV, type MemoryKV } from '../kv/memory-kv.ts'
+import { pieceName } from '../wire/types/backup.ts'
 import { Backups } from './backups.ts'
 
 const clusterId = 'c'.repeat(32) as ClusterId
@@ -26,12 +28,14 @@ class Rig {
 
   constructor({
     clock = new ManualClock(),
-    servers = Array.from({ length: 4 }, (_, at) => new ShelfServer(at + 1, clock)),
+    count = 4,
+    servers = Array.from({ length: count }, (_, at) => new ShelfServer(at + 1, clock)),
     image = createMemoryImage(),
     epoch = 1,
     generation = 0,
   }: {
     clock?: ManualClock
+    count?: number
     servers?: readonly ShelfServer[]
     image?: MemoryImage
     epoch?: number
@@ -158,6 +162,44 @@ test('a server that kept the log and stays away is replaced, with a new base; on
   assert.match(rig.told[1] ?? '', /keep the change log/)
   const [newest] = (await rig.backups.list()).backups
   assert.deepEqual(newest?.servers.includes(rig.server(3).id), true)
+  await rig.stop()
+})
+
+// Seed 200275: base followed base until the other servers kept 1,024 pieces and took no more, and no chunk was ever deleted again.
+test('a server that answers and takes nothing has few bases made, and none kept for long', async () => {
+  const rig = new Rig({ count: 3 })
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  rig.server(0).failsToAppend = true
+  for (let second = 0; second < 120; second++) {
+    await rig.put()
+    await rig.clock.advance(1_000)
+  }
+  assert.ok(rig.told.length <= 1 + 120 / 10, `${rig.told.length} events`)
+  assert.ok((await rig.names('base')).length <= limits.backupBases + 1)
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'done')
+  await rig.stop()
+})
+
+test('shelves that an earlier master filled are cleared before the first base of this one', async () => {
+  const rig = new Rig({ count: 1, epoch: 5 })
+  for (const { shelf } of rig.servers) {
+    for (let start = 1; start <= limits.backupPieces; start++) {
+      const name = pieceName({ kind: 'base', leaderEpoch: rising(0, 1), start: rising(0, start) })
+      const bytes = Buffer.of(start % 256)
+      const written = shelf.append(name, bytes, { offset: 0 })
+      await rig.clock.advance(1)
+      await written
+      const finished = shelf.finish(name, { lengthBytes: 1, crc: crc32(bytes), manifest: Buffer.of(1) })
+      await rig.clock.advance(1)
+      await finished
+    }
+  }
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  assert.ok((await rig.names('base')).length <= limits.backupBases + 1)
   await rig.stop()
 })
 

@@ -8,6 +8,7 @@
  * They go on without it only where servers have no room for a backup, since deletes are what makes room.
  * @module
  */
+import type { ErrorCode } from '../base/error-table.ts'
 import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
 import type { ClusterId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
@@ -218,10 +219,9 @@ export class Backups {
     }
     if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
     const reason = this.#schedule.reasonForBase({ newest: this.#newest, isAsked: this.#asked.length > 0 })
-    if (reason === undefined) {
-      await this.#tidy()
-      return 'idle'
-    }
+    // First, whatever is due: what bases leave behind must not pile up while one follows the other.
+    await this.#tidy()
+    if (reason === undefined) return 'idle'
     const { shelves } = this.#options
     const servers = shelves.choose(limits.backupServers, this.#shipper.targets)
     if (servers.length === 0) {
@@ -244,6 +244,7 @@ export class Backups {
     } catch (error) {
       for (const waiter of asked) waiter.reject(error)
       if (!signal.aborted) this.#failed(toAshlarError(error))
+      if (isOf(error, 'too-large')) await this.#removeOld(servers.length)
       throw error
     }
   }
@@ -312,8 +313,12 @@ export class Backups {
   async #tidy(): Promise<void> {
     if (this.#isTidy || this.#newest === undefined) return
     this.#isTidy = true
-    const enough = Math.min(enoughCopies, this.#newest.base.servers.length)
-    await this.#catalog.removeOld(this.#options.leaderEpoch, enough)
+    await this.#removeOld(this.#newest.base.servers.length)
+  }
+
+  /** Shelves may also be full of what an earlier master left, before this one has made a base. */
+  async #removeOld(servers: number): Promise<void> {
+    await this.#catalog.removeOld(this.#options.leaderEpoch, Math.min(enoughCopies, servers))
   }
 
   /** Tells when the log falls behind, and when it is current again. */
@@ -335,7 +340,7 @@ export class Backups {
 
   #failed(error: AshlarError): void {
     const { events } = this.#options
-    const hasNoRoom = [error, error.cause].some((each) => isAshlarError(each, 'no-space', 'not-supported'))
+    const hasNoRoom = isOf(error, 'no-space', 'not-supported')
     if (this.#problem === undefined) {
       events.tell({ kind: 'backup-failed', what: 'no backup of the metadata could be made', reason: error.message })
     }
@@ -346,6 +351,11 @@ export class Backups {
   #nowMs(): number {
     return this.#options.env.clock.monotonicMs()
   }
+}
+
+/** It, or what it was caused by. */
+function isOf(error: unknown, ...codes: readonly ErrorCode[]): boolean {
+  return isAshlarError(error, ...codes) || (error instanceof Error && isAshlarError(error.cause, ...codes))
 }
 
 function entryOf({ name, manifest, servers }: FinishedBase): BackupEntry {

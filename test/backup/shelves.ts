@@ -21,6 +21,8 @@ export class ShelfServer {
   refusal: string | undefined
   /** It is to leave. */
   isDraining = false
+  /** It answers, and its disk takes no piece. */
+  failsToAppend = false
   /** Bases are taken, and never completed. */
   failsToFinish = false
 
@@ -80,7 +82,9 @@ export function shelvesOf(servers: readonly ShelfServer[]): Shelves {
         .sort((a, b) => Number(preferred.has(b)) - Number(preferred.has(a)))
         .slice(0, count),
     append: async (id, { name, offset, bytes }) => {
-      await (await reach(id)).append(name, bytes, { offset })
+      const shelf = await reach(id)
+      if (servers.find((each) => each.id === id)?.failsToAppend === true) throw new AshlarError('disk-failed', 'Cannot')
+      await shelf.append(name, bytes, { offset })
     },
     finish: async (id, { name, ...expected }) => {
       const shelf = await reach(id)
