@@ -10,7 +10,7 @@ import { StoreLayout } from './store-layout.ts'
 const KiB = 1024
 const segment = (number: number) => new StoreLayout('/store').segment(number)
 
-/** In a segment of `roomBytes` the room is a sixteenth, and a record of a 64th makes one. */
+/** A room is a sixteenth of a segment; a record of more than a quarter of that makes none. */
 async function opened(segmentBytes: number, options: ConstructorParameters<typeof StoreRig>[0] = {}) {
   const rig = new StoreRig({ segmentBytes, ...options })
   await rig.open()

@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
-import { macKeyOf } from './mac-key.ts'
+import { macKeyOf } from '../base/mac-key.ts'
 import type { Receipt } from './types/extent.ts'
 
 export type ReceiptFields = Omit<Receipt, 'mac'>

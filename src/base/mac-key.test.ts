@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { MacKey, macKeyOf, macMessageMaxBytes } from './mac-key.ts'
+import { MacKey, macKeyOf, macMessageMaxBytes, macTextMaxLength } from './mac-key.ts'
 
 test('MacKey.sign() is HMAC-SHA-256, whatever the key and the message, and whatever came before', () => {
   fc.assert(
@@ -19,6 +19,21 @@ test('MacKey.sign() is HMAC-SHA-256, whatever the key and the message, and whate
       },
     ),
   )
+})
+
+test('MacKey.signText() is HMAC-SHA-256 of the text in UTF-8, beside messages in bytes', () => {
+  const texts = fc.array(fc.string({ unit: 'binary', maxLength: Math.floor(macTextMaxLength / 2), size: 'max' }), { maxLength: 5 })
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 64 }), texts, (key, all) => {
+      const macKey = new MacKey(key)
+      for (const text of [...all, '\uffff'.repeat(macTextMaxLength)]) {
+        const expected = createHmac('sha256', key).update(text).digest()
+        assert.equal(macKey.signText(text), expected.toString('hex'))
+        assert.deepEqual(macKey.sign(Buffer.from('between'), 32), createHmac('sha256', key).update('between').digest())
+      }
+    }),
+  )
+  assert.throws(() => new MacKey(Buffer.alloc(1)).signText('x'.repeat(macTextMaxLength + 1)), /too long/)
 })
 
 test('MacKey.matches() takes the right MAC and refuses one with any bit changed', () => {

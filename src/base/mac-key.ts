@@ -7,12 +7,14 @@
  * @module
  */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { assert } from '../base/assert.ts'
+import { assert } from './assert.ts'
 
 /** Of SHA-256. */
 const blockBytes = 64
 const hashBytes = 32
 export const macMessageMaxBytes = 1024
+/** In UTF-16 units: none of so many takes more than {@link macMessageMaxBytes} in UTF-8. */
+export const macTextMaxLength = Math.floor(macMessageMaxBytes / 3)
 
 export class MacKey {
   /** The inner block of the key, then room for a message. */
@@ -44,12 +46,23 @@ export class MacKey {
     return timingSafeEqual(mac, this.#mac.subarray(0, mac.length))
   }
 
+  /** The MAC of a text in UTF-8, in hex. */
+  signText(text: string): string {
+    assert(text.length <= macTextMaxLength, 'a text is too long for this MAC')
+    this.#hashInner(this.#inner.write(text, blockBytes))
+    return hash('sha256', this.#outer, 'hex')
+  }
+
   #compute(message: Uint8Array): void {
     assert(message.length <= macMessageMaxBytes, 'a message is too long for this MAC')
     this.#inner.set(message, blockBytes)
-    const inner = hash('sha256', this.#inner.subarray(0, blockBytes + message.length), 'latin1')
-    this.#outer.write(inner, blockBytes, 'latin1')
+    this.#hashInner(message.length)
     this.#mac.write(hash('sha256', this.#outer, 'latin1'), 'latin1')
+  }
+
+  #hashInner(messageBytes: number): void {
+    const inner = hash('sha256', this.#inner.subarray(0, blockBytes + messageBytes), 'latin1')
+    this.#outer.write(inner, blockBytes, 'latin1')
   }
 }
 
