@@ -22,7 +22,9 @@ test('MacKey.sign() is HMAC-SHA-256, whatever the key and the message, and whate
 })
 
 test('MacKey.signText() is HMAC-SHA-256 of the text in UTF-8, beside messages in bytes', () => {
-  const texts = fc.array(fc.string({ unit: 'binary', maxLength: Math.floor(macTextMaxLength / 2), size: 'max' }), { maxLength: 5 })
+  const texts = fc.array(fc.string({ unit: 'binary', maxLength: Math.floor(macTextMaxLength / 2), size: 'max' }), {
+    maxLength: 5,
+  })
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 64 }), texts, (key, all) => {
       const macKey = new MacKey(key)
