@@ -13,6 +13,7 @@ import { type FolderMeter, type FolderPart, measureFolder } from '../wire/method
 import { signReceipt } from '../wire/receipt.ts'
 import type { Service } from '../wire/service.ts'
 import type { Access } from './access.ts'
+import { DeletesUnderWay } from './deletes-under-way.ts'
 import { groupDigestOf } from './group-digests.ts'
 import type { MapView } from './map-view.ts'
 import type { Replicator } from './replicator.ts'
@@ -66,7 +67,7 @@ export function serveOrders({
     async ({ leaderEpoch, epoch, facts, source, sourceAddress, readToken, isUrgent = false }, { signal }) => {
       await view.admitLeader(leaderEpoch)
       const grant = await access.grantEpoch({ chunk: facts.id, epoch })
-      await deletes.ended(groupOf(facts.id))
+      await deletes.ended(groupOf(facts.id), signal)
       const copied = await replicator.copy(facts, { source, sourceAddress, readToken }, { isUrgent, signal })
       // A repair counts only after the new copy was read back (promise P4); one that is here already is read now.
       const info = copied ?? (await store.verify(facts.id))
@@ -87,16 +88,16 @@ export function serveOrders({
     },
   )
 
-  service.handle(getPageDigests, async ({ group, fromPage, epoch }) => {
+  service.handle(getPageDigests, async ({ group, fromPage, epoch }, { signal }) => {
     if (epoch !== undefined) await access.groupAt(group, epoch)
-    await deletes.ended(group)
+    await deletes.ended(group, signal)
     const all = (await store.digests(group)).filter(({ page }) => page >= fromPage)
     const pages = all.slice(0, pagesPerAnswer).map(({ page, digest }) => ({ page, lanes: digestToLanes(digest) }))
     return { value: { pages, more: all.length > pages.length } }
   })
 
-  service.handle(listPage, async ({ group, page }) => {
-    await deletes.ended(group)
+  service.handle(listPage, async ({ group, page }, { signal }) => {
+    await deletes.ended(group, signal)
     return { value: { chunks: await store.list({ ...pageBounds(group as GroupId, page), limit: limits.pageIds }) } }
   })
 
@@ -117,29 +118,6 @@ export function serveOrders({
       throw error
     }
   })
-}
-
-/**
- * Deletes that were admitted and are not in the index yet, by group. What is told of a group waits for them: an order of an older
- * epoch, to a server that was no member then, may still be at the disk when the server has joined again under a newer one. Told
- * of at that moment, what it deletes would be counted as held.
- */
-class DeletesUnderWay {
-  readonly #tails = new Map<GroupId, Promise<void>>()
-
-  /** To be called in the turn in which the order's epoch was checked. */
-  of<T>(group: GroupId, work: Promise<T>): Promise<T> {
-    const tail = Promise.allSettled([this.#tails.get(group), work]).then(() => {
-      if (this.#tails.get(group) === tail) this.#tails.delete(group)
-    })
-    this.#tails.set(group, tail)
-    return work
-  }
-
-  /** Resolves when those have ended that are under way now. */
-  async ended(group: GroupId): Promise<void> {
-    await this.#tails.get(group)
-  }
 }
 
 /** What a store without a folder occupies: its chunks. */

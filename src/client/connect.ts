@@ -4,7 +4,7 @@ import type { ClusterId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
 import { createNodeEnv } from '../env/node-env.ts'
-import { abortable } from './abortable.ts'
+import { abortable } from '../env/waiting.ts'
 import { Client } from './client.ts'
 import { ClientCore } from './client-core.ts'
 import {

@@ -9,7 +9,7 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
-import { throwIfCancelled } from '../env/waiting.ts'
+import { awaitedLater, throwIfCancelled } from '../env/waiting.ts'
 import { openFile } from '../wire/methods/file-methods.ts'
 import { recyclePayload } from '../wire/payload-memory.ts'
 import type { BufferBudget } from './buffer-budget.ts'
@@ -177,8 +177,7 @@ export class FileReader {
           if (isAhead && !budget.tryReadAhead(length)) break
           const request = { end: nextPosition + length, signal: both, call }
           const bytes = isAhead ? this.#piece(nextPosition, request) : this.#demanded(nextPosition, request)
-          bytes.catch(awaitedNext)
-          ahead.push({ bytes, length, isAhead })
+          ahead.push({ bytes: awaitedLater(bytes), length, isAhead })
           nextPosition += length
         }
         const piece = ahead[0] as Piece
@@ -286,9 +285,4 @@ function lengthWithin(
 ): number {
   const offset = extent.offset + position - extentStart
   return Math.min(end - position, extentStart + extent.length - position, readWindowBytes - (offset % readWindowBytes))
-}
-
-/** Whoever consumes the piece awaits it; one that is dropped may fail unseen. */
-function awaitedNext(): undefined {
-  return undefined
 }

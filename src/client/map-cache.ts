@@ -6,9 +6,9 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { ClusterMapIndex } from '../cluster/cluster-map.ts'
+import { abortable } from '../env/waiting.ts'
 import { getMap } from '../wire/methods/session-methods.ts'
 import type { ClusterMap, Group, ServerEntry } from '../wire/types/cluster-map.ts'
-import { abortable } from './abortable.ts'
 import type { MasterLink } from './master-link.ts'
 
 export class MapCache {

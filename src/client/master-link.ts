@@ -11,12 +11,11 @@ import type { ErrorCode } from '../base/error-table.ts'
 import { AshlarError, toAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
-import { cancelled, sleep, withTimeout } from '../env/waiting.ts'
+import { abortable, cancelled, sleep, withTimeout } from '../env/waiting.ts'
 import { connectPeer } from '../wire/connect.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import type { Method } from '../wire/method.ts'
 import type { Peer, Reply } from '../wire/peer.ts'
-import { abortable } from './abortable.ts'
 import { withApplied } from './applied.ts'
 
 export interface MasterLinkOptions {

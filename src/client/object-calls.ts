@@ -5,6 +5,7 @@
  */
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { awaitedLater } from '../env/waiting.ts'
 import { listObjects } from '../wire/methods/file-methods.ts'
 import type { ClientCore } from './client-core.ts'
 import { FileStats } from './file-stats.ts'
@@ -39,10 +40,7 @@ export class ObjectCalls {
       const hasMore = cursor !== undefined && left > 0
       // Who says how many are wanted has the next page made while this one is used.
       const isAhead = hasMore && maxEntries !== Number.POSITIVE_INFINITY
-      if (isAhead) {
-        asked = ask(cursor)
-        asked.catch(awaitedNext)
-      }
+      if (isAhead) asked = awaitedLater(ask(cursor))
       for (const { name, attributes } of objects) {
         yield attributes === undefined ? { prefix: name } : { key: name, stats: new FileStats(attributes) }
       }
@@ -50,11 +48,6 @@ export class ObjectCalls {
       if (!isAhead) asked = ask(cursor)
     }
   }
-}
-
-/** The next turn awaits it; of a listing that is left before, it may fail unseen. */
-function awaitedNext(): undefined {
-  return undefined
 }
 
 /** @throws {AshlarError} `invalid-argument` */

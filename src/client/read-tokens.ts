@@ -6,8 +6,8 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
 import type { Clock } from '../env/clock.ts'
+import { abortable } from '../env/waiting.ts'
 import { getReadTokens } from '../wire/methods/session-methods.ts'
-import { abortable } from './abortable.ts'
 import type { MasterLink } from './master-link.ts'
 
 const usableFraction = 0.8

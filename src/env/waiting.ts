@@ -48,6 +48,28 @@ export async function withTimeout<T>(clock: Clock, timeoutMs: number, doing: str
   }
 }
 
+/** For work that others wait for too: `work`, or `cancelled` as soon as `signal` aborts. The work goes on; a later rejection of `work` stays handled. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, doing: string): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(cancelled(doing, signal))
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** `work`, which is awaited later, or dropped: until then nobody has to see it fail. */
+export function awaitedLater<T>(work: Promise<T>): Promise<T> {
+  work.catch(unseen)
+  return work
+}
+
+/** One for all: what is read ahead asks for it with each piece. */
+function unseen(): undefined {
+  return undefined
+}
+
 export function cancelled(doing: string, signal: AbortSignal): AshlarError {
   return new AshlarError('cancelled', `Cannot ${doing}: the caller cancelled it`, {
     cause: signal.reason,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startCluster } from '../testing/index.ts'
-import { abortablePieces } from './abortable.ts'
+import { abortablePieces } from './abortable-pieces.ts'
 
 // A pipe that nobody writes to: an abort once waited for its next byte, for ever.
 test('writeFile() from a silent source ends when it is aborted, and leaves nothing', async () => {
