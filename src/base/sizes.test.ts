@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAshlarError } from './errors.ts'
-import { formatDuration, formatSize, parseDuration, parseSize } from './sizes.ts'
+import { formatDuration, formatExactSize, formatSize, parseDuration, parseSize } from './sizes.ts'
 
 const invalid = (error: unknown) => isAshlarError(error, 'invalid-argument')
 
@@ -90,6 +90,20 @@ test('formatSize() reads back within five percent', () => {
       },
     ),
   )
+})
+
+test('formatExactSize() reads back exactly, in the largest unit that does', () => {
+  for (const [sizeBytes, expected] of [
+    [0, '0B'],
+    [1023, '1023B'],
+    [8_388_608, '8MiB'],
+    [1_048_577, '1048577B'],
+    [1536, '1536B'],
+    [3 * 2 ** 50, '3PiB'],
+  ] as const) {
+    assert.equal(formatExactSize(sizeBytes), expected)
+  }
+  fc.assert(fc.property(fc.maxSafeNat(), (sizeBytes) => assert.equal(parseSize(formatExactSize(sizeBytes)), sizeBytes)))
 })
 
 test('formatDuration() gives two units at most', () => {

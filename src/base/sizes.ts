@@ -56,6 +56,15 @@ export function formatSize(sizeBytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
 }
 
+/** `8388608` → `8MiB`: in the largest unit that loses nothing. {@link parseSize} reads the same number back. */
+export function formatExactSize(sizeBytes: number): string {
+  for (const unit of ['p', 't', 'g', 'm', 'k']) {
+    const unitBytes = sizeUnits[unit] as number
+    if (sizeBytes >= unitBytes && sizeBytes % unitBytes === 0) return `${sizeBytes / unitBytes}${unit.toUpperCase()}iB`
+  }
+  return `${sizeBytes}B`
+}
+
 /** `90061000` → `1d 1h`; two units at most. */
 export function formatDuration(durationMs: number): string {
   if (Math.round(durationMs) < 1000) return `${Math.round(durationMs)}ms`

@@ -57,6 +57,17 @@ test('df shows raw and usable space', async () => {
   assert.equal(space.usable.capacityBytes, Math.floor(space.raw.capacityBytes / 3))
 })
 
+test('config shows sizes as they are written, and with --json as bytes', async () => {
+  const { stdout } = await shell(
+    'config chunk-size 6MiB',
+    'config chunk-size',
+    'config scrub-rate 1000003',
+    'config trash-keep',
+  )
+  assert.deepEqual(stdout.trim().split('\n'), ['6MiB', '6MiB', '1000003B', '7d'])
+  assert.deepEqual(await json('config', 'chunk-size'), [{ 'chunk-size': String(6 * 1024 * 1024) }])
+})
+
 test('the shell goes on after errors, and exits with the last one', async () => {
   const { exitCode, stdout, stderr } = await shell(
     'put mytext /tmp/banana/trace2.log',

@@ -1,6 +1,6 @@
 /** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
 import { AshlarError } from '../../base/errors.ts'
-import { formatDuration, formatSize } from '../../base/sizes.ts'
+import { formatDuration, formatExactSize, formatSize } from '../../base/sizes.ts'
 import type { NodeStatus } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -126,10 +126,16 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
       }
       const shown = name === undefined ? settings : { [name]: settings[name] as string }
       output.object(shown)
-      for (const [key, text] of Object.entries(shown))
-        output.line(name === undefined ? `${key.padEnd(16)}${text}` : text)
+      for (const [key, value] of Object.entries(shown)) {
+        output.line(name === undefined ? `${key.padEnd(16)}${settingText(value)}` : settingText(value))
+      }
     },
   })
+}
+
+/** A bare number is a size, in every setting. What is shown can be given again. */
+function settingText(value: string): string {
+  return /^\d+$/.test(value) ? formatExactSize(Number(value)) : value
 }
 
 function byDomain(one: NodeStatus, other: NodeStatus): number {
