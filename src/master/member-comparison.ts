@@ -7,9 +7,9 @@
  * what the member lists is read by its own order before it counts.
  * @module
  */
-import { addDigest, type ChunkDigest, type ChunkFacts, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
+import { addDigest, type ChunkDigest, digestOf, emptyDigest, equalDigests } from '../base/digest.ts'
 import { type AshlarError, toAshlarError } from '../base/errors.ts'
-import type { ChunkId, GroupId, ServerId } from '../base/ids.ts'
+import type { GroupId, ServerId } from '../base/ids.ts'
 import { planPage, type ReconcileStep, wasNeverGivenOut } from '../cluster/reconcile.ts'
 import type { Env } from '../env/env.ts'
 import type { Namespace } from '../namespace/namespace.ts'
@@ -18,6 +18,7 @@ import type { ChunkOrders } from './chunk-orders.ts'
 import type { CurrentMap } from './current-map.ts'
 import type { LostFuture } from './lost-future.ts'
 import type { ServerRegistry } from './server-registry.ts'
+import { type CopyPlace, UnprovenCopies } from './unproven-copies.ts'
 
 export interface ComparisonOptions {
   readonly env: Env
@@ -57,8 +58,7 @@ const mostFailures = 32
 
 export class MemberComparison {
   readonly #options: ComparisonOptions
-  /** Copies that were ordered without a proof, by member and group. */
-  readonly #unproven = new Map<string, Map<ChunkId, ChunkFacts>>()
+  readonly #unproven = new UnprovenCopies()
 
   constructor(options: ComparisonOptions) {
     this.#options = options
@@ -89,6 +89,11 @@ export class MemberComparison {
     return { closedCopies, isComplete }
   }
 
+  /** Whether each copy that was ordered for the member has its receipt, or was read since. */
+  isProven(place: CopyPlace): boolean {
+    return this.#unproven.isEmpty(place)
+  }
+
   /** Digests of a group's pages, from `E`. */
   async expectedDigests(group: GroupId): Promise<ReadonlyMap<number, ChunkDigest>> {
     const digests = new Map<number, ChunkDigest>()
@@ -106,21 +111,14 @@ export class MemberComparison {
    * @returns whether nothing is left unproven
    */
   async #readUnproven({ server, group, isOver, signal }: ComparisonRequest): Promise<boolean> {
-    const name = `${server}/${group.id}`
-    const unproven = this.#unproven.get(name)
-    for (const [id, facts] of unproven ?? []) {
+    const place = { server, group: group.id }
+    this.#unproven.keepMembers(group.id, group.members)
+    for (const facts of this.#unproven.of(place)) {
       if (isOver() || signal.aborted) return false
       await this.#options.orders.verify(server, facts)
-      unproven?.delete(id)
+      this.#unproven.remove(place, facts.id)
     }
-    this.#unproven.delete(name)
     return true
-  }
-
-  #noteUnproven({ server, group }: ComparisonRequest, facts: ChunkFacts): void {
-    const name = `${server}/${group.id}`
-    const unproven = this.#unproven.get(name) ?? new Map<ChunkId, ChunkFacts>()
-    this.#unproven.set(name, unproven.set(facts.id, facts))
   }
 
   async #comparePage(
@@ -162,6 +160,7 @@ export class MemberComparison {
   async #apply(steps: readonly ReconcileStep[], request: ComparisonRequest): Promise<CopyCounts> {
     const { env, orders } = this.#options
     const { group, server, signal, isOver } = request
+    const place = { server, group: group.id }
     for (const { kind, facts, reason } of steps) {
       env.log.debug('reconcile', { server, group: group.id, chunk: facts.id, step: kind, reason })
     }
@@ -174,13 +173,14 @@ export class MemberComparison {
     const failures: AshlarError[] = []
     let begun = 0
     const work = async () => {
-      while (begun < wanted.length && failures.length < mostFailures && !signal.aborted && !isOver()) {
+      const mayBegin = () => failures.length < mostFailures && !this.#unproven.isFull(place)
+      while (begun < wanted.length && mayBegin() && !signal.aborted && !isOver()) {
         const step = wanted[begun++] as ReconcileStep
         try {
           if (step.kind === 'replace') await orders.verify(server, step.facts)
           await orders.copy(server, step.facts, request)
         } catch (error) {
-          this.#noteUnproven(request, step.facts)
+          this.#unproven.add(place, step.facts)
           failures.push(toAshlarError(error, `copy chunk ${step.facts.id}`))
         }
       }
