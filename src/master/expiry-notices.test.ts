@@ -8,9 +8,11 @@ import { ExpiryNotices } from './expiry-notices.ts'
 function start() {
   const waiting = new Map<string, number>()
   const warned: unknown[] = []
+  const looks: string[] = []
   const notices = new ExpiryNotices({
     namespace: {
       stat: async ({ path }) => {
+        looks.push(path)
         const entries = waiting.get(path)
         if (entries === undefined) throw new AshlarError('not-found', 'Cannot stat it: it is not there')
         return { attributes: { entries } } as never
@@ -20,7 +22,7 @@ function start() {
     log: { warn: (_message, fields) => warned.push(fields) },
     nowMs: () => 1000.5,
   })
-  return { waiting, warned, notices }
+  return { waiting, warned, looks, notices }
 }
 
 const rule = { id: 'r', webhook: 'hook', events: ['s3:LifecycleExpiration:*'], prefix: '', suffix: '' }
@@ -38,6 +40,18 @@ test('of() writes no more than may wait for a webhook, and says so', async () =>
     both?.({ isDeleteMarker: false }).map(({ path }) => path.split('/')[3]),
     ['other'],
   )
+})
+
+test('of() looks at a webhook once for many removals, and anew when its room is used up', async () => {
+  const { waiting, looks, notices } = start()
+  for (let removal = 0; removal < 250; removal++) await notices.of([rule], expiry)
+  assert.equal(looks.length, 3)
+  waiting.set('/.s3/events/other', limits.s3EventsWaiting - 3)
+  const told = []
+  for (let removal = 0; removal < 3; removal++) told.push(await notices.of([{ ...rule, webhook: 'other' }], expiry))
+  waiting.set('/.s3/events/other', limits.s3EventsWaiting)
+  assert.ok(told.every((notice) => notice !== undefined))
+  assert.equal(await notices.of([{ ...rule, webhook: 'other' }], expiry), undefined)
 })
 
 test('of() names every notice differently, and the same when it is asked again', async () => {

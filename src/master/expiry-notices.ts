@@ -2,7 +2,8 @@
  * Tells webhooks of what lifecycle removes: rows of their queues, written in the transaction that removes it. So each removal is
  * told, and nothing that did not happen. The S3 door delivers them.
  *
- * Bounded: where `limits.s3EventsWaiting` wait for a webhook, no more are written, and the log says so.
+ * Bounded: where `limits.s3EventsWaiting` wait for a webhook, no more are written, and the log says so. One look serves
+ * the next {@link noticesPerLook}: the door may queue some beside them.
  * @module
  */
 import { isAshlarError } from '../base/errors.ts'
@@ -31,8 +32,12 @@ export interface Expiry extends Pick<LifecycleStep, 'kind'> {
   readonly key: string
 }
 
+const noticesPerLook = 100
+
 export class ExpiryNotices {
   readonly #options: ExpiryNoticesOptions
+  /** What may be written for a webhook before it is looked at again. */
+  readonly #room = new Map<string, number>()
   #count = 0
 
   constructor(options: ExpiryNoticesOptions) {
@@ -50,7 +55,7 @@ export class ExpiryNotices {
     const asked: NotificationRule[] = []
     for (const rule of rules) {
       const isAsked = [marker, removal].some((event) => ruleMatches(rule, { event: event as typeof marker, key }))
-      if (isAsked && (await this.#hasRoom(rule.webhook))) asked.push(rule)
+      if (isAsked && (await this.#takeRoom(rule.webhook))) asked.push(rule)
     }
     if (asked.length === 0) return undefined
     const { leader, nowMs } = this.#options
@@ -68,16 +73,23 @@ export class ExpiryNotices {
     }
   }
 
-  async #hasRoom(webhook: string): Promise<boolean> {
-    const { namespace, log } = this.#options
+  async #takeRoom(webhook: string): Promise<boolean> {
+    const room =
+      this.#room.get(webhook) ?? Math.min(noticesPerLook, limits.s3EventsWaiting - (await this.#waiting(webhook)))
+    if (room > 1) this.#room.set(webhook, room - 1)
+    else this.#room.delete(webhook)
+    if (room > 0) return true
+    this.#options.log.warn('What lifecycle removes is not told: too many events wait for the webhook', { webhook })
+    return false
+  }
+
+  async #waiting(webhook: string): Promise<number> {
     try {
-      const { attributes } = await namespace.stat({ path: `${eventsFolder}/${webhook}` })
-      if ((attributes.entries ?? 0) < limits.s3EventsWaiting) return true
+      const { attributes } = await this.#options.namespace.stat({ path: `${eventsFolder}/${webhook}` })
+      return attributes.entries ?? 0
     } catch (error) {
-      if (isAshlarError(error, 'not-found')) return true
+      if (isAshlarError(error, 'not-found')) return 0
       throw error
     }
-    log.warn('What lifecycle removes is not told: too many events wait for the webhook', { webhook })
-    return false
   }
 }
