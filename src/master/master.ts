@@ -13,7 +13,7 @@ import type { ClusterId, ServerId } from '../base/ids.ts'
 import { counterOf } from '../base/rising.ts'
 import type { Env } from '../env/env.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
-import type { Leader, Namespace } from '../namespace/namespace.ts'
+import type { Namespace } from '../namespace/namespace.ts'
 import { createNamespace } from '../namespace/namespace.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import { deriveBackupKey, deriveKeys } from '../wire/keys.ts'
@@ -25,49 +25,42 @@ import { planLifecycle } from '../wire/methods/version-methods.ts'
 import { serverKeyOf } from '../wire/server-identity.ts'
 import { createService } from '../wire/service.ts'
 import type { BackupStatus } from '../wire/types/backup-status.ts'
-import type { MemberDuty, NodeStatus } from '../wire/types/cluster-map.ts'
+import type { NodeStatus } from '../wire/types/cluster-map.ts'
 import { answerBackups } from './backup-handlers.ts'
 import { BackupShelves } from './backup-shelves.ts'
 import { type BackupPlan, Backups } from './backups.ts'
 import { ChunkOrders } from './chunk-orders.ts'
 import { answerCluster } from './cluster-handlers.ts'
-import { checkClusterRecord } from './cluster-record.ts'
 import { ClusterTime } from './cluster-time.ts'
 import { CurrentMap } from './current-map.ts'
 import { answerDeleteOrders } from './delete-order-handler.ts'
 import { answerDuties } from './duty-handlers.ts'
+import { createDutyWorkers } from './duty-workers.ts'
 import { EventLog } from './event-log.ts'
 import { eventWorker } from './event-worker.ts'
-import { expireStep, purgeStep } from './expiry.ts'
 import { answerExplain } from './explain-handlers.ts'
 import { answerFiles } from './file-handlers.ts'
-import { Fill } from './fill.ts'
-import { Gc } from './gc.ts'
 import { GroupChooser } from './group-chooser.ts'
 import { GroupSizes } from './group-sizes.ts'
 import type { HandlerContext } from './handlers.ts'
 import { answerInsight } from './insight-handlers.ts'
-import { Leftovers } from './leftovers.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { LostFuture } from './lost-future.ts'
 import { MemberChanges } from './member-changes.ts'
-import { MemberComparison } from './member-comparison.ts'
 import { NumberSource } from './number-source.ts'
 import { PausedDuties } from './paused-duties.ts'
-import { Reconcile } from './reconcile.ts'
 import { type KnownState, recordedLeader, tellDeleted } from './recorded-leader.ts'
 import { Refusals } from './refusals.ts'
-import { Repair } from './repair.ts'
 import { tellRestored } from './restored-note.ts'
 import { answerScrubs } from './scrub-handlers.ts'
 import { ServerRegistry } from './server-registry.ts'
 import { answerSessions } from './session-handlers.ts'
 import { heartbeatIntervalMs, Settings, type SettingValues } from './settings.ts'
 import { clusterNodes, clusterStatus } from './status.ts'
+import { takeLead } from './take-lead.ts'
 import { TokenMint } from './token-mint.ts'
 import { WallGuard } from './wall-guard.ts'
-import { acceptAfterMs, keepWallMark, wallMarkRecord } from './wall-mark.ts'
-import { Workers } from './workers.ts'
+import { acceptAfterMs, wallMarkRecord } from './wall-mark.ts'
 import { answerWrites } from './write-handlers.ts'
 
 export interface MasterOptions {
@@ -144,9 +137,8 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     mark: await namespace.getRecord(wallMarkRecord),
     acceptAfterMs,
   })
-  const ownLeader = await takeLead(namespace, settings, { clusterId, generation })
-  if (options.backups?.everyMs !== undefined)
-    await keepBackupEvery(options.backups.everyMs, { settings, leader: ownLeader })
+  const backupEveryMs = options.backups?.everyMs
+  const ownLeader = await takeLead(namespace, { settings, clusterId, generation, backupEveryMs })
   const events = new EventLog({ leader: ownLeader, clock: env.clock })
   let known: KnownState | undefined
   const leader = recordedLeader({ leader: ownLeader, events, known: () => known })
@@ -200,21 +192,9 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     dayMs: () => settings.values.lifecycleDayMs,
     monotonicMs: () => env.clock.monotonicMs(),
   })
-  const workers = createWorkers({
-    env,
-    namespace,
-    leader,
-    map,
-    registry,
-    orders,
-    lostFuture,
-    time,
-    changes,
-    paused,
-    lifecycle,
-    events,
-    wall,
-    onFatal,
+  const workers = createDutyWorkers({
+    ...{ env, namespace, leader, map, registry, orders, lostFuture, onFatal },
+    ...{ time, wall, changes, paused, lifecycle, events },
   })
 
   const backups: Backups | undefined =
@@ -307,95 +287,6 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
       await numbers.stop()
     },
   }
-}
-
-/** Becomes the leader, and makes sure that what is led is this cluster. */
-async function takeLead(
-  namespace: Namespace,
-  settings: Settings,
-  identity: { readonly clusterId: ClusterId; readonly generation: number },
-): Promise<Leader> {
-  await namespace.initialize()
-  const leader = await namespace.becomeLeader()
-  await checkClusterRecord(namespace, leader, identity)
-  const stored = await namespace.getSettings()
-  for (const { name, value } of settings.list()) if (!stored.has(name)) await leader.putSetting(name, value)
-  return leader
-}
-
-/** What the master was started with counts, also for an existing cluster. */
-async function keepBackupEvery(
-  everyMs: number,
-  { settings, leader }: { readonly settings: Settings; readonly leader: Leader },
-): Promise<void> {
-  const value = settings.check('backup-every', `${everyMs}ms`)
-  settings.apply('backup-every', value)
-  await leader.putSetting('backup-every', value)
-}
-
-interface WorkerParts {
-  readonly env: Env
-  readonly namespace: Namespace
-  readonly leader: Leader
-  readonly map: CurrentMap
-  readonly registry: ServerRegistry
-  readonly orders: ChunkOrders
-  readonly lostFuture: LostFuture
-  readonly time: ClusterTime
-  readonly changes: MemberChanges
-  readonly paused: PausedDuties
-  readonly lifecycle: Lifecycle
-  readonly events: EventLog
-  readonly wall: WallGuard
-  readonly onFatal: (error: AshlarError) => void
-}
-
-function createWorkers(parts: WorkerParts): Workers {
-  const {
-    env,
-    namespace,
-    leader,
-    map,
-    registry,
-    orders,
-    lostFuture,
-    time,
-    changes,
-    paused,
-    lifecycle,
-    events,
-    wall,
-    onFatal,
-  } = parts
-  const isHolding = () => changes.isHolding()
-  const gc = new Gc({ leader, map, registry, orders, isHolding, log: env.log })
-  const repair = new Repair({ leader, map, registry, orders, log: env.log })
-  const compared = { env, namespace, map, registry, orders, lostFuture, isHolding }
-  const comparison = new MemberComparison(compared)
-  const reconcile = new Reconcile({ env, map, registry, comparison })
-  const isPaused = (duty: MemberDuty) => paused.has(duty)
-  const onSettled = () => workers.wake('members', 'gc', 'leftovers')
-  const fill = new Fill({ env, map, registry, comparison, isPaused, onSettled })
-  const leftovers = new Leftovers(compared)
-  const workers = new Workers({
-    env,
-    onFatal,
-    steps: {
-      wall: () => keepWallMark({ wall, leader, events }),
-      lifecycle: async (signal) => (lostFuture.isFound ? 'idle' : await lifecycle.step(signal)),
-      time: () => time.keepAhead().then(() => 'idle'),
-      watch: () => registry.settle().then(() => 'idle'),
-      expiry: () => expireStep(leader),
-      purge: async () => (lostFuture.isFound ? 'idle' : purgeStep(leader, () => workers.wake('gc'))),
-      gc: async (signal) => (lostFuture.isFound ? 'idle' : gc.step(signal)),
-      repair: (signal) => repair.step(signal),
-      members: async () => (lostFuture.isFound ? 'idle' : changes.step()),
-      fill: (signal) => fill.step(signal),
-      leftovers: async (signal) => (lostFuture.isFound ? 'idle' : leftovers.step(signal)),
-      reconcile: (signal) => reconcile.step(signal),
-    },
-  })
-  return workers
 }
 
 /** The first fatal error is told; what follows from it is not. */
