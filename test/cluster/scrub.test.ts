@@ -111,11 +111,12 @@ async function rot({ mostOfChunk }: { readonly mostOfChunk: number }): Promise<n
 }
 
 async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt++) {
-    if (await isSo()) return
+  // A busy machine takes long; a cluster that never gets there is what fails here.
+  const untilMs = performance.now() + 300_000
+  while (!(await isSo())) {
+    assert.ok(performance.now() < untilMs, `${what}: not within five minutes`)
     await wait(100)
   }
-  assert.fail(`${what}: not within a minute`)
 }
 
 async function foundByScrubbing(): Promise<number> {
@@ -155,10 +156,14 @@ test('50 more while everything is read again and again: no wrong byte, and all a
   const reading = (async () => {
     while (!isDone) await readAll()
   })()
-  await rot({ mostOfChunk: 2 })
-  await eventually('all are repaired', isClean)
-  isDone = true
-  await reading
+  // A wrong byte fails the test when it is read, and a failure of the rest does not leave the reading behind.
+  const healing = (async () => {
+    await rot({ mostOfChunk: 2 })
+    await eventually('all are repaired', isClean)
+  })().finally(() => {
+    isDone = true
+  })
+  await Promise.all([reading, healing])
 })
 
 test('scrub() of a path finds what is wrong there at once, and the next one finds nothing', async () => {

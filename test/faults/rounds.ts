@@ -68,7 +68,10 @@ export interface RoundsResult {
   readonly elapsedMs: number
 }
 
-const leastOperations = 10
+/** Of a load before a fault strikes it: one round alone has to show that it did something. */
+const leastOperations = 30
+/** How long a busy machine may take for them. */
+const loadWithinMs = 60_000
 const masterArgs = ['--trash-keep', '2s', '--chunk-size', '1MiB']
 
 /** @returns why the machine cannot do this mode, or false */
@@ -149,7 +152,8 @@ class Rounds {
     load.start()
     await wait(300 + random() * (maxLoadMs - 300))
     // On a busy machine nothing may have been done by then: a fault would strike nothing.
-    for (let waits = 0; load.operations < leastOperations && waits < 100; waits++) await wait(100)
+    const untilMs = performance.now() + loadWithinMs
+    while (load.operations < leastOperations && performance.now() < untilMs) await wait(100)
     const acknowledged = () => history.acknowledgements
     const losesGateway = this.#gateway !== undefined && random() < 0.5
     const [{ faultMs, faults, story: what }] = await Promise.all([

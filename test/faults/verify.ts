@@ -28,7 +28,7 @@ export interface Violation {
 export type Tell = (kind: ViolationKind, text: string) => void
 
 const readsAtOnce = 8
-const redundantWithinMs = 90_000
+const redundantWithinMs = 240_000
 /** Sessions of ended clients live for a minute of cluster time; what they left goes after it. */
 const restWithinMs = 240_000
 
