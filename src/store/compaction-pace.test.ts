@@ -6,14 +6,17 @@ import { StoreRig } from '../../test/store/store-rig.ts'
 import { CompactionPace } from './compaction-pace.ts'
 
 suite('CompactionPace', () => {
-  test('rest() takes nine times as long as the work before it, and at most a second', async () => {
+  test('rest() takes as many times the work before it as the segments would fit into the room, and at most three seconds', async () => {
     const clock = new ManualClock()
-    const pace = new CompactionPace(clock, () => true)
-    for (const [workedMs, restMs] of [
-      [10, 90],
-      [20, 180],
-      [500, 1000],
+    let roominess = 0
+    const pace = new CompactionPace(clock, () => roominess)
+    for (const [times, workedMs, restMs] of [
+      [5, 10, 50],
+      [20, 10, 200],
+      [1_000, 10, 490],
+      [1_000, 500, 3_000],
     ] as const) {
+      roominess = times
       clock.jump(workedMs)
       let isOver = false
       const rest = pace.rest().then(() => {
@@ -29,8 +32,8 @@ suite('CompactionPace', () => {
 
   test('rest() takes no time where there is no room for it, or somebody is in a hurry', async () => {
     const clock = new ManualClock()
-    const crowded = new CompactionPace(clock, () => false)
-    const pace = new CompactionPace(clock, () => true)
+    const crowded = new CompactionPace(clock, () => 4)
+    const pace = new CompactionPace(clock, () => 9)
     clock.jump(10)
     await crowded.rest()
     const rest = pace.rest()

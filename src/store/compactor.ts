@@ -15,7 +15,7 @@ import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
 import type { File } from '../env/disk.ts'
 import type { ChunkCommits } from './chunk-commits.ts'
-import { CompactionPace } from './compaction-pace.ts'
+import { CompactionPace, roomyFactor } from './compaction-pace.ts'
 import { patientDeadFraction, planCompaction } from './compaction-plan.ts'
 import { batchRecords, isAt, NeededRecords, RecordBatch, type RecordItem } from './needed-records.ts'
 import { storedFacts } from './recovery.ts'
@@ -26,8 +26,6 @@ import type { Segment } from './segment-table.ts'
 import type { StoreParts } from './store-parts.ts'
 
 const reapEvents = 500
-/** So many times the bytes of all segments must be free for compaction to be patient. */
-const roomyFactor = 4
 
 export class Compactor {
   readonly #parts: StoreParts
@@ -46,7 +44,7 @@ export class Compactor {
   kick(): void {
     const { fence, table, env } = this.#parts
     if (this.#isClosed || fence.isUp || this.#running !== undefined) return
-    const isPatient = this.#isRoomy()
+    const isPatient = this.#roominess() > roomyFactor
     if (planCompaction(table.all(), leastDeadFraction(isPatient)).length === 0) return
     // Kicked again after the next checkpoint, whatever the end; a failed disk has raised the fence.
     this.#start(isPatient).catch((error: unknown) => {
@@ -65,7 +63,7 @@ export class Compactor {
   }
 
   #start(isPatient: boolean): Promise<void> {
-    this.#pace = isPatient ? new CompactionPace(this.#parts.env.clock, () => this.#isRoomy()) : undefined
+    this.#pace = isPatient ? new CompactionPace(this.#parts.env.clock, () => this.#roominess()) : undefined
     this.#running = this.#rounds(leastDeadFraction(isPatient)).finally(() => {
       this.#running = undefined
       this.#pace = undefined
@@ -73,11 +71,11 @@ export class Compactor {
     return this.#running
   }
 
-  /** All segments together would fit into what is free several times over: dead bytes there hurt nobody yet. */
-  #isRoomy(): boolean {
+  /** How many times all segments together would fit into what is free. */
+  #roominess(): number {
     let segmentBytes = 0
     for (const { endBytes } of this.#parts.table.all()) segmentBytes += endBytes
-    return this.#parts.ledger.roomBytes() > roomyFactor * segmentBytes
+    return this.#parts.ledger.roomBytes() / segmentBytes
   }
 
   /** Ends after the record under way; nothing half done matters. */
