@@ -2,7 +2,8 @@
  * What this chunk server knows of the cluster: the map, the leader's epoch and cluster time, as the master last told.
  *
  * Invariants: the map's version and the leader's epoch only rise; the leader's epoch is durable before an order under it
- * is obeyed, so that a deposed master's late orders are refused even after a restart of this server.
+ * is obeyed, so that a deposed master's late orders are refused even after a restart of this server. Cluster time is never
+ * before what a master has said; where the own clock ran ahead it comes back with the next answer.
  * @module
  */
 import { AshlarError } from '../base/errors.ts'
@@ -23,6 +24,8 @@ export class MapView {
   #leaderEpoch: Rising
   #durableEpoch: Rising
   #keeping: Promise<void> = Promise.resolve()
+  #latestHeard = 0
+  /** At `#heardAtMs`. */
   #clusterTime = 0
   #heardAtMs: number
 
@@ -54,9 +57,16 @@ export class MapView {
     return (this.#clusterTime + Math.floor(this.#clock.monotonicMs() - this.#heardAtMs)) as Rising
   }
 
-  learnTime(clusterTime: Rising): void {
-    this.#clusterTime = Math.max(clusterTime, this.clusterTimeMs())
-    this.#heardAtMs = this.#clock.monotonicMs()
+  /**
+   * The master answered that it is `clusterTime`, to a question of `askedAtMs` (of the own monotonic clock): now it is no
+   * earlier than that, and later by no more than the answer took. In between the own reckoning stands, since an answer can be late.
+   */
+  learnTime(clusterTime: Rising, askedAtMs: number): void {
+    const nowMs = this.#clock.monotonicMs()
+    const latest = clusterTime + Math.ceil(nowMs - askedAtMs)
+    this.#latestHeard = Math.max(this.#latestHeard, clusterTime)
+    this.#clusterTime = Math.max(this.#latestHeard, Math.min(this.clusterTimeMs(), latest))
+    this.#heardAtMs = nowMs
   }
 
   /** Takes a map that is newer than the one held; an older one is ignored. */

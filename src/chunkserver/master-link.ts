@@ -135,6 +135,7 @@ export class MasterLink {
     const { env, store, view, serverId, masterAddress, domain, version } = this.#options
     this.#told.reset()
     const { digests, acknowledged } = await this.#told.changed()
+    const askedAtMs = env.clock.monotonicMs()
     const { value } = await this.#connected('register').call(register, {
       server: serverId,
       incarnation: this.#incarnation,
@@ -146,7 +147,7 @@ export class MasterLink {
       digests,
     })
     await view.admitLeader(value.leaderEpoch)
-    view.learnTime(value.clusterTime)
+    view.learnTime(value.clusterTime, askedAtMs)
     view.learnMap(value.map)
     this.#obeyInterval(value.heartbeatMs)
     acknowledged()
@@ -160,6 +161,7 @@ export class MasterLink {
       const { digests, acknowledged } = await this.#told.changed()
       const quarantined = this.#quarantined.slice(0, quarantinedPerHeartbeat)
       const peer = this.#connected('send heartbeats')
+      const askedAtMs = env.clock.monotonicMs()
       const { value } = await peer.call(
         heartbeat,
         {
@@ -177,7 +179,7 @@ export class MasterLink {
       await view.admitLeader(value.leaderEpoch)
       acknowledged()
       this.#quarantined.splice(0, quarantined.length)
-      view.learnTime(value.clusterTime)
+      view.learnTime(value.clusterTime, askedAtMs)
       this.#obeyInterval(value.heartbeatMs)
       if (value.scrub !== undefined) scrub.obey(value.scrub)
       if (view.mapVersion === undefined || view.mapVersion < value.mapVersion) await this.fetchMap()
@@ -198,10 +200,12 @@ export class MasterLink {
   }
 
   async #fetchMap(): Promise<void> {
+    const { env, view } = this.#options
     const peer = this.#connected('fetch the cluster map')
-    const { value } = await peer.call(getMap, { knownVersion: this.#options.view.mapVersion })
-    this.#options.view.learnTime(value.clusterTime)
-    if (value.map !== undefined) this.#options.view.learnMap(value.map)
+    const askedAtMs = env.clock.monotonicMs()
+    const { value } = await peer.call(getMap, { knownVersion: view.mapVersion })
+    view.learnTime(value.clusterTime, askedAtMs)
+    if (value.map !== undefined) view.learnMap(value.map)
   }
 
   #report(error: AshlarError): void {

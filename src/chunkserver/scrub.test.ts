@@ -23,7 +23,10 @@ class ScrubRig {
   readonly quarantined: ChunkId[] = []
   readonly small = Array.from({ length: 20 }, (_, index) => idAt(index))
   readonly large = Array.from({ length: 4 }, (_, index) => idAt(100 + index))
+  /** By how much cluster time is ahead of what has passed. */
+  aheadMs = 1_000_000
   scrub: Scrub | undefined
+  sweeps = 0
   #underWay = 0
 
   static async filled(): Promise<ScrubRig> {
@@ -53,7 +56,10 @@ class ScrubRig {
       list: counted(store.list.bind(store)),
       getFact: counted(store.getFact.bind(store)),
       setFact: counted(store.setFact.bind(store)),
-      sweep: counted(store.sweep.bind(store)),
+      sweep: counted(async (folder: string | undefined) => {
+        this.sweeps++
+        return await store.sweep(folder)
+      }),
       quarantine: counted(store.quarantine.bind(store)),
       space: () => store.space(),
       onQuarantine: (listener: (id: ChunkId) => void) => store.onQuarantine(listener),
@@ -65,7 +71,7 @@ class ScrubRig {
     }
     store.onQuarantine((id) => this.quarantined.push(id))
     const env = { ...this.rig.env, clock: this.clock }
-    this.scrub = new Scrub({ env, store: noted, clusterTimeMs: () => 1_000_000 + this.clock.monotonicMs() })
+    this.scrub = new Scrub({ env, store: noted, clusterTimeMs: () => this.aheadMs + this.clock.monotonicMs() })
     this.scrub.obey({ ...orders, ...changed })
     this.scrub.start()
     return this.scrub
@@ -153,6 +159,19 @@ suite('Scrub', () => {
     assert.ok((scrub.report()?.oldestUnscrubbedMs ?? 0) >= 19_000, 'it grows older meanwhile')
     scrub.obey({ ...orders, withinMs: 10_000 })
     assert.ok(await it.pass(20_000, () => it.reads.length > 0), 'it goes on')
+    await it.end()
+  })
+
+  test('goes on when its clock is back that ran ahead: replicas and folders are due as ever', async () => {
+    const it = await ScrubRig.filled()
+    it.begin({ withinMs: 100_000 })
+    it.aheadMs += 100_000_000
+    assert.ok(await it.pass(200_000, () => it.sweeps > 0 && it.reads.length >= it.chunks.length), 'all is read')
+    await it.pass(20_000)
+    it.aheadMs -= 100_000_000
+    it.sweeps = 0
+    it.reads.length = 0
+    assert.ok(await it.pass(200_000, () => it.sweeps > 0 && it.reads.length >= it.chunks.length), 'all is read again')
     await it.end()
   })
 

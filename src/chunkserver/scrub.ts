@@ -258,6 +258,7 @@ export class Scrub {
   /** One folder of a walk that begins as often as everything is read. @returns whether there was one to look through */
   async #sweep(nowMs: number, { withinMs }: ScrubOrders): Promise<boolean> {
     if (this.#sweptFolder === undefined) {
+      this.#sweptMs = Math.min(this.#sweptMs, nowMs)
       if (nowMs - this.#sweptMs < withinMs / 2) return false
       this.#sweptMs = nowMs
     }

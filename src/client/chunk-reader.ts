@@ -37,8 +37,14 @@ export const readWindowBytes = limits.framePayloadBytes
 const readTimeoutMs = 10_000
 const firstPauseMs = 100
 const longestPauseMs = 1_000
-/** The member may answer later: it is starting, or far behind. */
-const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unavailable', 'timeout', 'connection-lost', 'busy'])
+/** The member may answer later: it is starting, or far behind, or takes the token for too old, and a new one is asked for. */
+const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'unavailable',
+  'timeout',
+  'connection-lost',
+  'busy',
+  'token-expired',
+])
 
 export class ChunkReader {
   readonly #env: Env

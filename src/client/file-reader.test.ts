@@ -104,6 +104,19 @@ describe('readFile() goes to another member', () => {
     }
     assert.ok((await client.readFile('/file')).equals(testBytes(100)))
   })
+
+  test('and gets a new token while members take theirs for too old', async () => {
+    const { cluster, client } = await clusterWith(testBytes(100))
+    await using _ = cluster
+    let refusals = 0
+    for (const server of cluster.servers) {
+      server.hooks.set('readChunk', async (_request, _context, next) =>
+        ++refusals <= 7 ? refuse('token-expired') : await next(),
+      )
+    }
+    assert.ok((await client.readFile('/file')).equals(testBytes(100)))
+    assert.equal(cluster.master.count('getReadTokens'), 3)
+  })
 })
 
 describe('readFile() when the chunk is nowhere', () => {

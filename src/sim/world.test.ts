@@ -128,6 +128,18 @@ test('overlapping faults of one kind end one by one, and leave nothing behind', 
   })
 })
 
+test('servers whose clocks ran ahead by more than a token lives take tokens again', async () => {
+  await withWorld(13, async (world) => {
+    await write(world, '/before', 'b')
+    for (const id of [1, 2, 3]) {
+      world.apply({ kind: 'clock-rate', id, atMs: 0, durationMs: 1_000, host: `chunkserver-${id}`, rate: 1_000 })
+    }
+    await world.runFor(3_000)
+    await write(world, '/after', 'a')
+    assert.equal((await read(world, '/before')) + (await read(world, '/after')), 'ba')
+  })
+})
+
 test('replaceDisk() makes another server of a machine, and the one that it was can leave', async () => {
   await withWorld(
     24,
