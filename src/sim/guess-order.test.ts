@@ -44,6 +44,31 @@ test('guessOrder() takes commits for the calls whose version they have, and unkn
   assert.deepEqual(operationsOf(order), [1, 0, 4, 3])
 })
 
+test('guessOrder() takes a commit that fits several calls for the one that ends first', () => {
+  const remove: Step = { kind: 'remove', path: '/a', recursive: false }
+  const gone = (at: number): Commit => ({
+    ...commit(at, 0, { length: 0 }),
+    set: new Map(),
+    removed: new Set(['a']),
+    trashed: ['/a'],
+  })
+  const calls = [
+    call(0, remove, { kind: 'ok', answer: {} }, [0, 9]),
+    call(1, remove, { kind: 'ok', answer: {} }, [1, 4]),
+    call(2, write(10), ok(1), [5, 6]),
+  ]
+  const { order } = guessOrder(calls, [gone(3), commit(5.5, 1, { length: 10 }), gone(8)])
+  assert.deepEqual(operationsOf(order), [1, 2, 0])
+})
+
+test('guessOrder() takes what brought a file back for the call that was told its version', () => {
+  const undelete: Step = { kind: 'undelete', path: '/a' }
+  const calls = [call(0, undelete, ok(7), [0, 9]), call(1, undelete, ok(5), [1, 9])]
+  const back = (at: number, version: number) => ({ ...commit(at, version, { length: 1 }), untrashed: true })
+  const { order } = guessOrder(calls, [back(3, 5), back(4, 7)])
+  assert.deepEqual(operationsOf(order), [1, 0])
+})
+
 test('guessOrder() says what a loss of metadata left, by the position that the restored ones have', () => {
   const loss = call(9, { kind: 'rollback', sinceMs: 0 }, { kind: 'ok', answer: {} }, [6, 8])
   const calls = [call(0, write(1), ok(1), [0, 2]), call(1, write(2), ok(2), [2, 4]), loss]

@@ -38,9 +38,10 @@ export function guessOrder(calls: readonly Call[], commits: readonly Commit[]): 
     let best: Call | undefined
     let bestFit = 0
     for (const call of open) {
-      // In the order of their beginnings: of equals the first.
       const fit = fitOf(call, { ...commit, lengths })
-      if (fit <= bestFit) continue
+      // In the order of their beginnings. Of equals it is the first to end: another one may still be a later commit.
+      const isSooner = fit > 0 && fit === bestFit && call.settledAt < (best?.settledAt ?? 0)
+      if (fit <= bestFit && !isSooner) continue
       best = call
       bestFit = fit
     }
@@ -67,8 +68,9 @@ function fitOf(call: Call, commit: Change): number {
   if (invokedAt >= commit.at || !isOf(step, commit)) return 0
   if (outcome.kind !== 'ok') return hasLength(step, commit) ? 1 : 0
   if (settledAt < commit.at) return 0
-  if (!givesVersion(step) || outcome.answer.version === undefined) return 2
-  return [...commit.set.values()].some(({ version }) => version === outcome.answer.version) ? 3 : 0
+  const isTold = [...commit.set.values()].some(({ version }) => version === outcome.answer.version)
+  if (isTold) return 3
+  return givesVersion(step) && outcome.answer.version !== undefined ? 0 : 2
 }
 
 /** Whether a call changes these names in this way. */
