@@ -16,6 +16,7 @@ import type { AccountSource, Accounts } from '../auth/accounts.ts'
 import { type Authenticated, authenticate } from '../auth/authenticate.ts'
 import { BodyReader } from '../body/body-reader.ts'
 import { type Payload, payloadOf } from '../body/payload.ts'
+import { receiveWhole } from '../body/receive-whole.ts'
 import type { AccessLog } from '../notify/access-log.ts'
 import { publishChanges } from '../notify/publish-changes.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
@@ -281,8 +282,14 @@ function openBody(
   payload: Payload,
   maxBytes: number,
 ): BodyReader {
-  const body = new BodyReader(incoming.iterator({ destroyOnReturn: false }), {
-    env: options.services.env,
+  const { env } = options.services
+  const lengthBytes = Number(incoming.headers['content-length'] ?? 0)
+  const isShort = lengthBytes > 0 && lengthBytes <= limits.smallTransferBytes
+  const source = isShort
+    ? () => receiveWhole(incoming, { lengthBytes, clock: env.clock })
+    : incoming.iterator({ destroyOnReturn: false })
+  const body = new BodyReader(source, {
+    env,
     payload,
     maxBytes,
     isSourceOwned: true,

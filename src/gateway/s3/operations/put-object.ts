@@ -97,7 +97,7 @@ export async function storeObject(
     }
   }
   try {
-    const stats = await services.client.writeFile(path, storedPieces(services, { body, encryption }), {
+    const stats = await services.client.writeFile(path, await storedBytes(services, { body, encryption }), {
       ...precondition,
       ...lock,
       makeParents: true,
@@ -110,11 +110,12 @@ export async function storeObject(
   }
 }
 
-/** The bytes as they are stored. */
-export function storedPieces(
+/** The bytes as they are stored: whole and verified where they are few, which spares the client a pipeline. */
+export async function storedBytes(
   { encryption: { random } }: ObjectCall['services'],
   { body, encryption }: Pick<NewObject, 'body' | 'encryption'>,
-): AsyncIterable<Uint8Array> {
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  if (encryption === undefined && body.isShort) return await body.whole()
   const pieces = body.passing()
   return encryption === undefined ? pieces : sealStream(pieces, { dataKey: encryption.dataKey, random })
 }

@@ -15,7 +15,7 @@ import { leaf, xmlDocument } from '../xml/write-xml.ts'
 import { quoted } from './answer-parts.ts'
 import { type FoundSource, findCopySource, sourceVersionHeaders } from './found-source.ts'
 import { checksumHeaders } from './object-headers.ts'
-import { putMaxBytes, storedPieces } from './put-object.ts'
+import { putMaxBytes, storedBytes } from './put-object.ts'
 import { plainPieces } from './read-object.ts'
 import { openUpload, uploadEncryption } from './upload-operations.ts'
 
@@ -151,7 +151,7 @@ async function storePart(
   }
   try {
     // No `makeParents`: once a complete or an abort has begun, there is no directory for parts any more.
-    await services.client.writeFile(partPath(upload, number), storedPieces(services, { body, encryption }), {
+    await services.client.writeFile(partPath(upload, number), await storedBytes(services, { body, encryption }), {
       xattrs: (bytes) => ({ [recordAttribute]: formatRecord(record(), bytes) }),
       signal,
     })
