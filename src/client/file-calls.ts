@@ -18,6 +18,7 @@ import type { FileStats } from './file-stats.ts'
 import { nodeReadStream, nodeWriteStream, webReadStream, webWriteStream } from './file-streams.ts'
 import { FileWriter } from './file-writer.ts'
 import type { FileHandle } from './filesystem.ts'
+import { labelRequests } from './label-requests.ts'
 import type { AppendOptions, CallOptions, FileData, OpenOptions, ReadRange, WriteOptions } from './options.ts'
 import { checkPath } from './paths.ts'
 import { writeSmallFile } from './small-file.ts'
@@ -69,13 +70,12 @@ export class FileCalls {
   }
 
   async open(path: string, { objectVersion, xattrs, signal }: OpenOptions = {}): Promise<FileHandle> {
-    return new OpenFileHandle(
-      await FileReader.open(this.#core, checkPath(path), {
-        objectVersion,
-        ...(xattrs === undefined ? {} : { xattrs }),
-        signal,
-      }),
-    )
+    const reader = await FileReader.open(this.#core, checkPath(path), {
+      objectVersion,
+      ...(xattrs === undefined ? {} : { xattrs }),
+      signal,
+    })
+    return labelRequests(new OpenFileHandle(reader), this.#core.env)
   }
 
   createReadStream(path: string, range: ReadRange = {}): Readable {

@@ -9,6 +9,7 @@
 import { AshlarError, isAshlarError, toAshlarError } from '../base/errors.ts'
 import type { ChunkId } from '../base/ids.ts'
 import type { Env } from '../env/env.ts'
+import { underLabel } from '../env/request-label.ts'
 import { abortable } from '../env/waiting.ts'
 import type { Method } from '../wire/method.ts'
 import { endSession, keepSession, openSession } from '../wire/methods/session-methods.ts'
@@ -239,7 +240,11 @@ export class Session {
       },
     })
     this.#current = session
-    this.#background.run('keep the session alive', this.#keep(session))
+    // It outlives the operation that began it.
+    this.#background.run(
+      'keep the session alive',
+      underLabel(undefined, () => this.#keep(session)),
+    )
     return session
   }
 

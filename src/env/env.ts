@@ -12,6 +12,7 @@ import type { Hashes } from './hashes.ts'
 import type { Log } from './log.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
+import type { RequestLabel } from './request-label.ts'
 
 export interface Env {
   readonly clock: Clock
@@ -20,6 +21,8 @@ export interface Env {
   readonly network: Network
   readonly hashes: Hashes
   readonly log: Log
+  /** A label for the next request of a user. Undefined: requests go without. */
+  readonly nextLabel?: () => RequestLabel
   /**
    * A site where the simulator may make something rare happen (a short read, a full queue). Always false in production.
    * @param name unique, stable name of the site

@@ -10,6 +10,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void
+  /** Whether lines of `debug` are written: where one a request would cost too much to make in vain. */
+  readonly isDebugging?: boolean
   /** A log that adds `fields` to each line. */
   child(fields: LogFields): Log
 }

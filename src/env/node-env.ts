@@ -10,6 +10,7 @@ import { createNodeHashes } from './node-hashes.ts'
 import { createNodeLog, type LogLevel } from './node-log.ts'
 import { createNodeNetwork } from './node-network.ts'
 import { createNodeRandom } from './node-random.ts'
+import { labelSource } from './request-label.ts'
 
 export interface NodeEnvOptions {
   /** A log of the caller's, or the level from which lines go to stderr as JSON; `silent` writes none. Default `info`. */
@@ -18,13 +19,15 @@ export interface NodeEnvOptions {
 
 export function createNodeEnv({ log = 'info' }: NodeEnvOptions = {}): Env {
   const chosenLog = typeof log === 'string' ? createNodeLog(log) : log
+  const random = createNodeRandom()
   return {
     clock: createNodeClock(),
-    random: createNodeRandom(),
+    random,
     disk: createNodeDisk(),
     network: createNodeNetwork({ log: chosenLog }),
     hashes: createNodeHashes(),
     log: chosenLog,
+    nextLabel: labelSource(random),
     buggify: () => false,
   }
 }

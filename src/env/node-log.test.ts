@@ -46,3 +46,19 @@ test('Log.child() adds its fields, errors tell code and cause, secrets are kept 
 test("createNodeLog() at 'silent' writes nothing", () => {
   assert.deepEqual(linesOf('silent', `log.error('x'); log.child({}).error('y')`), [])
 })
+
+test('a line that is written for a request names it, and no other does', () => {
+  const lines = linesOf(
+    'debug',
+    `const { underLabel } = await import(${JSON.stringify(import.meta.resolve('./request-label.ts'))})
+    underLabel({ high: 0x7f3a, low: 1 }, () => log.child({ server: 'cs1' }).warn('inside'))
+    log.warn('outside')`,
+  )
+  assert.deepEqual(
+    lines.map(({ message, request }) => [message, request]),
+    [
+      ['inside', '00007F3A00000001'],
+      ['outside', undefined],
+    ],
+  )
+})

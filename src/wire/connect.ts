@@ -3,6 +3,7 @@ import { AshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
+import { underLabel } from '../env/request-label.ts'
 import { cancelled, throwIfCancelled } from '../env/waiting.ts'
 import type { Credentials } from './credentials.ts'
 import { establish } from './establish.ts'
@@ -33,7 +34,12 @@ export interface ConnectOptions {
  *   `cancelled`; `unauthenticated`, `wrong-cluster`, `version-unsupported` — refused, at once; `busy`; `protocol` — whoever
  *   listens there is not of Ashlar
  */
-export async function connectPeer(options: ConnectOptions): Promise<Peer> {
+export function connectPeer(options: ConnectOptions): Promise<Peer> {
+  // A connection outlives the request for which it is made.
+  return underLabel(undefined, connectAndProve, options)
+}
+
+async function connectAndProve(options: ConnectOptions): Promise<Peer> {
   const { env, address, credentials, timeoutMs = limits.handshakeTimeoutMs, signal } = options
   const { service = createService(), expectServer } = options
   const startMs = env.clock.monotonicMs()

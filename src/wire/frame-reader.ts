@@ -16,6 +16,9 @@ import {
   type FrameLengths,
   frameHeaderAt,
   frameHeaderBytes,
+  frameKinds,
+  labelAt,
+  labelBytes,
   verifyFrameCheck,
 } from './frame.ts'
 import { payloadMemory } from './payload-memory.ts'
@@ -154,5 +157,8 @@ function fill(target: Filling, piece: Buffer, at: number): number {
 
 function frameOf(header: FrameHeader, head: Buffer, payload: Buffer): Frame {
   const { kind, method, requestId, timeoutMs } = header
+  if (kind === frameKinds.labelledRequest) {
+    return { kind, method, requestId, timeoutMs, head: head.subarray(labelBytes), payload, label: labelAt(head) }
+  }
   return { kind, method, requestId, timeoutMs, head, payload }
 }

@@ -7,7 +7,8 @@
  */
 import type { Clock } from '../env/clock.ts'
 import type { Connection } from '../env/network.ts'
-import { type FrameHeader, frameHeaderBytes, writeFrameHeader } from './frame.ts'
+import type { RequestLabel } from '../env/request-label.ts'
+import { type FrameHeader, frameHeaderBytes, labelBytes, writeFrameHeader, writeLabel } from './frame.ts'
 
 const slabBytes = 64 * 1024
 /** Up to here a copy costs less than a write of its own: the payload's memory is free again at once. */
@@ -17,6 +18,8 @@ const noBytes = Buffer.alloc(0)
 export interface OutgoingFrame extends FrameHeader {
   readonly head: Buffer
   readonly payload?: Uint8Array | undefined
+  /** Of a labelled request. */
+  readonly label?: RequestLabel | undefined
   /** Called once, when the payload's memory is free again; also when the connection ends first. */
   readonly sent?: (() => void) | undefined
 }
@@ -51,16 +54,19 @@ export class FrameWriter {
     this.#cork()
     const payload = frame.payload ?? noBytes
     const copiesPayload = payload.length <= copiedPayloadBytes
-    const slabUse = frameHeaderBytes + frame.head.length + (copiesPayload ? payload.length : 0)
+    const { label } = frame
+    const headBytes = label === undefined ? frame.head.length : labelBytes + frame.head.length
+    const slabUse = frameHeaderBytes + headBytes + (copiesPayload ? payload.length : 0)
     if (slabUse > this.#slab.length - this.#to) this.#nextSlab(slabUse)
     const at = this.#to
-    frame.head.copy(this.#slab, at + frameHeaderBytes)
+    if (label !== undefined) writeLabel(this.#slab, at + frameHeaderBytes, label)
+    frame.head.copy(this.#slab, at + frameHeaderBytes + headBytes - frame.head.length)
     writeFrameHeader(this.#slab, at, {
       kind: frame.kind,
       method: frame.method,
       requestId: frame.requestId,
       timeoutMs: frame.timeoutMs,
-      headBytes: frame.head.length,
+      headBytes,
       payloadBytes: payload.length,
     })
     this.#to = at + slabUse

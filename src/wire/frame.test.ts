@@ -14,6 +14,19 @@ const maximum = { headBytes: 1000, payloadBytes: 100_000 }
 const golden =
   'ccd553dd' + '01' + '01' + '0028' + '00000007' + '00000005' + '00000003' + '00007530' + '0103022f61' + '616263'
 
+/** Its second one, of a labelled request. */
+const goldenLabelled =
+  'a0213cc2' +
+  '01' +
+  '07' +
+  '0028' +
+  '00000007' +
+  '0000000d' +
+  '00000000' +
+  '00007530' +
+  '00000001fffffffe' +
+  '0103022f61'
+
 function frameBytes(kind: number, head: Buffer, payload: Buffer): Buffer {
   const bytes = Buffer.concat([Buffer.alloc(frameHeaderBytes), head, payload])
   const header = { kind: kind as FrameKind, method: 40, requestId: 7, timeoutMs: 30_000 }
@@ -51,6 +64,25 @@ test('FrameReader.push() reads the bytes of docs/formats/frame.md', () => {
   ])
 })
 
+test('FrameWriter.write() and FrameReader.push() carry the label of a request, as docs/formats/frame.md says', async () => {
+  const connection = new FakeConnection()
+  const writer = new FrameWriter(connection, createManualClock())
+  const head = Buffer.from('0103022f61', 'hex')
+  const label = { high: 1, low: 2 ** 32 - 2 }
+  writer.write({ kind: frameKinds.labelledRequest, method: 40, requestId: 7, timeoutMs: 30_000, head, label })
+  writer.flush()
+  const written = connection.written
+  assert.equal(written.toString('hex'), goldenLabelled)
+  const [frame] = read(written)
+  assert.deepEqual([frame?.head, frame?.label], [head, label])
+})
+
+test('FrameReader.push() refuses a label that is cut short', () => {
+  assert.throws(() => read(frameBytes(frameKinds.labelledRequest, Buffer.alloc(7), Buffer.alloc(0))), {
+    code: 'protocol',
+  })
+})
+
 test('FrameReader.push() reads the same frames, wherever the stream is cut in two', () => {
   const stream = Buffer.concat([
     frameBytes(frameKinds.request, Buffer.from('head of one'), Buffer.from('payload of one')),
@@ -69,7 +101,8 @@ test('FrameReader.push() reads the same frames, wherever the stream is cut in tw
 test('FrameReader.push() reads the same frames, however the stream is cut', () => {
   const frame = fc.record({
     kind: fc.constantFrom(...Object.values(frameKinds)),
-    head: fc.uint8Array({ maxLength: 300 }),
+    // Long enough for a label.
+    head: fc.uint8Array({ minLength: 8, maxLength: 300 }),
     payload: fc.uint8Array({ maxLength: 3000 }),
   })
   fc.assert(
@@ -82,7 +115,11 @@ test('FrameReader.push() reads the same frames, however the stream is cut', () =
       const found = read(...pieces)
       assert.deepEqual(
         found.map(({ kind, head, payload }) => ({ kind, head: [...head], payload: [...payload] })),
-        frames.map(({ kind, head, payload }) => ({ kind, head: [...head], payload: [...payload] })),
+        frames.map(({ kind, head, payload }) => ({
+          kind,
+          head: [...head].slice(kind === frameKinds.labelledRequest ? 8 : 0),
+          payload: [...payload],
+        })),
       )
     }),
     { numRuns: 300 },

@@ -5,24 +5,34 @@
  *     check:u32 version:u8 kind:u8 method:u16 requestId:u32 headBytes:u32 payloadBytes:u32 timeoutMs:u32 head payload
  *
  * `check` is the CRC-32 of everything after it up to the end of the head. The payload is outside of it: chunk bytes carry
- * checksums of their own, which are verified end to end.
+ * checksums of their own, which are verified end to end. The head of a `labelledRequest` begins with the 8 bytes of its label.
  * Invariant: both lengths are within `limits` before a byte is allocated for them.
  * @module
  */
 import { crc32 } from 'node:zlib'
 import { AshlarError } from '../base/errors.ts'
+import type { RequestLabel } from '../env/request-label.ts'
 
 export const frameVersion = 1
 export const frameHeaderBytes = 24
+export const labelBytes = 8
 
 /**
  * `request` is answered exactly once, by `response` or `error`, also after a `cancel`; `ping` by `pong`.
- * Numbers are never used again for something else.
+ * `labelledRequest` is a request that names what it is for; only from protocol version 2 on. Numbers are never used again for something else.
  */
-export const frameKinds = { request: 1, response: 2, error: 3, cancel: 4, ping: 5, pong: 6 } as const
+export const frameKinds = {
+  request: 1,
+  response: 2,
+  error: 3,
+  cancel: 4,
+  ping: 5,
+  pong: 6,
+  labelledRequest: 7,
+} as const
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds]
 
-const lastKind = frameKinds.pong
+const lastKind = frameKinds.labelledRequest
 
 export interface FrameHeader {
   readonly kind: FrameKind
@@ -39,6 +49,8 @@ export interface Frame extends FrameHeader {
   readonly head: Buffer
   /** Raw bytes, in memory of their own. */
   readonly payload: Buffer
+  /** Of a labelled request. */
+  readonly label?: RequestLabel | undefined
 }
 
 export interface FrameLengths {
@@ -79,6 +91,17 @@ export function checkedLengths(header: Buffer, at: number, maximum: FrameLengths
     throw malformed(`a payload of ${payloadBytes} bytes passes ${maximum.payloadBytes}`)
   }
   return { headBytes, payloadBytes }
+}
+
+export function writeLabel(buffer: Buffer, at: number, { high, low }: RequestLabel): void {
+  buffer.writeUInt32BE(high, at)
+  buffer.writeUInt32BE(low, at + 4)
+}
+
+/** @throws {AshlarError} `protocol` — the head is shorter than a label */
+export function labelAt(head: Buffer): RequestLabel {
+  if (head.length < labelBytes) throw malformed('a label is cut short')
+  return { high: head.readUInt32BE(0), low: head.readUInt32BE(4) }
 }
 
 /** @throws {AshlarError} `protocol` — the bytes are not those that were sent */

@@ -26,13 +26,15 @@ import type { Role } from './method.ts'
 import { isSignedByServer, signAsServer } from './server-identity.ts'
 
 /** The protocol versions that this build speaks, inclusive. */
-export const protocolVersions = { lowest: 1, highest: 1 } as const
+export const protocolVersions = { lowest: 1, highest: 2 } as const
 
 /** What the other side proved. To a client that has no `serverKey` only that it holds the client key. */
 export interface ProvenIdentity {
   readonly role: Role
   readonly clusterId: ClusterId
   readonly serverId?: ServerId | undefined
+  /** The protocol version on which both settled. */
+  readonly version: number
 }
 
 export interface Step {
@@ -88,14 +90,16 @@ export function connectorHandshake({ credentials, nonce, versions = protocolVers
           throw unauthenticated('it holds the key of clients, and does not prove to be a server of this cluster')
         }
       }
-      return { proven: provenBy(accepted.hello) }
+      return { proven: provenBy(accepted.hello, accepted.hello.highestVersion) }
     },
   }
 }
 
 /** `credentials` are a server's: clients take no connections. */
 export function acceptorHandshake({ credentials, nonce, versions = protocolVersions }: HandshakeOptions): Handshake {
-  let offered: { readonly hello: Hello; readonly raw: Buffer; readonly reply: Buffer } | undefined
+  let offered:
+    | { readonly hello: Hello; readonly raw: Buffer; readonly reply: Buffer; readonly version: number }
+    | undefined
   return {
     receive(message) {
       if (offered === undefined) {
@@ -106,7 +110,7 @@ export function acceptorHandshake({ credentials, nonce, versions = protocolVersi
         }
         checkCluster(message.hello, credentials)
         const reply = helloMessage(helloOf(credentials, nonce, { lowest: highest, highest }))
-        offered = { hello: message.hello, raw: message.raw, reply }
+        offered = { hello: message.hello, raw: message.raw, reply, version: highest }
         return { send: reply }
       }
       if (message.kind !== 'proof') throw outOfOrder()
@@ -117,7 +121,7 @@ export function acceptorHandshake({ credentials, nonce, versions = protocolVersi
       const isClient = offered.hello.role === 'client' && credentials.role !== 'client'
       const signature = isClient ? signAsServer(credentials.keys, signedBytes(offered.raw, offered.reply)) : undefined
       const send = proofMessage(proofOf(key, 'acceptor', offered.raw, offered.reply), signature)
-      return { send, proven: provenBy(offered.hello) }
+      return { send, proven: provenBy(offered.hello, offered.version) }
     },
   }
 }
@@ -161,10 +165,10 @@ function sameProof(given: Buffer, expected: Buffer): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-function provenBy({ role, clusterId, serverId }: Hello): ProvenIdentity {
-  if (role === 'client') return { role, clusterId }
+function provenBy({ role, clusterId, serverId }: Hello, version: number): ProvenIdentity {
+  if (role === 'client') return { role, clusterId, version }
   if (serverId === undefined) throw new AshlarError('protocol', `Cannot accept the ${role}: it does not say its id`)
-  return { role, clusterId, serverId }
+  return { role, clusterId, serverId, version }
 }
 
 function checkCluster(peer: Hello, credentials: Credentials): void {

@@ -9,8 +9,9 @@
 import { AshlarError, toAshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock } from '../env/clock.ts'
-import type { Log } from '../env/log.ts'
+import type { Log, LogFields } from '../env/log.ts'
 import type { Connection } from '../env/network.ts'
+import { formatLabel, namedLabel, type RequestLabel, underLabel } from '../env/request-label.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { Fifo } from './fifo.ts'
 import { type Frame, frameKinds } from './frame.ts'
@@ -27,6 +28,7 @@ class IncomingCall implements CallContext {
   readonly requestId: number
   readonly deadlineMs: number
   readonly heldBytes: number
+  readonly label: RequestLabel | undefined
   /** Of a queued call. */
   readonly head: Buffer
   /** Why it should stop. */
@@ -41,6 +43,7 @@ class IncomingCall implements CallContext {
     this.deadlineMs = nowMs + frame.timeoutMs
     this.heldBytes = frame.head.length + frame.payload.length
     this.head = frame.head
+    this.label = frame.label
   }
 
   get signal(): AbortSignal {
@@ -160,7 +163,8 @@ export class IncomingCalls {
     let answer: Promise<Answer<unknown>>
     try {
       registration = this.#service.find(call.methodNumber, this.#peer.identity.role)
-      answer = registration.handler(registration.method.request.decode(call.head), call)
+      const request = registration.method.request.decode(call.head)
+      answer = underLabel(call.label, registration.handler, request, call)
     } catch (error) {
       this.#fail(call, error)
       return
@@ -188,6 +192,7 @@ export class IncomingCalls {
       this.#fail(call, new AshlarError('internal', `Cannot answer ${method.name}`, { cause: error }))
       return
     }
+    if (this.#log.isDebugging) this.#log.debug('Answered a call', this.#factsOf(call))
     const { requestId } = call
     this.#writer.write({ kind: frameKinds.response, method: 0, requestId, timeoutMs: 0, head, payload, sent })
     this.#finish(call)
@@ -197,12 +202,19 @@ export class IncomingCalls {
     if (this.#closed) return
     const failure = toAshlarError(error, 'answer the call')
     if (failure.code === 'internal') {
-      this.#log.error('A handler failed', { method: call.methodNumber, peer: this.#peer.identity.address, error })
+      this.#log.error('A handler failed', { ...this.#factsOf(call), error })
     }
-    const told = error instanceof AshlarError ? failure : internalError()
+    if (this.#log.isDebugging) this.#log.debug('Refused a call', { ...this.#factsOf(call), code: failure.code })
+    const told = error instanceof AshlarError ? failure : internalError(call.label)
     const { requestId } = call
     this.#writer.write({ kind: frameKinds.error, method: 0, requestId, timeoutMs: 0, head: encodeError(told) })
     this.#finish(call)
+  }
+
+  #factsOf({ methodNumber, label }: IncomingCall): LogFields {
+    const { address, role } = this.#peer.identity
+    const method = this.#service.nameOf(methodNumber) ?? methodNumber
+    return { method, peer: address, role, ...(label === undefined ? {} : { request: formatLabel(label) }) }
   }
 
   #finish(call: IncomingCall): void {
@@ -224,6 +236,6 @@ export class IncomingCalls {
 }
 
 /** Says nothing of the inside: the log does. */
-function internalError(): AshlarError {
-  return new AshlarError('internal', 'Cannot answer the call: the server has a bug, see its log')
+function internalError(label: RequestLabel | undefined): AshlarError {
+  return new AshlarError('internal', `Cannot answer the call: the server has a bug, see its log${namedLabel(label)}`)
 }

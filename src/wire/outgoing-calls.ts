@@ -12,6 +12,7 @@ import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { Clock } from '../env/clock.ts'
+import { currentLabel, namedLabel, type RequestLabel } from '../env/request-label.ts'
 import { cancelled } from '../env/waiting.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { Fifo, type FifoPlace } from './fifo.ts'
@@ -29,6 +30,8 @@ interface OutgoingCall {
   readonly payload: Uint8Array | undefined
   readonly timeoutMs: number
   readonly deadlineMs: number
+  /** Of the request for which it is made, where the peer takes labels. */
+  readonly label: RequestLabel | undefined
   readonly resolve: (reply: Reply<unknown>) => void
   readonly reject: (error: AshlarError) => void
   state: 'waiting' | 'sent' | 'abandoned'
@@ -42,10 +45,18 @@ interface OutgoingCall {
   stopListening: (() => void) | undefined
 }
 
+export interface OutgoingCallsOptions {
+  readonly writer: FrameWriter
+  readonly clock: Clock
+  readonly peerAddress: string
+  readonly takesLabels: boolean
+}
+
 export class OutgoingCalls {
   readonly #writer: FrameWriter
   readonly #clock: Clock
   readonly #peerAddress: string
+  readonly #takesLabels: boolean
   readonly #deadlines: DeadlineTimer
   /** In the order they will be sent. */
   readonly #waiting = new Fifo<OutgoingCall>()
@@ -57,10 +68,11 @@ export class OutgoingCalls {
   #closed = false
   #isPumping = false
 
-  constructor(options: { readonly writer: FrameWriter; readonly clock: Clock; readonly peerAddress: string }) {
+  constructor(options: OutgoingCallsOptions) {
     this.#writer = options.writer
     this.#clock = options.clock
     this.#peerAddress = options.peerAddress
+    this.#takesLabels = options.takesLabels
     this.#deadlines = new DeadlineTimer(options.clock, (nowMs) => this.#expire(nowMs))
   }
 
@@ -84,6 +96,7 @@ export class OutgoingCalls {
         payload,
         timeoutMs,
         deadlineMs: this.#clock.monotonicMs() + timeoutMs,
+        label: this.#takesLabels ? currentLabel() : undefined,
         resolve,
         reject,
         state: 'waiting',
@@ -181,19 +194,20 @@ export class OutgoingCalls {
 
   /** @param timeoutMs what is left of the caller's */
   #send(call: OutgoingCall, timeoutMs: number): void {
-    const { method, head, payload } = call
+    const { method, head, payload, label } = call
     call.state = 'sent'
     call.requestId = this.#nextRequestId()
     this.#unanswered.set(call.requestId, call)
     this.#unansweredBytes += sizeOf(call)
     call.payloadIsBusy = payload !== undefined
     this.#writer.write({
-      kind: frameKinds.request,
+      kind: label === undefined ? frameKinds.request : frameKinds.labelledRequest,
       method: method.number,
       requestId: call.requestId,
       timeoutMs: Math.ceil(timeoutMs),
       head,
       payload,
+      label,
       sent: payload && (() => this.#payloadSent(call)),
     })
   }
@@ -259,8 +273,9 @@ export class OutgoingCalls {
     return nextMs
   }
 
-  #timedOut({ method, timeoutMs, state }: OutgoingCall): AshlarError {
-    const message = `Cannot finish ${method.name}: no answer from ${this.#peerAddress} within ${timeoutMs} ms`
+  #timedOut({ method, timeoutMs, state, label }: OutgoingCall): AshlarError {
+    const named = namedLabel(label)
+    const message = `Cannot finish ${method.name}: no answer from ${this.#peerAddress} within ${timeoutMs} ms${named}`
     return state === 'waiting'
       ? new AshlarError('timeout', message, { applied: 'no', retry: 'later' })
       : new AshlarError('timeout', message)

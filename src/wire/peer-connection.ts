@@ -13,7 +13,7 @@ import { limits } from '../base/limits.ts'
 import type { Timer } from '../env/clock.ts'
 import type { Env } from '../env/env.ts'
 import type { Connection } from '../env/network.ts'
-import { type Frame, frameKinds } from './frame.ts'
+import { type Frame, frameKinds, labelBytes } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { IncomingCalls } from './incoming-calls.ts'
@@ -24,6 +24,8 @@ import type { CallOptions, Peer, PeerIdentity, Reply } from './peer.ts'
 import type { Service } from './service.ts'
 
 const noBytes = Buffer.alloc(0)
+/** The protocol version from which on requests may be labelled. */
+const labelsSince = 2
 
 export interface PeerConnectionOptions {
   readonly env: Env
@@ -57,11 +59,16 @@ export class PeerConnection implements Peer {
     this.#env = env
     this.#connection = connection
     this.#onClosed = onClosed
-    const maximum = { headBytes: limits.frameHeadBytes, payloadBytes: limits.framePayloadBytes }
+    const maximum = { headBytes: labelBytes + limits.frameHeadBytes, payloadBytes: limits.framePayloadBytes }
     const writer = new FrameWriter(connection, clock)
     this.#reader = new FrameReader(maximum, (frame) => this.#take(frame))
     this.#writer = writer
-    this.#outgoing = new OutgoingCalls({ writer, clock, peerAddress: identity.address })
+    this.#outgoing = new OutgoingCalls({
+      writer,
+      clock,
+      peerAddress: identity.address,
+      takesLabels: (identity.version ?? 1) >= labelsSince,
+    })
     this.#incoming = new IncomingCalls({ peer: this, service, connection, writer, clock, log })
     this.#keepalive = new Keepalive({
       clock,
@@ -148,6 +155,7 @@ export class PeerConnection implements Peer {
     if (this.isClosed) return
     switch (frame.kind) {
       case frameKinds.request:
+      case frameKinds.labelledRequest:
         this.#keepalive.used()
         this.#incoming.request(frame)
         break

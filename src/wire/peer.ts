@@ -13,6 +13,8 @@ export interface PeerIdentity {
   /** Of a chunk server or master; clients have none. */
   readonly serverId?: ServerId | undefined
   readonly address: string
+  /** The protocol version on which both settled. Default: 1. */
+  readonly version?: number
 }
 
 export interface CallOptions {

@@ -22,6 +22,8 @@ export interface Service {
   handle<Request, Response>(method: Method<Request, Response>, handler: Handler<Request, Response>): void
   /** @throws {AshlarError} `not-supported` — nothing answers this method; `forbidden` — not to this role */
   find(methodNumber: number, caller: Role): Registration
+  /** For logs. Undefined: nothing answers it. */
+  nameOf(methodNumber: number): string | undefined
 }
 
 export function createService(): Service {
@@ -31,6 +33,7 @@ export function createService(): Service {
       assert(!registrations.has(method.number), `${method.name} is answered twice`)
       registrations.set(method.number, { method, handler } as unknown as Registration)
     },
+    nameOf: (methodNumber) => registrations.get(methodNumber)?.method.name,
     find(methodNumber, caller) {
       const registration = registrations.get(methodNumber)
       if (registration === undefined) {

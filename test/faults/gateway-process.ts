@@ -11,6 +11,8 @@ export class GatewayProcess {
   #listen = '127.0.0.1:0'
   #child: ChildProcess | undefined
   #exited: Promise<void> = Promise.resolve()
+  /** What it said on stderr, in all its lives. */
+  messages = ''
 
   constructor(clusterPath: string) {
     this.#clusterPath = clusterPath
@@ -19,6 +21,10 @@ export class GatewayProcess {
   /** A client with the key of the root account. */
   get client(): S3Client {
     return new S3Client(`http://${this.#listen}`, this.#credentials())
+  }
+
+  get pid(): number {
+    return this.#child?.pid as number
   }
 
   get isRunning(): boolean {
@@ -31,6 +37,9 @@ export class GatewayProcess {
     const args = ['s3', 'serve', '--cluster', this.#clusterPath, '--listen', this.#listen, '--json']
     const child = spawn(bin, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.messages += text
+    })
     this.#exited = new Promise((resolve) => child.once('close', () => resolve()))
     this.#listen = new URL(await readyEndpoint(child)).host
   }

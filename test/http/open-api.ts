@@ -129,4 +129,5 @@ const everywhere = new Set([
   'keep-alive',
   'transfer-encoding',
   'x-content-type-options',
+  'x-request-id',
 ])

@@ -13,6 +13,7 @@ import type { Env } from '../../env/env.ts'
 import { answerHealth, type HealthReport } from '../../env/health-door.ts'
 import { answerError, answerJson, answerMethodNotAllowed, requireBearer } from '../../env/http-answers.ts'
 import type { HttpListener } from '../../env/network.ts'
+import { formatLabel, underLabel } from '../../env/request-label.ts'
 import { serveFile } from './files-route.ts'
 import { filePath } from './paths.ts'
 
@@ -36,7 +37,11 @@ export async function startHttpGateway(options: HttpGatewayOptions): Promise<Htt
       maxConnections: limits.connectionsPerListener,
       idleTimeoutMs: limits.idleConnectionTimeoutMs,
     },
-    (request, response) => answer(request, response, options),
+    (request, response) => {
+      const label = env.nextLabel?.()
+      if (label !== undefined) response.setHeader('X-Request-Id', formatLabel(label))
+      return underLabel(label, answer, request, response, options)
+    },
   )
 }
 

@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isAshlarError } from '../../../base/errors.ts'
 import { limits } from '../../../base/limits.ts'
 import type { Env } from '../../../env/env.ts'
+import { parseLabel, underLabel } from '../../../env/request-label.ts'
 import { Limiter } from '../../../env/waiting.ts'
 import type { AccountSource, Accounts } from '../auth/accounts.ts'
 import { type Authenticated, authenticate } from '../auth/authenticate.ts'
@@ -68,10 +69,9 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
     slots: limits.s3ChunkMemoryBytes,
     maxWaiting: limits.connectionsPerListener,
   })
-  return async (incoming, response) => {
-    const { env } = options.services
+  const { env } = options.services
+  const handle = async (requestId: string, incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     options.observer?.onBegin()
-    const requestId = newRequestId(env)
     const gone = new AbortController()
     // After an answer nobody waits any more: nothing is told, which would cost an error with its stack.
     response.once('close', () => {
@@ -111,7 +111,16 @@ export function s3RequestHandler(options: HandlerOptions): RequestHandler {
       const method = trail.operation ?? 'unknown'
       observer?.onEnd({ method, code: failure?.code ?? 'ok', durationMs: timing.totalMs })
       accessLog?.noteRequest({ incoming, response, trail, failure, requestId, ...timing })
+      if (env.log.isDebugging) {
+        env.log.debug('Answered an S3 request', { request: requestId, method, code: failure?.code ?? 'ok' })
+      }
     }
+  }
+  return (incoming, response) => {
+    const requestId = newRequestId(env)
+    // Where requests go without labels, so do these.
+    const label = env.nextLabel === undefined ? undefined : parseLabel(requestId)
+    return underLabel(label, handle, requestId, incoming, response)
   }
 }
 
@@ -346,7 +355,7 @@ async function fail(
     !isAshlarError(error, 'cancelled', 'connection-lost')
   ) {
     const { requestId } = identity
-    options.services.env.log.error('An S3 request failed', { requestId, method: incoming.method, error })
+    options.services.env.log.error('An S3 request failed', { request: requestId, method: incoming.method, error })
   }
   if (response.headersSent || response.destroyed) {
     // The length was promised: only a cut connection says that the bytes are not whole.
