@@ -60,6 +60,7 @@ export interface HttpListener extends Listener {
 
 export interface HttpOptions {
   readonly address: string
+  /** When there are so many, the one that is idle for longest makes room for one more; where none is, that one is answered 503. */
   readonly maxConnections: number
   /** A connection on which nothing moves for so long is closed. */
   readonly idleTimeoutMs: number

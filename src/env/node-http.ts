@@ -1,6 +1,6 @@
 /**
  * HTTP doors on `node:http`, with every wait bounded: headers by `limits.httpHeadersTimeoutMs`, a connection on which
- * nothing moves by the caller's idle timeout. A whole request has no limit of time, since uploads take as long as
+ * nothing moves by the caller's idle timeout, or for longest where all places are taken (http-connections.ts). A whole request has no limit of time, since uploads take as long as
  * they take. The server does no I/O of its own: networks feed it with connections.
  * @module
  */
@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { limits } from '../base/limits.ts'
 import { errnoOf } from './errno.ts'
+import { HttpConnections } from './http-connections.ts'
 import type { Log } from './log.ts'
 import type { HttpOptions } from './network.ts'
 
@@ -20,6 +21,7 @@ export function createHttpServer(
 ): Server {
   const underWay = new WeakMap<Duplex, ServerResponse>()
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    if (!connections.admit(request, response)) return
     underWay.set(request.socket, response)
     void answer(request, response, { handle, log })
   }
@@ -35,7 +37,10 @@ export function createHttpServer(
     onRequest,
   )
   if (expectations === 'handled') server.on('checkContinue', onRequest).on('checkExpectation', onRequest)
-  server.maxConnections = maxConnections
+  const connections = new HttpConnections(maxConnections)
+  server.on('connection', (connection: Duplex) => connections.take(connection))
+  // With those that are refused, and those that close.
+  server.maxConnections = maxConnections + 2 * limits.handshakesPerListener
   server.timeout = idleTimeoutMs
   const ending = new WeakSet<Duplex>()
   server.on('clientError', (error: Error, socket: Duplex) => {

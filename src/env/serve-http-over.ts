@@ -22,7 +22,7 @@ export async function serveHttpOver(
 ): Promise<HttpListener> {
   const server = createHttpServer(options, { handle, log })
   const streams = new Set<ConnectionStream>()
-  const listener = await listen(options, (connection) => {
+  const listener = await listen({ ...options, maxConnections: server.maxConnections }, (connection) => {
     const stream = new ConnectionStream(connection, clock)
     streams.add(stream)
     stream.once('close', () => streams.delete(stream))
