@@ -51,7 +51,7 @@ export interface MeasureOptions {
   /** MiB, or operations. */
   readonly amount: number
   readonly limit?: LimitShare | undefined
-  /** Default: those of the cluster. */
+  /** Default: those of the cluster, if there is one. This one counts in any case. */
   readonly processes?: readonly Measured[]
 }
 
@@ -65,6 +65,13 @@ export interface Bench extends Surroundings {
   readonly group: string
 }
 
+/** What {@link measure} needs to know. */
+export interface Measuring extends Pick<Surroundings, 'recorder' | 'tell'> {
+  /** Under which its figures stand. */
+  readonly group: string
+  readonly cluster?: Pick<LocalCluster, 'processes'>
+}
+
 /** An amount at the scale of this run, at least `least`. */
 export function scaled({ settings }: Surroundings, amount: number, least = 1): number {
   return Math.max(least, Math.round(amount * settings.scale))
@@ -75,8 +82,8 @@ export function scaled({ settings }: Surroundings, amount: number, least = 1): n
  * @param work may answer with the rate, where it knows it better than the clock around it
  */
 export async function measure(
-  bench: Bench,
-  { name, unit, amount, limit, processes = bench.cluster.processes }: MeasureOptions & { readonly name: string },
+  bench: Measuring,
+  { name, unit, amount, limit, processes = bench.cluster?.processes ?? [] }: MeasureOptions & { readonly name: string },
   work: () => Promise<unknown>,
 ): Promise<void> {
   const before = costs(processes)

@@ -2,7 +2,7 @@
  * Ashlar beside the limits of the machine it runs on, and beside rivals that are there, in one run: limits and workloads alternate,
  * round by round, and medians are compared.
  *
- *     npm run bench                                  everything, five rounds, as the package runs: about a quarter of an hour
+ *     npm run bench                                  everything, five rounds, as the package runs: about twenty minutes
  *     npm run bench -- --list                        the groups of workloads
  *     npm run bench -- --only large,small --rounds 3 --scale 0.1 --large-mib 4096 --folder DIR --sources --no-go --json
  *     npm run bench -- --out bench/results/last.json keeps the figures; --page makes docs/performance.md and its plots from that file
@@ -21,6 +21,7 @@ import type { Bench, Group, Surroundings } from './bench.ts'
 import { Recorder, type Report } from './figures.ts'
 import { footprint } from './groups/footprint.ts'
 import { largeFiles } from './groups/large-files.ts'
+import { metadata } from './groups/metadata.ts'
 import { repair } from './groups/repair.ts'
 import { rivals } from './groups/rivals.ts'
 import { s3Objects } from './groups/s3-objects.ts'
@@ -69,7 +70,7 @@ function profileFolderOf(group: string): string {
 function groupsOf(folder: string, { go }: Pick<BenchOptions, 'go'>): readonly Group[] {
   const load = makeS3Load(folder, { go })
   const present = rivalsOf(process.env)
-  return [startUp, footprint, repair, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
+  return [startUp, footprint, repair, metadata, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
 }
 
 function chosen(groups: readonly Group[], { only }: BenchOptions): readonly Group[] {

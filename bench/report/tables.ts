@@ -10,6 +10,7 @@ export const groupTitles: Readonly<Record<string, string>> = {
   s3: 'Objects, through S3',
   startup: 'Starts',
   footprint: 'Memory and disk',
+  metadata: 'Metadata',
   repair: 'Repair',
   rivals: 'Rivals, by the same client',
   [limitGroup]: 'Limits of the machine',

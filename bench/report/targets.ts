@@ -76,6 +76,15 @@ export const targets: readonly Target[] = [
     ],
   },
   {
+    workload: 'metadata beside 1,000,000 files, durable: create in process and through the wire, open in process',
+    rival: 'HDFS NameNode in process: 9,407 and 78,000/s',
+    demands: [
+      { figure: 'create in process, 1,000,000 files there', bound: 14_000 },
+      { figure: 'create of empty files, 1,000,000 files there', bound: 8_000 },
+      { figure: 'open in process, 1,000,000 files there', bound: 60_000 },
+    ],
+  },
+  {
     workload: 'start to the first stored byte',
     rival: '`weed mini`: 0.96 s; Garage, 3 nodes: 0.19 s; s3rver: 0.22 s; HDFS: 9.98 s',
     demands: [

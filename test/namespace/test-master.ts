@@ -63,7 +63,7 @@ export class TestMaster {
 
   static async start(kv: TxnKV = memoryKV(), epoch = 1): Promise<TestMaster> {
     const master = new TestMaster(kv)
-    const { first, end } = await master.namespace.reserveIssueBlock(1_000_000)
+    const { first, end } = await master.namespace.reserveIssueBlock(10_000_000)
     master.#next = first
     master.#end = end
     await master.namespace.initialize()
