@@ -51,9 +51,9 @@ export class OpenFileHandle implements FileHandle {
     return count
   }
 
-  async readFile({ signal }: CallOptions = {}): Promise<Buffer> {
+  async readFile(range: ReadRange = {}): Promise<Buffer> {
     this.#checkOpen()
-    return await this.#reader.readRange({ start: 0, end: this.stats.size, signal })
+    return await this.#reader.readRange({ ...rangeOf(range, this.stats.size), signal: range.signal })
   }
 
   createReadStream(range: ReadRange = {}): Readable {

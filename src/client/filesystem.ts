@@ -251,7 +251,8 @@ export interface FileHandle extends AsyncDisposable {
    * @returns bytes read: fewer than asked for only at the end of the file
    */
   read(buffer: Uint8Array, position: number, options?: CallOptions): Promise<number>
-  readFile(options?: CallOptions): Promise<Buffer>
+  /** All of it, or the range, in one buffer. */
+  readFile(range?: ReadRange): Promise<Buffer>
   createReadStream(options?: ReadRange): Readable
   readStream(options?: ReadRange): ReadableStream<Uint8Array>
   /**

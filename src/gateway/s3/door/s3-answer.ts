@@ -16,8 +16,8 @@ export interface S3Answer {
 
 export interface ObjectBody {
   readonly sizeBytes: number
-  /** Undefined: only the length is told (HEAD). */
-  readonly pieces: AsyncIterable<Uint8Array> | undefined
+  /** As they come; or, of what is short, all of it. Undefined: only the length is told (HEAD). */
+  readonly pieces: AsyncIterable<Uint8Array> | (() => Promise<Uint8Array>) | undefined
   /** Whatever happens: called once. */
   readonly close: () => Promise<void>
 }
@@ -53,10 +53,11 @@ export async function sendAnswer(response: ServerResponse, answer: S3Answer, ide
 async function sendObject(response: ServerResponse, { sizeBytes, pieces, close }: ObjectBody): Promise<void> {
   try {
     response.setHeader('Content-Length', sizeBytes)
+    // With its head in one write, for which nobody waits.
+    if (typeof pieces === 'function') return void response.end(await pieces())
     if (pieces !== undefined) {
       for await (const bytes of pieces) {
-        // A small body goes with its head in one write, and nobody waits for it. Its piece stays ours: no other is asked for. An encrypted
-        // one is less than a frame, whose tag proved its end too.
+        // Encrypted, it is less than a frame, whose tag proved its end too. The piece stays ours: no other is asked for.
         if (bytes.length === sizeBytes && sizeBytes < limits.smallTransferBytes) return void response.end(bytes)
         await writeBody(response, bytes)
       }

@@ -7,6 +7,7 @@
 
 import { isAshlarError } from '../../../base/errors.ts'
 import { parseRange } from '../../../base/http-range.ts'
+import { limits } from '../../../base/limits.ts'
 import type { ObjectBody, S3Answer } from '../door/s3-answer.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { encryptionHeaders, type OpenEncryption, openEncryption } from '../encryption/object-encryption.ts'
@@ -171,8 +172,14 @@ function bodyOf(
   { encryption, signal }: { readonly encryption: OpenEncryption | undefined; readonly signal: AbortSignal },
 ): ObjectBody {
   const close = () => open.handle.close()
-  if (start >= end) return { sizeBytes: 0, pieces: undefined, close }
-  return { sizeBytes: end - start, pieces: plainPieces(open, { start, end }, { encryption, signal }), close }
+  const sizeBytes = end - start
+  if (sizeBytes <= 0) return { sizeBytes: 0, pieces: undefined, close }
+  // A sequence of pieces, with a signal for its reader, was a sixth of the gateway's work for a GET of 4 KiB.
+  const isShort = encryption === undefined && sizeBytes <= limits.smallTransferBytes
+  const pieces = isShort
+    ? () => open.handle.readFile({ start, end: end - 1, signal })
+    : plainPieces(open, { start, end }, { encryption, signal })
+  return { sizeBytes, pieces, close }
 }
 
 /** The bytes from `start` up to `end` as clients of S3 know them. */
