@@ -6,8 +6,8 @@ import type { AshlarClient } from '../client/filesystem.ts'
 import { connect } from '../client/index.ts'
 import type { Env } from '../env/env.ts'
 import { createNodeEnv } from '../env/node-env.ts'
-import type { LogLevel } from '../env/node-log.ts'
 import type { Host } from './host.ts'
+import { logLevel } from './log-level.ts'
 import { createOutput, type Output } from './output.ts'
 
 /** Options that every verb takes, as commander hands them over. */
@@ -72,15 +72,4 @@ async function connectTo(
     }
     throw error
   }
-}
-
-const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent']
-
-/** `ASHLAR_LOG`: a level from which log lines go to stderr. @throws {AshlarError} `invalid-argument` */
-export function logLevel(): LogLevel {
-  const level = process.env['ASHLAR_LOG'] ?? 'error'
-  if (!logLevels.includes(level)) {
-    throw new AshlarError('invalid-argument', `Cannot use ASHLAR_LOG=${level}: the levels are ${logLevels.join(', ')}`)
-  }
-  return level as LogLevel
 }

@@ -27,7 +27,10 @@ export interface Output {
 export function createOutput({ json }: { readonly json: boolean }): Output {
   return {
     json,
-    isTerminal: process.stdout.isTTY === true,
+    // Asked when it is needed: Node makes the stream then.
+    get isTerminal() {
+      return process.stdout.isTTY === true
+    },
     line: (text) => {
       if (!json) process.stdout.write(`${text}\n`)
     },

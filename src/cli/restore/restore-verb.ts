@@ -1,13 +1,11 @@
 /** Registers `ashlar restore`. @module */
 import { resolve } from 'node:path'
 import { createNodeEnv } from '../../env/node-env.ts'
-import { logLevel } from '../command-context.ts'
+import { logLevel } from '../log-level.ts'
 import { createOutput } from '../output.ts'
+import { ownerOnly } from '../servers/server-run.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import type { RawRestoreOptions } from './restore.ts'
-
-/** Nothing that it writes is for other users. */
-const ownerOnly = 0o077
 
 export function registerRestore({ program, host }: VerbRegistry): void {
   program

@@ -17,11 +17,10 @@ import { StoredAccounts } from '../../gateway/s3/auth/stored-accounts.ts'
 import { WebhookTargets } from '../../gateway/s3/notify/webhook-targets.ts'
 import { closedBuckets, openBuckets, startS3Gateway } from '../../gateway/s3/s3-gateway.ts'
 import { createGatewayMetrics } from '../metrics/gateway-metrics.ts'
-import type { Output } from '../output.ts'
 import { type Parent, runUnderParent } from '../servers/parent.ts'
-import { listenOnFree, portOf, splitAddress } from '../servers/ports.ts'
+import { defaultPorts, listenOnFree, loopback, splitAddress } from '../servers/ports.ts'
 import { serveUntil, stopped } from '../servers/serve-until.ts'
-import { defaultPorts } from '../up/up-options.ts'
+import type { ServerRun } from '../servers/server-run.ts'
 import { packageVersion } from '../version.ts'
 
 export interface RawS3Options {
@@ -35,21 +34,16 @@ export interface RawS3Options {
   readonly openBuckets?: boolean
   readonly json?: boolean
   /** For `ashlar up`. */
-  readonly host: string
-  readonly port: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** The one of an earlier start; 0, the default: none. */
+  readonly port?: number
   readonly anyPort?: boolean
   readonly supervised?: boolean
 }
 
-export interface S3Run {
-  readonly env: Env
-  readonly output: Output
-  readonly stop: AbortSignal
-  readonly exitWith: (exitCode: number) => void
-}
-
 /** Runs until it is told to stop. */
-export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitWith }: S3Run): Promise<void> {
+export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitWith }: ServerRun): Promise<void> {
   await runUnderParent({ env, supervised: raw.supervised === true, exitWith }, async (parent) => {
     // What it serves is there only once the master is.
     if (parent !== undefined && !(await masterIsUp(parent, stop))) return
@@ -109,7 +103,7 @@ async function tellEndpoint(env: Env, path: string, endpoint: string): Promise<v
 }
 
 function hostOf(raw: RawS3Options): string {
-  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+  return raw.listen === undefined ? (raw.host ?? loopback) : splitAddress(raw.listen).host
 }
 
 /** A door of its own: each path of the other one is a bucket's. */
@@ -134,7 +128,7 @@ function openHealthDoor(
 function portChoice(raw: RawS3Options): Parameters<typeof listenOnFree>[0] {
   const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
   return {
-    kept: asked ?? portOf(raw.port),
+    kept: asked ?? raw.port ?? 0,
     usual: defaultPorts.s3,
     step: 1,
     exact: asked !== undefined && asked !== 0,

@@ -1,9 +1,9 @@
 /** Registers `ashlar s3 serve` and `ashlar s3 env`. @module */
-import { Option } from 'commander'
 import { AshlarError } from '../../base/errors.ts'
 import { readClusterFile } from '../../client/cluster-file.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
-import { clusterFilePath, logLevel } from '../command-context.ts'
+import { clusterFilePath } from '../command-context.ts'
+import { logLevel } from '../log-level.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { examplesText } from '../verbs/verb.ts'
@@ -12,10 +12,6 @@ import type { RawS3Options } from './s3-process.ts'
 interface RawOptions extends Omit<RawS3Options, 'cluster'> {
   readonly cluster?: string
   readonly endpoint?: string
-}
-
-function internal(flags: string): Option {
-  return new Option(flags).hideHelp()
 }
 
 export function registerS3({ program, host, exitWith }: VerbRegistry): void {
@@ -45,10 +41,6 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
     )
     .option('--endpoint <url>', 'explain-deny: the door that refused (default: the one of cluster.json)')
     .option('--json', 'results as JSON on stdout')
-    .addOption(internal('--host <host>').default('127.0.0.1'))
-    .addOption(internal('--port <port>').default('0'))
-    .addOption(internal('--any-port'))
-    .addOption(internal('--supervised'))
     .addHelpText(
       'after',
       examplesText([

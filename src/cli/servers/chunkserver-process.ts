@@ -9,15 +9,14 @@ import type { Env } from '../../env/env.ts'
 import { type OpenedStore, openDiskStore } from '../../store/open-disk-store.ts'
 import { deriveKeys } from '../../wire/keys.ts'
 import { createChunkServerMetrics } from '../metrics/chunkserver-metrics.ts'
-import type { Output } from '../output.ts'
-import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import { DiskRate } from './disk-rate.ts'
 import { folderMeter } from './folder-meter.ts'
 import { type JoinFile, readJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
-import { listenOnFree, portOf, splitAddress } from './ports.ts'
+import { defaultPorts, listenOnFree, loopback, portOf, splitAddress } from './ports.ts'
 import { serveUntil, stopped } from './serve-until.ts'
+import type { ServerRun } from './server-run.ts'
 import { leaveTrace, readTrace } from './store-trace.ts'
 
 export interface RawChunkServerOptions {
@@ -31,20 +30,15 @@ export interface RawChunkServerOptions {
   readonly domain?: string
   readonly json?: boolean
   /** For `ashlar up`. */
-  readonly host: string
-  readonly port: string
-  readonly shareOf: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** The one of an earlier start; 0, the default: none. */
+  readonly port?: number
+  /** How many share the disk. Default 1. */
+  readonly shareOf?: number
   readonly expectId?: string
   readonly anyPort?: boolean
   readonly supervised?: boolean
-}
-
-export interface ServerRun {
-  readonly env: Env
-  readonly output: Output
-  /** Aborts on SIGTERM and Ctrl-C. */
-  readonly stop: AbortSignal
-  readonly exitWith: (exitCode: number) => void
 }
 
 const leastCapacityBytes = 50
@@ -69,7 +63,7 @@ async function run(
   const store = await openStore(raw, { env, join })
   const masterAddress = await Promise.race([parent?.masterAddress, ended])
   if (stop.aborted || parent?.gone.aborted) return await store.close()
-  const diskRate = new DiskRate({ env, store, data: raw.data, shareOf: Number(raw.shareOf), declared: raw.diskRate })
+  const diskRate = new DiskRate({ env, store, data: raw.data, shareOf: raw.shareOf ?? 1, declared: raw.diskRate })
   let running: ChunkServer | undefined
   const metrics = createChunkServerMetrics({ space: () => store.space(), scrub: () => running?.scrubReport() })
   let isRegistered = false
@@ -170,7 +164,7 @@ async function openStore(
     holder: `ashlar chunkserver, pid ${process.pid}`,
     create: known === undefined,
     capacityBytes,
-    shareOf: Number(raw.shareOf),
+    shareOf: raw.shareOf ?? 1,
   })
   try {
     if (known === undefined) await leaveTrace(env, raw.data, store.identity.server)
@@ -184,14 +178,14 @@ async function openStore(
 }
 
 function hostOf(raw: RawChunkServerOptions): string {
-  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+  return raw.listen === undefined ? (raw.host ?? loopback) : splitAddress(raw.listen).host
 }
 
 function portChoice(raw: RawChunkServerOptions): Parameters<typeof listenOnFree>[0] {
   const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
   const exact = asked !== undefined && asked !== 0
   const any = asked === 0 || raw.anyPort === true
-  return { kept: asked ?? portOf(raw.port), usual: defaultPorts.chunkServer, step: 2, exact, any }
+  return { kept: asked ?? raw.port ?? 0, usual: defaultPorts.chunkServer, step: 2, exact, any }
 }
 
 /** The neighbour of the port of frames, unless one was asked for. */

@@ -22,15 +22,14 @@ import { createMasterMetrics } from '../metrics/master-metrics.ts'
 import type { MetricSet } from '../metrics/metric-set.ts'
 import { readOrMakeEncryptionKeys } from '../s3/s3-encryption-keys.ts'
 import { readOrMakeRootKey } from '../s3/s3-root-key.ts'
-import { defaultPorts } from '../up/up-options.ts'
 import { packageVersion } from '../version.ts'
 import { backupPlan } from './backup-plan.ts'
-import type { ServerRun } from './chunkserver-process.ts'
 import { folderMeter } from './folder-meter.ts'
 import { formatJoinFile } from './join-file.ts'
 import { type Parent, runUnderParent } from './parent.ts'
-import { listenOnFree, portOf, splitAddress } from './ports.ts'
+import { defaultPorts, listenOnFree, loopback, portOf, splitAddress } from './ports.ts'
 import { serveUntil, stopped } from './serve-until.ts'
+import type { ServerRun } from './server-run.ts'
 import { leaveTrace, readTrace, tracePath } from './store-trace.ts'
 
 export interface RawMasterOptions {
@@ -48,8 +47,10 @@ export interface RawMasterOptions {
   readonly acceptOlderMetadata?: boolean
   readonly yes?: boolean
   /** For `ashlar up`. */
-  readonly host: string
-  readonly port: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** The one of an earlier start; 0, the default: none. */
+  readonly port?: number
   readonly clusterFile?: string
   readonly existing?: boolean
   readonly exactHttpPort?: boolean
@@ -218,14 +219,14 @@ function settingsOf({ policy, chunkSize, trashKeep, deadAfter, placement }: RawM
 }
 
 function hostOf(raw: RawMasterOptions): string {
-  return raw.listen === undefined ? raw.host : splitAddress(raw.listen).host
+  return raw.listen === undefined ? (raw.host ?? loopback) : splitAddress(raw.listen).host
 }
 
 function framePorts(raw: RawMasterOptions): Parameters<typeof listenOnFree>[0] {
   const asked = raw.listen === undefined ? undefined : splitAddress(raw.listen).port
   const exact = asked !== undefined && asked !== 0
   return {
-    kept: asked ?? portOf(raw.port),
+    kept: asked ?? raw.port ?? 0,
     usual: defaultPorts.master,
     step: 1,
     exact,

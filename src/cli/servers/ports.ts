@@ -1,7 +1,12 @@
 /** Which port a server takes: the one it had, else the default one, else the next that is free. @module */
 import { AshlarError, isAshlarError } from '../../base/errors.ts'
 
+export const defaultPorts = { master: 7600, http: 7601, s3: 7602, s3Metrics: 7603, chunkServer: 7610 } as const
+
 const attempts = 200
+
+/** Where servers listen that were told no host. */
+export const loopback = '127.0.0.1'
 
 export interface PortChoice {
   /** The port of an earlier start; 0: none. */

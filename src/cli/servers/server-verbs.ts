@@ -1,22 +1,14 @@
 /** Registers `ashlar master`, `ashlar chunkserver` and `ashlar join`. @module */
 import { resolve } from 'node:path'
-import { Option } from 'commander'
 import { defaultStrategy, strategyNames } from '../../cluster/placement-strategy.ts'
 import { createNodeEnv } from '../../env/node-env.ts'
-import { logLevel } from '../command-context.ts'
 import { confirmOlderMetadata } from '../confirm.ts'
+import { logLevel } from '../log-level.ts'
 import { createOutput } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import type { RawChunkServerOptions } from './chunkserver-process.ts'
 import type { RawMasterOptions } from './master-process.ts'
-
-/** For `ashlar up` alone, which starts these verbs as its children. */
-function internal(flags: string): Option {
-  return new Option(flags).hideHelp()
-}
-
-/** Nothing that a server stores is for other users, the files that SQLite makes included. */
-const ownerOnly = 0o077
+import { ownerOnly } from './server-run.ts'
 
 export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): void {
   program
@@ -42,19 +34,11 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'one line on stdout when it is ready')
-    .addOption(internal('--host <host>').default('127.0.0.1'))
-    .addOption(internal('--port <port>').default('0'))
-    .addOption(internal('--cluster-file <path>'))
-    .addOption(internal('--existing'))
-    .addOption(internal('--exact-http-port'))
-    .addOption(internal('--any-port'))
-    .addOption(internal('--supervised'))
     .addHelpText('after', '\nExample:\n  ashlar master --data /srv/ashlar-master --listen 10.0.0.1:7600')
     .action(async (raw: RawMasterOptions) => {
       process.umask(ownerOnly)
       const { runMaster } = await import('./master-process.ts')
-      if (raw.acceptOlderMetadata === true)
-        await confirmOlderMetadata(host, raw.yes === true || raw.supervised === true)
+      if (raw.acceptOlderMetadata === true) await confirmOlderMetadata(host, raw.yes === true)
       const options = { ...raw, data: resolve(raw.data) }
       await runMaster(options, {
         env: createNodeEnv({ log: logLevel() }),
@@ -77,12 +61,6 @@ export function registerServerVerbs({ program, host, exitWith }: VerbRegistry): 
     .option('--disk-rate <size>', 'bytes that the disk does in a second: repair keeps to half (default: measured)')
     .option('--domain <host/rack>', 'failure domain: replicas of a chunk never share one (default: the host name)')
     .option('--json', 'one line on stdout when it is ready')
-    .addOption(internal('--host <host>').default('127.0.0.1'))
-    .addOption(internal('--port <port>').default('0'))
-    .addOption(internal('--share-of <n>').default('1'))
-    .addOption(internal('--expect-id <id>'))
-    .addOption(internal('--any-port'))
-    .addOption(internal('--supervised'))
     .addHelpText(
       'after',
       '\nExample:\n  ashlar chunkserver --data /disk1/ashlar --capacity 4TiB --listen 10.0.0.2:7610 --cluster join.json --domain host2/rack1',

@@ -8,7 +8,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { AshlarError } from '../../base/errors.ts'
+import { extname, join } from 'node:path'
 import type { Clock, Timer } from '../../env/clock.ts'
 import type { ChildReport, ParentMessage } from './messages.ts'
 
@@ -21,8 +21,10 @@ export interface SupervisedOptions {
   /** For messages: "chunk server 2". */
   readonly name: string
   readonly clock: Clock
-  /** Verb and options; made anew at each start, since ports become known. */
-  readonly args: () => readonly string[]
+  /** The role of the process: `<role>-child` beside this file is what it runs. */
+  readonly role: 'master' | 'gateway' | 'chunkserver'
+  /** Made anew at each start, since ports become known. */
+  readonly options: () => object
   /** Whether one that ends now is started again. */
   readonly restart: () => boolean
   readonly onReport: (report: ChildReport) => void
@@ -47,9 +49,9 @@ export class SupervisedProcess {
   }
 
   start(): void {
-    const { clock, args, onReport } = this.#options
+    const { clock, role, options, onReport } = this.#options
     const startedMs = clock.monotonicMs()
-    const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args()], {
+    const child = spawn(process.execPath, [...process.execArgv, programOf(role), JSON.stringify(options())], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#child = child
@@ -98,7 +100,7 @@ export class SupervisedProcess {
   }
 }
 
-/** Fails when a child cannot start at all, so that `up` does not wait for it. */
-export function startFailure(name: string, reason: string): AshlarError {
-  return new AshlarError('unavailable', `Cannot start ${name}: ${reason}`)
+/** TypeScript in a checkout, JavaScript in the package. */
+function programOf(role: SupervisedOptions['role']): string {
+  return join(import.meta.dirname, `${role}-child${extname(import.meta.filename)}`)
 }

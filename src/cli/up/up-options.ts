@@ -84,8 +84,6 @@ export interface UpPlan {
 const replicasOf: Readonly<Record<string, number>> = { 'replicated-1': 1, 'replicated-2': 2, 'replicated-3': 3 }
 const mostLocalServers = 64
 
-export const defaultPorts = { master: 7600, http: 7601, s3: 7602, s3Metrics: 7603, chunkServer: 7610 } as const
-
 /** @returns milliseconds; 0: `off` */
 export function parseBackupEvery(text: string): number {
   if (text === 'off') return 0

@@ -11,7 +11,10 @@ import { AshlarError, isAshlarError } from '../../base/errors.ts'
 import type { Disk } from '../../env/disk.ts'
 import type { Env } from '../../env/env.ts'
 import type { Output } from '../output.ts'
-import { SupervisedProcess } from './child-process.ts'
+import type { RawS3Options } from '../s3/s3-process.ts'
+import type { RawChunkServerOptions } from '../servers/chunkserver-process.ts'
+import type { RawMasterOptions } from '../servers/master-process.ts'
+import { type SupervisedOptions, SupervisedProcess } from './child-process.ts'
 import { chunkServerFolder, replaceLost } from './lost-stores.ts'
 import type { ChildReport } from './messages.ts'
 import { readPlan, writePlan } from './plan-file.ts'
@@ -89,16 +92,19 @@ class LocalCluster {
     this.#options = options
     this.#plan = plan
     this.#master = this.#supervise('the master', {
-      args: () => this.#masterArgs(),
+      role: 'master',
+      options: () => this.#masterOptions(),
       onReport: (report) => this.#onMasterReport(report),
     })
     this.#gateway = this.#supervise('the S3 gateway', {
-      args: () => this.#gatewayArgs(),
+      role: 'gateway',
+      options: () => this.#gatewayOptions(),
       onReport: (report) => this.#onGatewayReport(report),
     })
     this.#chunkServers = plan.servers.map((_, index) =>
       this.#supervise(`chunk server ${index + 1}`, {
-        args: () => this.#chunkServerArgs(index),
+        role: 'chunkserver',
+        options: () => this.#chunkServerOptions(index),
         onReport: (report) => this.#onChunkServerReport(index, report),
       }),
     )
@@ -134,7 +140,7 @@ class LocalCluster {
 
   #supervise(
     name: string,
-    { args, onReport }: { readonly args: () => readonly string[]; readonly onReport: (report: ChildReport) => void },
+    { onReport, ...program }: Pick<SupervisedOptions, 'role' | 'options' | 'onReport'>,
   ): SupervisedProcess {
     const { env, output, restart } = this.#options
     let failure: AshlarError | undefined
@@ -143,7 +149,7 @@ class LocalCluster {
       clock: env.clock,
       // One that ends before all are ready ends the start as a whole.
       restart: () => restart && this.#isReady,
-      args,
+      ...program,
       onReport: (report) => {
         if (report.event === 'failed') failure = new AshlarError(report.code as AshlarError['code'], report.message)
         onReport(report)
@@ -162,57 +168,64 @@ class LocalCluster {
     })
   }
 
-  #masterArgs(): string[] {
-    const { dataFolder, asked } = this.#options
+  #masterOptions(): RawMasterOptions {
+    const { dataFolder, asked, isTemporary, acceptOlderMetadata } = this.#options
     const { host, masterPort, httpPort, policy, chunkSizeBytes, trashKeepMs, deadAfterMs, placement, backupEveryMs } =
       this.#plan
-    return [
-      'master',
-      '--supervised',
-      ...['--data', join(dataFolder, 'master'), '--cluster-file', join(dataFolder, 'cluster.json')],
-      ...['--host', host, '--port', String(masterPort), '--http-port', String(httpPort)],
-      ...['--policy', policy, '--chunk-size', String(chunkSizeBytes)],
-      ...['--trash-keep', `${trashKeepMs}ms`, '--dead-after', `${deadAfterMs}ms`],
-      ...(placement === undefined ? [] : ['--placement', placement]),
-      ...(backupEveryMs === undefined ? [] : ['--backup-every', backupEveryMs === 0 ? 'off' : `${backupEveryMs}ms`]),
+    return {
+      supervised: true,
+      data: join(dataFolder, 'master'),
+      clusterFile: join(dataFolder, 'cluster.json'),
+      host,
+      port: masterPort,
+      httpPort: String(httpPort),
+      policy,
+      chunkSize: String(chunkSizeBytes),
+      trashKeep: `${trashKeepMs}ms`,
+      deadAfter: `${deadAfterMs}ms`,
+      ...(placement === undefined ? {} : { placement }),
+      ...(backupEveryMs === undefined ? {} : { backupEvery: backupEveryMs === 0 ? 'off' : `${backupEveryMs}ms` }),
       // Once there was a cluster here, a master without its folder is a loss, and no reason for another cluster.
-      ...(this.#plan.servers.some(({ serverId }) => serverId !== undefined) ? ['--existing'] : []),
-      ...(asked.httpPort === undefined || asked.httpPort === 0 ? [] : ['--exact-http-port']),
+      existing: this.#plan.servers.some(({ serverId }) => serverId !== undefined),
+      exactHttpPort: asked.httpPort !== undefined && asked.httpPort !== 0,
       // Only the first time: a master that is started again must be found where it was.
-      ...(this.#options.isTemporary && masterPort === 0 ? ['--any-port'] : []),
+      anyPort: isTemporary && masterPort === 0,
       // Once: a master that dies and is started again has nothing more to give up.
-      ...(this.#options.acceptOlderMetadata && !this.#isOlderAccepted ? ['--accept-older-metadata'] : []),
-    ]
+      acceptOlderMetadata: acceptOlderMetadata && !this.#isOlderAccepted,
+    }
   }
 
-  #gatewayArgs(): string[] {
+  #gatewayOptions(): RawS3Options {
     const { dataFolder, asked, isTemporary } = this.#options
     const { host, s3Port = 0 } = this.#plan
     const isExact = asked.s3Port !== undefined && asked.s3Port !== 0
-    return [
-      ...['s3', 'serve', '--supervised', '--cluster', join(dataFolder, 'cluster.json')],
-      ...(isExact ? ['--listen', `${host}:${s3Port}`] : ['--host', host, '--port', String(s3Port)]),
-      ...((isTemporary || asked.s3Port === 0) && s3Port === 0 ? ['--any-port'] : []),
-      ...(asked.openBuckets === true ? ['--open-buckets'] : []),
-    ]
+    return {
+      supervised: true,
+      cluster: join(dataFolder, 'cluster.json'),
+      ...(isExact ? { listen: `${host}:${s3Port}` } : { host, port: s3Port }),
+      anyPort: (isTemporary || asked.s3Port === 0) && s3Port === 0,
+      openBuckets: asked.openBuckets === true,
+    }
   }
 
-  #chunkServerArgs(index: number): string[] {
-    const { dataFolder } = this.#options
+  #chunkServerOptions(index: number): RawChunkServerOptions {
+    const { dataFolder, isTemporary } = this.#options
     const { host, servers } = this.#plan
     const { port, capacityBytes, serverId } = servers[index] as UpPlan['servers'][number]
-    return [
-      'chunkserver',
-      '--supervised',
-      ...['--data', chunkServerFolder(dataFolder, index), '--cluster', join(dataFolder, 'master', 'join.json')],
+    return {
+      supervised: true,
+      data: chunkServerFolder(dataFolder, index),
+      cluster: join(dataFolder, 'master', 'join.json'),
       // Its HTTP port is the one after: a pair that is no longer free is left for the next.
-      ...['--host', host, '--port', String(port)],
+      host,
+      port,
       // Each is a domain of its own; the ready message says what that is worth on one machine.
-      ...['--domain', `chunkserver-${index + 1}`, '--share-of', String(servers.length)],
-      ...(capacityBytes === undefined ? [] : ['--capacity', String(capacityBytes)]),
-      ...(serverId === undefined ? [] : ['--expect-id', serverId]),
-      ...(this.#options.isTemporary && port === 0 ? ['--any-port'] : []),
-    ]
+      domain: `chunkserver-${index + 1}`,
+      shareOf: servers.length,
+      ...(capacityBytes === undefined ? {} : { capacity: String(capacityBytes) }),
+      ...(serverId === undefined ? {} : { expectId: serverId }),
+      anyPort: isTemporary && port === 0,
+    }
   }
 
   #onMasterReport(report: ChildReport): void {
