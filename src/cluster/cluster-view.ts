@@ -8,6 +8,7 @@
  */
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
+import { DomainSpread } from './domain-spread.ts'
 import type { Replacement } from './member-change.ts'
 import { isAway, type ServerLoad } from './placement.ts'
 import type { GroupLayout } from './placement-layouts.ts'
@@ -67,6 +68,11 @@ export interface MemberPlan {
 export interface PlanLimits {
   readonly perServer: number
   readonly inAll: number
+}
+
+/** Of all servers that have not left: one that is dead may come back, and its domain with it. */
+export function spreadOf({ servers }: Pick<ClusterView, 'servers'>): DomainSpread {
+  return new DomainSpread([...servers.values()].filter(({ state }) => state !== 'left'))
 }
 
 /** A server that will not come back by itself, as far as is known: its members are to be replaced. */

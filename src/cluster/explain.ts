@@ -7,7 +7,14 @@
 import type { ServerId } from '../base/ids.ts'
 import type { Group, Policy } from '../wire/types/cluster-map.ts'
 import { failureDomainOf, writingMembers } from './cluster-map.ts'
-import { type ClusterView, type MemberPlan, type PlanLimits, type ServerView, survivorsOf } from './cluster-view.ts'
+import {
+  type ClusterView,
+  type MemberPlan,
+  type PlanLimits,
+  type ServerView,
+  spreadOf,
+  survivorsOf,
+} from './cluster-view.ts'
 import { isAway } from './placement.ts'
 import { planRepair } from './plan-repair.ts'
 import type { RandomChoice } from './random-choice.ts'
@@ -50,20 +57,21 @@ export interface IfLost {
 
 export function passedOver(view: ClusterView, group: Group): readonly PassedOver[] {
   const members = new Set(group.members.map(({ server }) => server))
-  const domains = new Map(
-    group.members.flatMap(({ server }) => {
-      const known = view.servers.get(server)
-      return known === undefined ? [] : [[failureDomainOf(known), server] as const]
-    }),
-  )
+  const spread = spreadOf(view)
+  const known = group.members.flatMap(({ server }) => view.servers.get(server) ?? [])
+  const domains = known.map(({ domain }) => domain)
+  const inTheWay = ({ domain }: ServerView): ServerView | undefined => {
+    // It would take the place of one of them.
+    const isTooClose = domains.every((_, index) => !spread.admits(domain, domains.toSpliced(index, 1), domains.length))
+    return isTooClose ? known.find((member) => failureDomainOf(member) === failureDomainOf({ domain })) : undefined
+  }
   return [...view.servers.values()]
     .filter(({ id }) => !members.has(id))
-    .map((server) => ({ server: server.id, domain: server.domain, reason: reasonAgainst(server, domains) }))
+    .map((server) => ({ server: server.id, domain: server.domain, reason: reasonAgainst(server, inTheWay(server)) }))
 }
 
-function reasonAgainst(server: ServerView, domains: ReadonlyMap<string, ServerId>): string {
-  const neighbour = domains.get(failureDomainOf(server))
-  if (neighbour !== undefined) return `shares the failure domain with member ${neighbour.slice(0, 8)}`
+function reasonAgainst(server: ServerView, neighbour: ServerView | undefined): string {
+  if (neighbour !== undefined) return `shares the failure domain with member ${neighbour.id.slice(0, 8)}`
   if (server.isInMaintenance) return 'in maintenance'
   if (server.state !== 'up') return `it is ${server.state}`
   if (server.refusal !== undefined) return `refuses writes: ${server.refusal}`

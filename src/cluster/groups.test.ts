@@ -44,6 +44,24 @@ test('planGroups() never shares a failure domain, whatever the cluster', () => {
   )
 })
 
+// So that users of two racks, or of one, have a cluster at all, and one rack takes as little of a group as it must.
+test('planGroups() spreads over the racks there are when they are fewer than copies, on distinct hosts', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 3, max: 40 }), fc.integer({ min: 1, max: 2 }), fc.nat(), (servers, racks, seed) => {
+      const all = candidates(servers, (index) => `host-${index}/rack-${index % racks}`)
+      const rackOf = new Map(all.map(({ id, domain }) => [id, domain.split('/')[1]]))
+      const groups = planGroups({ candidates: all, existing: [], replicas: 3 }, seededRandom(seed))
+      assert.ok(groups.length > 0)
+      assert.equal(new Set(groups.flat()).size, servers, 'each server has a group')
+      for (const members of groups) {
+        assert.equal(new Set(members).size, 3)
+        assert.equal(new Set(members.map((id) => rackOf.get(id))).size, racks)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
 // Groups move as a whole: few of them could not be shared out evenly with a server that is added.
 test('planGroups() plans every combination while servers are few, so often that each server has its share', () => {
   for (const [count, sets, length] of [

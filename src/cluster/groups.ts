@@ -1,7 +1,7 @@
 /**
  * Which groups a cluster needs, so that chunks spread over all servers while few sets of servers share fate.
  *
- * Up to `limits.allTriplesUpToServers` servers: every combination whose members lie in distinct failure domains, each so
+ * Up to `limits.allTriplesUpToServers` servers: every combination whose members are spread over the failure domains, each so
  * often that a server is in `limits.groupsPerServer` groups or more. (Groups move as a whole: with one group of three servers, a
  * fourth one could be given all or nothing of it.) Beyond: *copysets*, about as many groups for each server. The number of
  * sets whose joint loss loses data then grows with the servers, not with their cube.
@@ -10,19 +10,20 @@
  * takes its share of new ones through groups of its own. A server that comes and goes must not add more each time (repair
  * gave its groups to others): past three times what the servers need, none are added, and rebalancing gives it its share.
  * Pure: a snapshot and a seed replay every plan.
- * Invariant: no two members of a group share a failure domain.
+ * Invariant: members of a group are spread over failure domains as evenly as can be, and never two on one host (domain-spread.ts).
  * @see Cidon et al., "Copysets: Reducing the Frequency of Data Loss in Cloud Storage", USENIX ATC 2013
  * @module
  */
 import { assert } from '../base/assert.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { DomainSpread } from './domain-spread.ts'
 import type { RandomChoice } from './random-choice.ts'
 
 /** A server that may become a member, in any state of health: a group outlives the mood of its members. */
 export interface GroupCandidate {
   readonly id: ServerId
-  /** See `failureDomainOf`. */
+  /** All of it: `host`, `host/rack` or longer. */
   readonly domain: string
 }
 
@@ -32,7 +33,11 @@ export interface GroupPlanInput {
   readonly existing: readonly (readonly ServerId[])[]
   /** Members of each group: the policy's `replicas`. */
   readonly replicas: number
+  /** Of the domains that count. Default: those of the candidates. */
+  readonly spread?: DomainSpread
 }
+
+type Spreading = GroupPlanInput & { readonly spread: DomainSpread }
 
 /**
  * A partner is the one with the fewest groups of a few drawn at random. The best of all would be the same one again and
@@ -53,10 +58,14 @@ export function planGroups(input: GroupPlanInput, random: RandomChoice): readonl
   assert(Number.isInteger(input.replicas) && input.replicas >= 1, `a group of ${input.replicas} members`)
   const domains = new Set(input.candidates.map((candidate) => candidate.domain))
   if (domains.size < input.replicas) return []
-  return input.candidates.length <= limits.allTriplesUpToServers ? allCombinations(input) : planCopysets(input, random)
+  const { candidates, spread = new DomainSpread(candidates) } = input
+  const spreading = { ...input, spread }
+  return candidates.length <= limits.allTriplesUpToServers
+    ? allCombinations(spreading)
+    : planCopysets(spreading, random)
 }
 
-function allCombinations({ candidates, existing, replicas }: GroupPlanInput): readonly (readonly ServerId[])[] {
+function allCombinations({ candidates, existing, replicas, spread }: Spreading): readonly (readonly ServerId[])[] {
   const combinations: ServerId[][] = []
   const extend = (chosen: readonly GroupCandidate[], from: number): void => {
     if (chosen.length === replicas) {
@@ -64,7 +73,7 @@ function allCombinations({ candidates, existing, replicas }: GroupPlanInput): re
       return
     }
     for (const [index, candidate] of candidates.entries()) {
-      if (index < from || chosen.some((other) => other.domain === candidate.domain)) continue
+      if (index < from || !isApart(candidate, chosen, { spread, replicas })) continue
       extend([...chosen, candidate], index + 1)
     }
   }
@@ -90,7 +99,7 @@ function shareOf(replicas: number): number {
  * `replicas` times its share: the bound that one server at a time joining tends to, and what stops a small domain from
  * being drawn into every group of a large one.
  */
-function planCopysets({ candidates, existing, replicas }: GroupPlanInput, random: RandomChoice): ServerId[][] {
+function planCopysets({ candidates, existing, replicas, spread }: Spreading, random: RandomChoice): ServerId[][] {
   const known = new Set(existing.map(setKey))
   const counts = new Map<ServerId, number>(candidates.map(({ id }) => [id, 0]))
   for (const members of existing) {
@@ -104,7 +113,7 @@ function planCopysets({ candidates, existing, replicas }: GroupPlanInput, random
     // A failed try is a set that exists already, or no partner with room: both get likelier, so tries are bounded.
     for (let tries = 0; countOf(counts, candidate.id) < share && tries < 2 * share; tries++) {
       if (planned.length >= atMostGroups) return planned
-      const members = drawMembers(candidate, { candidates, counts, replicas, atMost: share * replicas }, random)
+      const members = drawMembers(candidate, { candidates, counts, replicas, spread, atMost: share * replicas }, random)
       if (members === undefined || known.has(setKey(members))) continue
       known.add(setKey(members))
       planned.push(members)
@@ -118,6 +127,7 @@ interface DrawOptions {
   readonly candidates: readonly GroupCandidate[]
   readonly counts: ReadonlyMap<ServerId, number>
   readonly replicas: number
+  readonly spread: DomainSpread
   readonly atMost: number
 }
 
@@ -127,7 +137,7 @@ function drawMembers(first: GroupCandidate, options: DrawOptions, random: Random
     let best: GroupCandidate | undefined
     let choices = 0
     for (const candidate of sample(options.candidates, random)) {
-      if (chosen.some((other) => other.domain === candidate.domain)) continue
+      if (!isApart(candidate, chosen, options)) continue
       const count = countOf(options.counts, candidate.id)
       if (count >= options.atMost) continue
       if (best === undefined || count < countOf(options.counts, best.id)) best = candidate
@@ -138,6 +148,18 @@ function drawMembers(first: GroupCandidate, options: DrawOptions, random: Random
     chosen.push(best)
   }
   return chosen.map((candidate) => candidate.id)
+}
+
+function isApart(
+  { domain }: GroupCandidate,
+  chosen: readonly GroupCandidate[],
+  { spread, replicas }: { readonly spread: DomainSpread; readonly replicas: number },
+): boolean {
+  return spread.admits(
+    domain,
+    chosen.map((other) => other.domain),
+    replicas,
+  )
 }
 
 function sample(candidates: readonly GroupCandidate[], random: RandomChoice): readonly GroupCandidate[] {

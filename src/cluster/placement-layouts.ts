@@ -9,13 +9,15 @@
  * - *range*: servers in one fixed order, each with its stretch of it; members are neighbours. Few sets of servers share
  *   fate; every stretch shifts a little when a server joins.
  *
- * Servers count alike, whatever their capacity: unequal disks fill unevenly. Invariant: no two members share a failure domain.
+ * Servers count alike, whatever their capacity: unequal disks fill unevenly. Invariant: members are spread over failure domains (domain-spread.ts).
  * Pure: order of the candidates does not matter.
  * @see Karger et al., "Consistent Hashing and Random Trees", STOC 1997
  * @module
  */
 import { assert } from '../base/assert.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
+import { failureDomainOf } from './cluster-map.ts'
+import { DomainSpread } from './domain-spread.ts'
 import type { GroupCandidate } from './groups.ts'
 
 /** Members in slot order; empty when there are too few failure domains. */
@@ -91,18 +93,26 @@ export function rangeLayout(candidates: readonly GroupCandidate[]): GroupLayout 
   }
 }
 
-/** Candidates by number, with their domains as numbers: what the walks of all layouts need. */
+/** Candidates by number, with their outermost domains as numbers: what the walks of all layouts need. */
 class Servers {
   readonly #ids: readonly ServerId[]
+  readonly #ordered: readonly GroupCandidate[]
+  readonly #hosts: number
+  #spread: DomainSpread | undefined
   readonly #domains: readonly number[]
   readonly #domainCount: number
 
   constructor(candidates: readonly GroupCandidate[] | OrderedCandidates) {
     const ordered = 'ordered' in candidates ? candidates.ordered : byId(candidates)
     const numbers = new Map<string, number>()
-    for (const { domain } of ordered) if (!numbers.has(domain)) numbers.set(domain, numbers.size)
+    for (const server of ordered) {
+      const domain = failureDomainOf(server)
+      if (!numbers.has(domain)) numbers.set(domain, numbers.size)
+    }
+    this.#ordered = ordered
+    this.#hosts = new Set(ordered.map(({ domain }) => domain)).size
     this.#ids = ordered.map(({ id }) => id)
-    this.#domains = ordered.map(({ domain }) => numbers.get(domain) as number)
+    this.#domains = ordered.map((server) => numbers.get(failureDomainOf(server)) as number)
     this.#domainCount = numbers.size
   }
 
@@ -114,9 +124,9 @@ class Servers {
     return this.#ids[server] as ServerId
   }
 
-  /** The first `replicas` servers of a walk that lie in domains of their own. */
+  /** The first `replicas` servers of a walk that lie in domains of their own; with fewer domains, that are spread over them. */
   choose(replicas: number, steps: number, serverAt: (step: number) => number): readonly ServerId[] {
-    if (this.#domainCount < replicas) return []
+    if (this.#domainCount < replicas) return this.#chooseSpread(replicas, steps, serverAt)
     const chosen: ServerId[] = []
     const domains: number[] = []
     for (let step = 0; step < steps && chosen.length < replicas; step++) {
@@ -128,6 +138,18 @@ class Servers {
     }
     assert(chosen.length === replicas, 'a walk passes every server')
     return chosen
+  }
+
+  #chooseSpread(replicas: number, steps: number, serverAt: (step: number) => number): readonly ServerId[] {
+    if (this.#hosts < replicas) return []
+    this.#spread ??= new DomainSpread(this.#ordered)
+    const chosen: GroupCandidate[] = []
+    for (let step = 0; step < steps && chosen.length < replicas; step++) {
+      const candidate = this.#ordered[serverAt(step)] as GroupCandidate
+      const others = chosen.map(({ domain }) => domain)
+      if (this.#spread.admits(candidate.domain, others, replicas)) chosen.push(candidate)
+    }
+    return chosen.length === replicas ? chosen.map(({ id }) => id) : []
   }
 }
 

@@ -5,13 +5,13 @@
  * One member of a group at a time, and only from a server that the layout does not name to one that it does: each move brings
  * the group nearer, so moves end and none is taken back. Where a domain is in the way, the member that holds it goes first.
  * Where the server that it names is full or away, the group stays as it is.
- * Pure. Invariant: at each step no two members share a failure domain.
+ * Pure. Invariant: at each step members are spread over failure domains (domain-spread.ts).
  * @module
  */
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
-import { failureDomainOf } from './cluster-map.ts'
-import type { ClusterView, MemberPlan, MemberStep, ServerView } from './cluster-view.ts'
+import { type ClusterView, type MemberPlan, type MemberStep, spreadOf } from './cluster-view.ts'
+import type { DomainSpread } from './domain-spread.ts'
 import type { GroupLayout } from './placement-layouts.ts'
 
 export interface LayoutMoveLimits {
@@ -23,12 +23,13 @@ export interface LayoutMoveLimits {
 export function planLayoutMoves(view: ClusterView, layout: GroupLayout, limits: LayoutMoveLimits): MemberPlan {
   const steps: MemberStep[] = []
   const moves = new Moves(view, limits)
+  const spread = spreadOf(view)
   for (const group of view.groups) {
     if (moves.isFull) break
     if (group.members.some(({ state }) => state !== 'in')) continue
     const wanted = layout(group.id, group.members.length)
     const { sizeBytes, chunks } = view.sizeOf(group.id)
-    const move = firstMove(group, wanted, { view, moves, sizeBytes })
+    const move = firstMove(group, wanted, { view, moves, spread, sizeBytes })
     if (move === undefined) continue
     moves.add(move.from, move.to, sizeBytes)
     const known = { duty: 'rebalance', group: group.id, epoch: group.epoch, survivors: group.members.length } as const
@@ -40,40 +41,40 @@ export function planLayoutMoves(view: ClusterView, layout: GroupLayout, limits: 
 interface MoveContext {
   readonly view: ClusterView
   readonly moves: Moves
+  readonly spread: DomainSpread
   readonly sizeBytes: number
 }
 
 function firstMove(
   group: Group,
   wanted: readonly ServerId[],
-  { view, moves, sizeBytes }: MoveContext,
+  { view, moves, spread, sizeBytes }: MoveContext,
 ): { readonly from: ServerId; readonly to: ServerId } | undefined {
   const members = group.members.map(({ server }) => server)
   const surplus = members.filter((server) => !wanted.includes(server) && view.isProven(group, server))
   for (const to of wanted) {
     if (members.includes(to) || !moves.mayTake(to, sizeBytes)) continue
     for (const from of surplus) {
-      if (moves.mayGive(from) && isApart(to, { members, from, view })) return { from, to }
+      if (moves.mayGive(from) && isApart(to, { members, from, view, spread })) return { from, to }
     }
   }
   return undefined
 }
 
-/** Whether `to` shares no domain with the members that stay. */
+/** Whether `to` may stand beside the members that stay. */
 function isApart(
   to: ServerId,
   {
     members,
     from,
     view,
-  }: { readonly members: readonly ServerId[]; readonly from: ServerId; readonly view: ClusterView },
+    spread,
+  }: Pick<MoveContext, 'view' | 'spread'> & { readonly members: readonly ServerId[]; readonly from: ServerId },
 ): boolean {
-  const domain = domainOf(view.servers.get(to))
-  return members.every((server) => server === from || domainOf(view.servers.get(server)) !== domain)
-}
-
-function domainOf(server: ServerView | undefined): string | undefined {
-  return server === undefined ? undefined : failureDomainOf(server)
+  const target = view.servers.get(to)
+  const staying = members.filter((server) => server !== from)
+  const others = staying.flatMap((server) => view.servers.get(server)?.domain ?? [])
+  return target !== undefined && spread.admits(target.domain, others, members.length)
 }
 
 /** What is under way, and who has room for more. */

@@ -14,8 +14,8 @@
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
-import { failureDomainOf } from './cluster-map.ts'
-import type { ClusterView, MemberPlan, MemberStep, ServerView } from './cluster-view.ts'
+import { type ClusterView, type MemberPlan, type MemberStep, type ServerView, spreadOf } from './cluster-view.ts'
+import type { DomainSpread } from './domain-spread.ts'
 import { planLayoutMoves } from './placement-moves.ts'
 import { shortId } from './target-choice.ts'
 
@@ -89,6 +89,7 @@ export function planRebalance(view: ClusterView, options: RebalanceOptions): Mem
 /** Deviations of all servers that take part: those that are up, and neither to leave nor in maintenance. */
 class Balance {
   readonly #view: ClusterView
+  readonly #spread: DomainSpread
   readonly #loads = new Map<ServerId, Load>()
   readonly #byLoad: readonly Load[]
   readonly #mean: number
@@ -96,6 +97,7 @@ class Balance {
 
   constructor(view: ClusterView) {
     this.#view = view
+    this.#spread = spreadOf(view)
     for (const server of view.servers.values()) {
       if (server.state !== 'up' || server.isInMaintenance || server.capacityBytes === 0) continue
       this.#loads.set(server.id, { server, groups: [], loadBytes: 0, excessBytes: 0, moves: 0 })
@@ -182,11 +184,11 @@ class Balance {
   #mayJoin(group: Group, { from, to, sizeBytes }: Omit<Move, 'group'>): boolean {
     if (to.server.refusal !== undefined || to.server.isUnsteady === true || to.server.freeBytes < sizeBytes)
       return false
-    return group.members.every(({ server }) => {
-      if (server === to.server.id) return false
-      const other = this.#view.servers.get(server)
-      return server === from.server.id || other === undefined || failureDomainOf(other) !== failureDomainOf(to.server)
-    })
+    if (group.members.some(({ server }) => server === to.server.id)) return false
+    const others = group.members
+      .filter(({ server }) => server !== from.server.id)
+      .flatMap(({ server }) => this.#view.servers.get(server)?.domain ?? [])
+    return this.#spread.admits(to.server.domain, others, group.members.length)
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which server takes the slot of a member that goes: one in a failure domain of its own, with room, and with few other
+ * Which server takes the slot of a member that goes: one in a failure domain that may hold it (domain-spread.ts), with room, and with few other
  * groups on their way to it, so that many servers fill in parallel and none is flooded.
  *
  * Where the placement strategy has a layout, the server that it names comes first.
@@ -11,8 +11,8 @@
 import type { ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
-import { failureDomainOf } from './cluster-map.ts'
-import type { ClusterView, PlanLimits, ServerView } from './cluster-view.ts'
+import { type ClusterView, type PlanLimits, type ServerView, spreadOf } from './cluster-view.ts'
+import type { DomainSpread } from './domain-spread.ts'
 import type { RandomChoice } from './random-choice.ts'
 
 export type TargetChoice = { readonly target: ServerId } | { readonly why: string }
@@ -27,6 +27,7 @@ export class Traffic {
   readonly #sources = new Map<ServerId, number>()
   readonly #incomingBytes = new Map<ServerId, number>()
   readonly #servers: readonly ServerView[]
+  readonly #spread: DomainSpread
   #inAll = 0
   #roomBytes: number | undefined
 
@@ -34,6 +35,7 @@ export class Traffic {
     this.#view = view
     this.#limits = limits
     this.#servers = [...view.servers.values()]
+    this.#spread = spreadOf(view)
     for (const group of view.groups) {
       for (const { server, state } of group.members) if (state === 'filling') this.#count(group, server)
     }
@@ -67,7 +69,8 @@ export class Traffic {
   choose(group: Group, from: ServerId, random: RandomChoice): TargetChoice {
     const others = group.members.filter(({ server, state }) => server !== from && state !== 'leaving')
     const taken = {
-      domains: new Set(others.flatMap(({ server }) => domainOf(this.#view.servers.get(server)))),
+      domains: others.flatMap(({ server }) => domainOf(this.#view.servers.get(server))),
+      copies: others.length + 1,
       members: new Set(group.members.map(({ server }) => server)),
     }
     const need = this.#view.sizeOf(group.id).sizeBytes
@@ -133,12 +136,17 @@ export class Traffic {
 
   #objection(
     server: ServerView,
-    { domains, members, need }: { domains: ReadonlySet<string>; members: ReadonlySet<ServerId>; need: number },
+    {
+      domains,
+      copies,
+      members,
+      need,
+    }: { domains: readonly string[]; copies: number; members: ReadonlySet<ServerId>; need: number },
   ): string | undefined {
     if (server.state !== 'up') return server.state
     if (server.isInMaintenance) return 'in maintenance'
     if (members.has(server.id)) return 'a member already'
-    if (domains.has(failureDomainOf(server))) return 'in the failure domain of another member'
+    if (!this.#spread.admits(server.domain, domains, copies)) return 'in the failure domain of another member'
     if (server.refusal !== undefined) return `refusing writes (${server.refusal})`
     if (server.freeBytes - this.incomingBytesOf(server.id) < need) return 'too full'
     if (this.fillsOf(server.id) >= this.#limits.perServer) return 'filling with as many groups as it may'
@@ -157,7 +165,7 @@ export class Traffic {
 }
 
 function domainOf(server: ServerView | undefined): readonly string[] {
-  return server === undefined ? [] : [failureDomainOf(server)]
+  return server === undefined ? [] : [server.domain]
 }
 
 /** As messages name a server. */

@@ -11,7 +11,8 @@ import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
-import { ClusterMapIndex, failureDomainOf } from '../cluster/cluster-map.ts'
+import { ClusterMapIndex } from '../cluster/cluster-map.ts'
+import { DomainSpread } from '../cluster/domain-spread.ts'
 import type { Replacement, Settlement } from '../cluster/member-change.ts'
 import { type PlacementStrategy, strategyOf } from '../cluster/placement-strategy.ts'
 import type { Env } from '../env/env.ts'
@@ -212,9 +213,10 @@ export class CurrentMap {
       {
         candidates: [...this.#servers.values()]
           .filter((server) => this.#mayJoin(server, groups))
-          .map((server) => ({ id: server.id, domain: failureDomainOf(server) })),
+          .map(({ id, domain }) => ({ id, domain })),
         existing: groups.map((group) => group.members.map(({ server }) => server)),
         replicas: policy.replicas,
+        spread: this.#spread(),
         firstId: nextId as GroupId,
       },
       env.random,
@@ -242,16 +244,25 @@ export class CurrentMap {
   }
 
   #requireFreeDomain(entry: ServerEntry): void {
+    const spread = this.#spread(entry)
     for (const group of this.#index.groupsOfServer(entry.id)) {
-      for (const { server } of group.members) {
-        const other = this.#servers.get(server)
-        if (other === undefined || other.id === entry.id || failureDomainOf(other) !== failureDomainOf(entry)) continue
-        throw new AshlarError(
-          'invalid-argument',
-          `Cannot move server ${entry.id} to domain "${entry.domain}": server ${other.id} of the same group ${group.id} is there`,
-        )
-      }
+      const others = group.members.flatMap(({ server }) =>
+        server === entry.id ? [] : (this.#servers.get(server)?.domain ?? []),
+      )
+      if (spread.admits(entry.domain, others, others.length + 1)) continue
+      throw new AshlarError(
+        'invalid-argument',
+        `Cannot move server ${entry.id} to domain "${entry.domain}": other members of group ${group.id} are there`,
+      )
     }
+  }
+
+  /** @param changed as it will be */
+  #spread(changed?: ServerEntry): DomainSpread {
+    const staying = [...this.#servers.values()].filter(({ id }) => this.dutyOf(id).leftMs === undefined)
+    return new DomainSpread(
+      changed === undefined ? staying : [...staying.filter(({ id }) => id !== changed.id), changed],
+    )
   }
 
   /** Makes one change after the other, and shows each. */

@@ -4,7 +4,7 @@ import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { counterOf } from '../base/rising.ts'
 import { formatDuration } from '../base/sizes.ts'
-import { failureDomainOf } from '../cluster/cluster-map.ts'
+import { spreadOf } from '../cluster/cluster-view.ts'
 import type { Replacement } from '../cluster/member-change.ts'
 import { planCancel } from '../cluster/plan-cancel.ts'
 import type { ServerDuty } from '../namespace/namespace.ts'
@@ -93,11 +93,9 @@ function objectionTo(
   const why = `Cannot change group ${id}: `
   if (target === undefined || registry.stateOf(to) !== 'up') return `${why}server ${to} is not up`
   const others = group.members.filter(({ server, state }) => server !== from && state !== 'leaving')
-  const isShared = others.some(({ server }) => {
-    const other = map.index.server(server)
-    return other !== undefined && failureDomainOf(other) === failureDomainOf(target)
-  })
-  return isShared ? `${why}server ${to} is in the failure domain of another member` : undefined
+  const domains = others.flatMap(({ server }) => map.index.server(server)?.domain ?? [])
+  const isApart = spreadOf({ servers: registry.loads() }).admits(target.domain, domains, domains.length + 1)
+  return !isApart ? `${why}server ${to} is in the failure domain of another member` : undefined
 }
 
 function changedDuty(

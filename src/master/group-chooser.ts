@@ -5,7 +5,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { GroupId, ServerId } from '../base/ids.ts'
 import { formatSize } from '../base/sizes.ts'
-import { failureDomainOf, writingMembers } from '../cluster/cluster-map.ts'
+import { writingMembers } from '../cluster/cluster-map.ts'
 import {
   chooseGroup,
   hasFullHandedGroup,
@@ -107,7 +107,7 @@ export class GroupChooser {
     { code, rejected }: Placement & { readonly kind: 'refused' },
   ): Promise<AshlarError> {
     const { trashBytes, purgingBytes } = await this.#options.namespace.totals()
-    const domains = new Set(this.#options.map.index.map.servers.map(failureDomainOf)).size
+    const domains = new Set(this.#options.map.index.map.servers.map(({ domain }) => domain)).size
     const details = { reasons: rejected, trashBytes, purgingBytes, policy: policy.name, chunkBytes }
     const what = `Cannot place ${formatSize(chunkBytes)} on ${policy.replicas} chunk servers (${policy.name})`
     if (code === 'unavailable') {

@@ -14,6 +14,7 @@ import type { GroupLayout } from '../cluster/placement-layouts.ts'
 import { planDrain } from '../cluster/plan-drain.ts'
 import { planRebalance } from '../cluster/plan-rebalance.ts'
 import { planRepair } from '../cluster/plan-repair.ts'
+import { planSpread } from '../cluster/plan-spread.ts'
 import type { Env } from '../env/env.ts'
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
@@ -117,7 +118,7 @@ export class MemberChanges {
     let rebalance = noPlan
     if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {
       this.#rebalanceMs = env.clock.monotonicMs()
-      rebalance = planRebalance(view, { isStarted: this.#isRebalancing })
+      rebalance = this.#planRebalance(view, this.#isRebalancing)
       this.#isRebalancing = rebalance.steps.length > 0 || !isIdle
     }
     return { repair, drain, rebalance }
@@ -128,9 +129,15 @@ export class MemberChanges {
     const { env, sizes } = this.#options
     await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     const view = this.view(server)
-    if (duty === 'rebalance') return planRebalance(view, { isStarted: true })
+    if (duty === 'rebalance') return this.#planRebalance(view, true)
     if (duty === 'drain') return planDrain(view, { limits: planLimits, busy: new Set() }, env.random)
     return planRepair(view, { limits: planLimits, massLoss: this.massLoss() }, env.random)
+  }
+
+  /** What stands too close together first: that is about what a loss takes, the rest about load. */
+  #planRebalance(view: ClusterView, isStarted: boolean): MemberPlan {
+    const apart = planSpread(view, { limits: planLimits }, this.#options.env.random)
+    return apart.steps.length > 0 ? apart : planRebalance(view, { isStarted })
   }
 
   view(draining?: ServerId): ClusterView {

@@ -1,6 +1,7 @@
 /** The whole cluster in one look: sums over what servers reported, and the counters of the metadata. @module */
 import type { ClusterId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
+import { crowdingOf } from '../cluster/plan-spread.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
@@ -76,6 +77,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     backup: options.backups?.(),
     oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
     scrubWithinMs: settings.values.scrubWithinMs,
+    crowding: crowdingOf(map.index.map.groups, new Map(present.map((node) => [node.id, node]))),
   }
 }
 

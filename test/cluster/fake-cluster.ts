@@ -31,6 +31,8 @@ import { ManualClock } from './manual-clock.ts'
 export interface FakeClusterOptions {
   /** Of each chunk server. */
   readonly capacities?: readonly number[]
+  /** Of server by server. Default: a host each. */
+  readonly domains?: readonly string[]
   readonly settings?: MasterOptions['settings']
   readonly seed?: number
 }
@@ -102,9 +104,10 @@ export class FakeCluster {
   }): FakeChunkServer {
     const index = this.servers.length
     const id = like?.id ?? ((index + 1).toString(16).padStart(2, '0').repeat(16) as ServerId)
-    const domain = `host-${index}`
+    const host = `host-${index}`
+    const domain = this.#options.domains?.[index] ?? host
     const server = new FakeChunkServer({
-      env: this.env(domain),
+      env: this.env(host),
       id,
       clusterId,
       secret,

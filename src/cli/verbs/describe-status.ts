@@ -11,6 +11,7 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
     `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
     `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
     `health     ${healthOf(status)}`,
+    ...(status.crowding === undefined ? [] : [`domains    ${describeCrowding(status.crowding)}`]),
     ...(status.backup === undefined ? [] : [`backups    ${describeBackup(status.backup)}`]),
     ...(status.work ?? []).flatMap(describeWork),
     ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
@@ -35,7 +36,12 @@ export function healthOf(status: ClusterStatus): string {
     const loss = underReplicatedChunks > 0 ? '' : ', and with them a replica of what they hold'
     parts.push(`${serversMissed} of ${servers} servers are away${loss}`)
   }
-  if (parts.length === 0) parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
+  if (parts.length === 0) {
+    parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
+    const repair = work.find(({ duty, state }) => duty === 'repair' && state === 'working')
+    if (repair !== undefined)
+      parts.push(`repair goes on until members to come are proven in ${repair.groupsUnderWay} groups`)
+  }
   const replaced = servers - serversUp - serversMissed
   if (replaced > 0) parts.push(`${replaced} of ${servers} servers are away, and all they held is on others`)
   return parts.join('; ')
@@ -55,6 +61,12 @@ function describeScrub({ oldestUnscrubbedSeconds, scrubWithinMs }: ClusterStatus
   const isLate = oldestUnscrubbedSeconds * 1000 > scrubWithinMs
   const oldest = `everything was read from its disk within the last ${formatDuration(oldestUnscrubbedSeconds * 1000)}`
   return [`scrub      ${oldest}${isLate ? `, where ${formatDuration(scrubWithinMs)} is asked for` : ''}`]
+}
+
+/** Of racks that are fewer than copies, as a rule. */
+function describeCrowding({ copies, of, groups, domains }: NonNullable<ClusterStatus['crowding']>): string {
+  const loss = `one failure domain lost would take ${copies} of ${of} copies of ${groups} groups`
+  return domains < of ? `${loss}: there are ${domains} for ${of} copies` : `${loss}, until these are moved apart`
 }
 
 export function describeHoldOff(holdOffMs: number): string {

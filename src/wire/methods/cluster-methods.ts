@@ -19,6 +19,14 @@ export const getNodes = method({
 })
 
 /** The whole cluster in one look. Bytes are chunk bytes, over all servers. */
+/** What the loss of one outermost failure domain would take at the worst: `copies` of `of`, in so many groups. `domains`: how many there are. */
+export const crowding = struct('crowding', 1, {
+  copies: field(1, uint),
+  of: field(2, uint),
+  groups: field(3, uint),
+  domains: field(4, uint),
+})
+
 export const clusterStatus = struct('cluster status', 1, {
   clusterId: field(1, hex<string>(16)),
   generation: field(2, uint),
@@ -67,6 +75,8 @@ export const clusterStatus = struct('cluster status', 1, {
   oldestUnscrubbedSeconds: optional(44, uint),
   /** In which all bytes are to be read. */
   scrubWithinMs: optional(45, uint),
+  /** Some outermost failure domain holds several copies of a chunk. */
+  crowding: optional(46, crowding),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
 

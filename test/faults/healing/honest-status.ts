@@ -116,7 +116,8 @@ export class HonestStatus {
       !looks.some(({ underReplicatedChunks }) => underReplicatedChunks > 0)
     )
       lie('nothing is short')
-    if (!looks.every(isWhole)) this.#isProven = false
+    // What its sentence claims, also while members to come are still being proven.
+    if (!saysWell && !looks.every(isWhole)) this.#isProven = false
     else if (!this.#isProven) {
       this.#isProven = true
       this.proofs++
