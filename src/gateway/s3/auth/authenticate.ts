@@ -5,6 +5,7 @@
  * Headers and URLs, V4 and V2. A form upload proves itself in its body: see `post-policy.ts`.
  * @module
  */
+import { RecentMap } from '../../../base/recent-map.ts'
 import type { S3Request } from '../request/s3-request.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import type { AccessKey, Account, Accounts } from './accounts.ts'
@@ -129,8 +130,8 @@ function presignedV4(request: S3Request, options: AuthenticatorOptions): Authent
   if (!(seconds >= 1 && seconds <= longestPresignSeconds)) {
     throw queryError(`X-Amz-Expires must be between 1 and ${longestPresignSeconds} seconds`)
   }
-  const signedHeaders = read('X-Amz-SignedHeaders').toLowerCase().split(';')
-  if (!signedHeaders.includes('host')) throw queryError('The host header must be signed')
+  const signedHeaders = signedHeadersOf(read('X-Amz-SignedHeaders'))
+  if (!signedHeaders.has('host')) throw queryError('The host header must be signed')
   checkSignedHeaders(request, signedHeaders)
   const key = findKey(scope.accessKeyId, options.accounts)
   const payloadHash =
@@ -196,11 +197,32 @@ function presignedV2(request: S3Request, options: AuthenticatorOptions): Authent
 
 interface Authorization {
   readonly scope: CredentialScope
-  readonly signedHeaders: readonly string[]
+  readonly signedHeaders: SignedHeaders
   readonly signature: string
 }
 
+/** What a header says before its signature, which a client says again all day. */
+const signers = new RecentMap<string, Omit<Authorization, 'signature'>>(256)
+const signatureField = 'Signature='
+const signatureLength = 64
+/** Of more than SDKs send nothing is remembered. */
+const rememberedLength = 512
+const signatureForm = /^[0-9a-f]{64}$/
+
+/** As every SDK writes it, with the signature last, it is parsed once; any other way, each time. */
 function parseAuthorization(header: string): Authorization {
+  const end = header.length - signatureLength
+  const isUsual = header.startsWith(signatureField, end - signatureField.length)
+  const before = isUsual ? header.slice(0, end) : ''
+  const known = isUsual ? signers.get(before) : undefined
+  const signature = header.slice(end)
+  if (known !== undefined && signatureForm.test(signature)) return { ...known, signature }
+  const { signature: parsed, ...signer } = parseFields(header)
+  if (isUsual && before.length <= rememberedLength && parsed === signature) signers.set(before, signer)
+  return { ...signer, signature: parsed }
+}
+
+function parseFields(header: string): Authorization {
   const space = header.indexOf(' ')
   if (header.slice(0, space) !== 'AWS4-HMAC-SHA256') {
     throw new S3Error('InvalidArgument', 'Unsupported Authorization Type')
@@ -217,11 +239,11 @@ function parseAuthorization(header: string): Authorization {
     else if (name === 'Signature') signature = value
   }
   const scope = parseCredential(credential)
-  const signedHeaders = names?.toLowerCase().split(';')
+  const signedHeaders = names === undefined ? undefined : signedHeadersOf(names)
   if (scope === undefined)
     throw malformed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"')
-  if (signedHeaders?.includes('host') !== true) throw malformed('SignedHeaders must name the host')
-  if (!/^[0-9a-f]{64}$/.test(signature)) throw malformed('the Signature is not 64 hexadecimal digits')
+  if (signedHeaders?.has('host') !== true) throw malformed('SignedHeaders must name the host')
+  if (!signatureForm.test(signature)) throw malformed('the Signature is not 64 hexadecimal digits')
   return { scope, signedHeaders, signature }
 }
 
@@ -246,12 +268,18 @@ function checkScope(
   }
 }
 
+/** Names in lower case, in the order in which they were signed. */
+type SignedHeaders = ReadonlySet<string>
+
+function signedHeadersOf(text: string): SignedHeaders {
+  return new Set(text.toLowerCase().split(';'))
+}
+
 /** Whatever says what the request does is signed: an unsigned `x-amz-` header could have been added on the way. */
-function checkSignedHeaders({ headers }: S3Request, signedHeaders: readonly string[]): void {
-  const signed = new Set(signedHeaders)
+function checkSignedHeaders({ headers }: S3Request, signedHeaders: SignedHeaders): void {
   const unsigned: string[] = []
   for (const name of headers.names()) {
-    if (name.startsWith('x-amz-') && !signed.has(name)) unsigned.push(name)
+    if (name.startsWith('x-amz-') && !signedHeaders.has(name)) unsigned.push(name)
   }
   if (unsigned.length === 0) return
   throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {

@@ -3,8 +3,19 @@ import { S3Error } from '../rules/s3-error.ts'
 
 const skewMs = 15 * 60_000
 
-/** `20130524T000000Z`. Undefined: not of the form. */
+/** `20130524T000000Z`. Undefined: not of the form. Requests come many in a second: the last one is kept. */
 export function parseTimestamp(text: string): number | undefined {
+  if (text !== lastText) {
+    lastMs = parsedTimestamp(text)
+    lastText = text
+  }
+  return lastMs
+}
+
+let lastText = ''
+let lastMs: number | undefined
+
+function parsedTimestamp(text: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
   if (match === null) return undefined
   const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [

@@ -73,17 +73,21 @@ function makeSigningKey(secret: string, { day, region, service }: CredentialScop
  */
 export function canonicalRequest(
   request: S3Request,
-  options: { readonly signedHeaders: readonly string[]; readonly payloadHash: string; readonly without?: string },
+  options: { readonly signedHeaders: Iterable<string>; readonly payloadHash: string; readonly without?: string },
 ): string {
   const { signedHeaders, payloadHash, without } = options
   let headers = ''
-  for (const name of signedHeaders) headers += `${name}:${canonicalValue(request.headers, name)}\n`
+  let names = ''
+  for (const name of signedHeaders) {
+    headers += `${name}:${canonicalValue(request.headers, name)}\n`
+    names += names === '' ? name : `;${name}`
+  }
   return [
     request.method,
     urlEncodeName(decodeObjectKey(request.rawPath)),
     canonicalQuery(request, without),
     headers,
-    signedHeaders.join(';'),
+    names,
     payloadHash,
   ].join('\n')
 }

@@ -87,6 +87,33 @@ describe('authenticate() by version 4', () => {
     assert.throws(() => check({ ...put, url: '//test%24file.text' }), refusedAs('SignatureDoesNotMatch'))
   })
 
+  // What stands before the signature is parsed once, and remembered.
+  test('refuses as surely what begins as a request that was right', () => {
+    const authorization = getObject.headers['Authorization'] as string
+    const sent = (Authorization: string): Sent => ({ ...getObject, headers: { ...getObject.headers, Authorization } })
+    const before = authorization.slice(0, -64)
+    for (let time = 0; time < 2; time++) {
+      assert.equal(check(getObject).account, account)
+      assert.throws(() => check(sent(`${before}${'0'.repeat(64)}`)), refusedAs('SignatureDoesNotMatch', 403))
+      for (const signature of ['', 'f0e8', 'F'.repeat(64), `${'0'.repeat(63)} `, `${'0'.repeat(57)},x=0000`]) {
+        assert.throws(
+          () => check(sent(`${before}${signature}`)),
+          refusedAs('AuthorizationHeaderMalformed', 400),
+          signature,
+        )
+      }
+      // The last of several counts, wherever it stands.
+      assert.equal(check(sent(`${before}${'0'.repeat(64)},${authorization.slice(-74)}`)).account, account)
+      assert.throws(
+        () => check(sent(`${authorization},Signature=${'0'.repeat(64)}`)),
+        refusedAs('SignatureDoesNotMatch', 403),
+      )
+      const [scheme = '', rest = ''] = [authorization.slice(0, 16), authorization.slice(17)]
+      const signatureFirst = `${scheme} ${rest.split(',').reverse().join(',')}`
+      assert.equal(check(sent(signatureFirst)).account, account)
+    }
+  })
+
   test('refuses what was changed, is too old, or names what is not there', () => {
     const changed = (headers: Record<string, string>): Sent => ({
       ...getObject,
