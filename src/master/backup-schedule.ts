@@ -1,7 +1,7 @@
 /**
  * When a new base of the metadata is due: when this master starts (what an earlier one had committed and not sent is in no log), when
- * the log has a gap, when a server that kept it is gone, when the log has grown longer than the base, every so often, and when it is
- * asked for. It only looks: making it is up to backups.ts.
+ * the log has a gap or the base that was to close one failed, when a server that kept it is gone, when the log has grown longer than
+ * the base, every so often, and when it is asked for. It only looks: making it is up to backups.ts.
  * @module
  */
 import { limits } from '../base/limits.ts'
@@ -40,9 +40,12 @@ export class BackupSchedule {
   /** @param newest of this master. @returns undefined: none is due */
   reasonForBase({
     newest,
+    isLogWhole,
     isAsked,
   }: {
     readonly newest: CompleteBase | undefined
+    /** From some complete base on nothing is missing. */
+    readonly isLogWhole: boolean
     readonly isAsked: boolean
   }): string | undefined {
     const { clock, shelves, shipper, everyMs } = this.#options
@@ -50,6 +53,7 @@ export class BackupSchedule {
     if (isAsked) return 'it was asked for'
     if (newest === undefined) return 'this master has made none yet'
     if (shipper.gap !== undefined) return `the change log has a gap: ${shipper.gap}`
+    if (!isLogWhole) return 'the one that was to close a gap of the change log failed'
     const { base, completeMs } = newest
     const sinceBaseMs = clock.monotonicMs() - completeMs
     const wanted = Math.min(limits.backupServers, shelves.choose(limits.backupServers, shipper.targets).length)

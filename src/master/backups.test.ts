@@ -310,6 +310,30 @@ test('what a base that failed was to hold stays exposed, though the log goes on'
   await rig.stop()
 })
 
+// Seed 300778: the log had a gap, and the base that was to close it failed. Its log went on, so no other one was due for a day.
+test('a base that failed after a gap is tried again, though every server takes the log', async () => {
+  const rig = new Rig({ count: 2 })
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  const [one] = rig.servers
+  assert.ok(one !== undefined)
+  one.failsToAppend = true
+  one.failsToFinish = true
+  await rig.put()
+  await rig.clock.until(() => rig.backups.status().state !== 'current', 'a gap')
+  one.failsToAppend = false
+  const isTried = async () => (await rig.names('base')).length > 1
+  await rig.clock.until(isTried, 'a base that fails')
+  await rig.clock.advance(3_000)
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'unavailable')
+  one.failsToFinish = false
+  await rig.put()
+  await rig.current()
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'done')
+  await rig.stop()
+})
+
 test('a delete that waited for a segment which was left behind is not permitted by the next one', async () => {
   const rig = new Rig()
   await rig.put()

@@ -218,7 +218,11 @@ export class Backups {
       return 'idle'
     }
     if (this.#shipper.gap !== undefined) this.#exposedSinceMs ??= this.#nowMs()
-    const reason = this.#schedule.reasonForBase({ newest: this.#newest, isAsked: this.#asked.length > 0 })
+    const reason = this.#schedule.reasonForBase({
+      newest: this.#newest,
+      isLogWhole: this.#isLogWhole,
+      isAsked: this.#asked.length > 0,
+    })
     // First, whatever is due: what bases leave behind must not pile up while one follows the other.
     await this.#tidy()
     if (reason === undefined) return 'idle'
