@@ -43,6 +43,7 @@ export class CurrentMap {
   /** Rows changed that the index may not show yet. */
   #isBehind = true
   #index: ClusterMapIndex
+  #onGroupsChanged: () => void = () => undefined
 
   private constructor(options: CurrentMapOptions) {
     this.#options = options
@@ -71,6 +72,11 @@ export class CurrentMap {
     // What a crash between a server and its groups left undone.
     await current.#changes.run(() => current.#catchUp())
     return current
+  }
+
+  /** Has `listener` called after each change of groups' members, in place of the one before. It must not throw. */
+  set onGroupsChanged(listener: () => void) {
+    this.#onGroupsChanged = listener
   }
 
   get index(): ClusterMapIndex {
@@ -155,7 +161,10 @@ export class CurrentMap {
       for (const group of changed) this.#groups.set(group.id, group)
       // Refused, or perhaps done without a word: the row knows.
       for (const id of doubtful) await this.#readAgain(id)
-      if (changed.length + doubtful.length > 0) await this.#refresh()
+      if (changed.length + doubtful.length > 0) {
+        await this.#refresh()
+        this.#onGroupsChanged()
+      }
       if (failure !== undefined) throw failure.error
       return { changed, refused }
     })

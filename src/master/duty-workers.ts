@@ -63,6 +63,7 @@ export function createDutyWorkers(options: DutyWorkersOptions): Workers {
     isPaused: (duty: MemberDuty) => paused.has(duty),
     onSettled: () => workers.wake('members', 'gc', 'leftovers'),
   })
+  options.map.onGroupsChanged = () => fill.leaveChanged()
   const unlessOlder =
     (step: Step): Step =>
     async (signal) =>

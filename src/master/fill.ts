@@ -4,6 +4,7 @@
  * Works in slices: the most urgent groups (fewest survivors; repair before drain before rebalance) copy in parallel until all
  * of them are done or the slice is over, and then it looks anew. So a fresh repair waits for a slice at most, and a master
  * that dies loses nothing but the place in a page: what is there is found by its digest.
+ * When a group's members change, what was under way for it is left at once: such orders are refused, each only when its turn comes.
  * A member is settled after a pass that found nothing to copy where nobody writes; what is written meanwhile it signs for itself.
  * @module
  */
@@ -57,6 +58,7 @@ export class Fill {
   readonly #options: FillOptions
   /** Where the last slice failed: others come first in the next. */
   readonly #failed = new Set<string>()
+  readonly #underWay = new Map<Filling, AbortController>()
 
   constructor(options: FillOptions) {
     this.#options = options
@@ -92,6 +94,13 @@ export class Fill {
     return changed.length > 0 || isOver() ? 'more' : 'idle'
   }
 
+  /** To be called when members of groups changed. */
+  leaveChanged(): void {
+    for (const [{ group }, stop] of this.#underWay) {
+      if (this.#options.map.index.group(group.id)?.epoch !== group.epoch) stop.abort()
+    }
+  }
+
   #urgent(): readonly Filling[] {
     const { map, registry, isPaused } = this.#options
     const fillings: Filling[] = []
@@ -119,11 +128,16 @@ export class Fill {
   /** @returns whether the member was seen to hold everything */
   async #fill(
     filling: Filling,
-    { isOver, signal }: { readonly isOver: () => boolean; readonly signal: AbortSignal },
+    { isOver, signal: ending }: { readonly isOver: () => boolean; readonly signal: AbortSignal },
   ): Promise<boolean> {
     const { env, registry, comparison } = this.#options
     const { group, server, duty } = filling
     const peer = registry.peerOf(server)
+    const stop = new AbortController()
+    const { signal } = stop
+    const onEnding = () => stop.abort()
+    ending.addEventListener('abort', onEnding, { once: true })
+    this.#underWay.set(filling, stop)
     try {
       for (let passes = 0; passes < passesPerSlice && !signal.aborted && !isOver(); passes++) {
         const request = { group, server, duty, skipsOpenPages: false, isOver, signal }
@@ -136,8 +150,13 @@ export class Fill {
         if (!isComplete && closedCopies === 0) break
       }
     } catch (error) {
+      if (signal.aborted) return false
       env.log.warn('a member could not be filled', { server, group: group.id, error: toAshlarError(error).message })
+    } finally {
+      ending.removeEventListener('abort', onEnding)
+      this.#underWay.delete(filling)
     }
+    if (signal.aborted) return false
     if (!isOver()) this.#failed.add(nameOf(filling))
     return false
   }

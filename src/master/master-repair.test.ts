@@ -183,6 +183,20 @@ test('a server that returns before its replacement is done takes its slots back,
   assert.deepEqual(new Set(copied.flatMap((order) => order.chunks)), new Set(own))
 })
 
+// Else a repair is at work for as long as orders wait that will be refused, while nothing is left to do.
+test('a server that takes its slots back does not wait for the copies to those that were to replace it', async () => {
+  await using cluster = await startWith(4)
+  await putInGroupsOf(cluster, 3)
+  for (const index of [0, 1, 2]) cluster.server(index).isStuck = true
+  cluster.server(3).kill()
+  const isCopying = () => [0, 1, 2].some((index) => cluster.server(index).orders.some(({ name }) => name === 'copy'))
+  await cluster.clock.until(isCopying, 'copies')
+  cluster.server(3).start()
+  const startedMs = cluster.clock.monotonicMs()
+  await cluster.clock.until(() => isWhole(cluster), 'the slots go back')
+  assert.ok(cluster.clock.monotonicMs() - startedMs < 20_000)
+})
+
 test('what a replaced server still holds goes when every group is whole, and not before', async () => {
   await using cluster = await startWith(5)
   const chunks = await putInGroupsOf(cluster, 4)

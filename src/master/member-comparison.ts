@@ -187,7 +187,7 @@ export class MemberComparison {
     }
     await Promise.all(Array.from({ length: Math.min(copiesAtOnce, wanted.length) }, work))
     if (failures.some(({ code }) => code === 'no-space')) this.#options.registry.noteCramped(server, group.id)
-    if (failures.length > 0) {
+    if (failures.length > 0 && !signal.aborted) {
       const fields = { server, group: group.id, failures: failures.length, error: failures[0]?.message }
       env.log.warn('members could not be made equal', fields)
     }

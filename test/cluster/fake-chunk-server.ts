@@ -50,6 +50,8 @@ export class FakeChunkServer {
   readonly unlisted = new Set<ChunkId>()
   /** Orders that change something fail while this is set. */
   orderFailure: AshlarError | undefined
+  /** Copies that it is to make wait until whoever ordered them gives them up. */
+  isStuck = false
   /** It signs for other bytes than it holds. */
   isLying = false
   leaderEpochSeen = 0 as Rising
@@ -163,20 +165,24 @@ export class FakeChunkServer {
       const deleted = chunks.filter((chunk) => this.chunks.delete(chunk)).length
       return { value: { deleted, space: this.#space(), digest: this.#digest(group) } }
     })
-    service.handle(chunkMethods.replicateChunk, async ({ leaderEpoch, facts, source, epoch, isUrgent = false }) => {
-      this.#obey({ name: 'copy', leaderEpoch, chunks: [facts.id], isUrgent })
-      const from = this.#options.others.get(source)
-      const bytes = from?.isAlive === true ? from.chunks.get(facts.id) : undefined
-      if (bytes === undefined || bytes.length !== facts.length || crc32(bytes) !== facts.crc) {
-        throw new AshlarError('chunk-missing', `Cannot copy chunk ${facts.id}: the source does not hold it`)
-      }
-      const held = this.chunks.get(facts.id)
-      if (held !== undefined && !held.equals(bytes)) {
-        throw new AshlarError('chunk-conflict', `Cannot copy chunk ${facts.id}: it is here with other bytes`)
-      }
-      this.chunks.set(facts.id, bytes)
-      return { value: { receipt: this.#receipt(facts.id, { epoch, slot: this.#slotIn(groupOf(facts.id)) }) } }
-    })
+    service.handle(
+      chunkMethods.replicateChunk,
+      async ({ leaderEpoch, facts, source, epoch, isUrgent = false }, { signal }) => {
+        this.#obey({ name: 'copy', leaderEpoch, chunks: [facts.id], isUrgent })
+        if (this.isStuck) await new Promise((_, reject) => signal.addEventListener('abort', reject, { once: true }))
+        const from = this.#options.others.get(source)
+        const bytes = from?.isAlive === true ? from.chunks.get(facts.id) : undefined
+        if (bytes === undefined || bytes.length !== facts.length || crc32(bytes) !== facts.crc) {
+          throw new AshlarError('chunk-missing', `Cannot copy chunk ${facts.id}: the source does not hold it`)
+        }
+        const held = this.chunks.get(facts.id)
+        if (held !== undefined && !held.equals(bytes)) {
+          throw new AshlarError('chunk-conflict', `Cannot copy chunk ${facts.id}: it is here with other bytes`)
+        }
+        this.chunks.set(facts.id, bytes)
+        return { value: { receipt: this.#receipt(facts.id, { epoch, slot: this.#slotIn(groupOf(facts.id)) }) } }
+      },
+    )
     service.handle(chunkMethods.verifyReplica, async ({ leaderEpoch, facts }) => {
       this.#obey({ name: 'verify', leaderEpoch, chunks: [facts.id] })
       const bytes = this.chunks.get(facts.id)
