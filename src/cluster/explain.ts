@@ -60,10 +60,10 @@ export function passedOver(view: ClusterView, group: Group): readonly PassedOver
   const spread = spreadOf(view)
   const known = group.members.flatMap(({ server }) => view.servers.get(server) ?? [])
   const domains = known.map(({ domain }) => domain)
-  const inTheWay = ({ domain }: ServerView): ServerView | undefined => {
-    // It would take the place of one of them.
-    const isTooClose = domains.every((_, index) => !spread.admits(domain, domains.toSpliced(index, 1), domains.length))
-    return isTooClose ? known.find((member) => failureDomainOf(member) === failureDomainOf({ domain })) : undefined
+  const inTheWay = (server: ServerView): ServerView | undefined => {
+    const isMate = (member: ServerView) => failureDomainOf(member) === failureDomainOf(server)
+    const canReplace = (index: number) => spread.admits(server.domain, domains.toSpliced(index, 1), domains.length)
+    return known.some((member, index) => !isMate(member) && canReplace(index)) ? undefined : known.find(isMate)
   }
   return [...view.servers.values()]
     .filter(({ id }) => !members.has(id))
@@ -73,6 +73,7 @@ export function passedOver(view: ClusterView, group: Group): readonly PassedOver
 function reasonAgainst(server: ServerView, neighbour: ServerView | undefined): string {
   if (neighbour !== undefined) return `shares the failure domain with member ${neighbour.id.slice(0, 8)}`
   if (server.isInMaintenance) return 'in maintenance'
+  if (server.isUnsteady === true) return 'comes and goes: it is given nothing new'
   if (server.state !== 'up') return `it is ${server.state}`
   if (server.refusal !== undefined) return `refuses writes: ${server.refusal}`
   return 'would do: groups are shared out over all servers, and it is a member of others'

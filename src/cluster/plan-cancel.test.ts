@@ -36,5 +36,5 @@ test('planCancel() leaves what nobody can take back, and says so', () => {
   const { steps, waiting } = planCancel(cluster.view(), 'drain')
   assert.deepEqual(steps, [])
   assert.equal(waiting.length, 10)
-  assert.ok(waiting.every(({ why }) => why.includes('does not answer')))
+  assert.ok(waiting.every(({ why }) => why.includes('do not answer')))
 })

@@ -23,7 +23,7 @@ export function planCancel(view: ClusterView, duty: MemberDuty): MemberPlan {
       const former = leavingBeside(group, filling)
       const known = { group: group.id, survivors }
       if (former === undefined || isAway(view.servers.get(former.server))) {
-        const why = 'the member that it replaces does not answer'
+        const why = 'the members that were replaced do not answer'
         waiting.push({ ...known, duty, server: filling.server, why })
         continue
       }

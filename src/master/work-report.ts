@@ -81,8 +81,9 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
   const bytesLeft = underWay.bytes + waiting.bytes
   const chunksLeft = underWay.chunks + waiting.chunks
   const timeLeftMs = orders.timeToCopyMs({ chunks: chunksLeft, bytes: bytesLeft })
-  const isWorking = underWay.groups > 0
-  const state = paused.has(duty) ? 'paused' : isWorking ? 'working' : waiting.groups > 0 ? 'waiting' : 'idle'
+  const isPaused = paused.has(duty)
+  const isWorking = underWay.groups > 0 && !isPaused
+  const state = isPaused ? 'paused' : isWorking ? 'working' : waiting.groups > 0 ? 'waiting' : 'idle'
   const reason = plan.waiting[0]?.why
   return {
     duty,

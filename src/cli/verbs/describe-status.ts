@@ -29,8 +29,9 @@ export function healthOf(status: ClusterStatus): string {
   const { serversMissed = servers - serversUp, work = [] } = status
   const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
   if (underReplicatedChunks > 0) {
-    const isRepairing = work.some(({ duty, state }) => duty === 'repair' && state === 'working')
-    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${isRepairing ? 'under way' : 'queued'}`)
+    const state = work.find(({ duty }) => duty === 'repair')?.state
+    const repair = state === 'working' ? 'under way' : state === 'paused' ? 'paused' : 'queued'
+    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${repair}`)
   }
   if (serversMissed > 0) {
     const loss = underReplicatedChunks > 0 ? '' : ', and with them a replica of what they hold'
@@ -64,7 +65,7 @@ function describeScrub({ oldestUnscrubbedSeconds, scrubWithinMs }: ClusterStatus
 }
 
 /** Of racks that are fewer than copies, as a rule. */
-function describeCrowding({ copies, of, groups, domains }: NonNullable<ClusterStatus['crowding']>): string {
+export function describeCrowding({ copies, of, groups, domains }: NonNullable<ClusterStatus['crowding']>): string {
   const loss = `one failure domain lost would take ${copies} of ${of} copies of ${groups} groups`
   return domains < of ? `${loss}: there are ${domains} for ${of} copies` : `${loss}, until these are moved apart`
 }

@@ -131,7 +131,8 @@ function registerCancelVerb(registry: VerbRegistry): void {
       const cancelled = await client.duties.cancel(duty, { signal })
       output.object({ duty, ...cancelled })
       const { turnedBack, kept, reason } = cancelled
-      output.line(`${duty} is cancelled: ${turnedBack} groups go back to their members`)
+      const until = duty === 'drain' ? '' : `, and paused until "ashlar resume ${duty}"`
+      output.line(`${duty} is cancelled${until}: ${turnedBack} groups go back to their members`)
       if (kept > 0) output.line(`${kept} groups stay as they are${reason === undefined ? '' : `: ${reason}`}`)
     },
   })

@@ -5,7 +5,7 @@
  */
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterEvent, ClusterStatus, NodeStatus } from '../../client/index.ts'
-import { describeHoldOff, describeWork, healthOf } from './describe-status.ts'
+import { describeCrowding, describeHoldOff, describeWork, healthOf } from './describe-status.ts'
 
 export interface Look {
   /** Wall clock. */
@@ -48,6 +48,7 @@ export function statusScreen(look: Look, before: Look | undefined, problems: rea
     `space      ${bar(used)} ${formatSize(status.usedBytes)} of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
     `files      ${status.files}, ${formatSize(status.lengthBytes)}; in trash ${status.trashEntries}, ${formatSize(status.trashBytes)}`,
     `servers    ${serversOf(nodes)}`,
+    ...(status.crowding === undefined ? [] : [`domains    ${describeCrowding(status.crowding)}`]),
     '',
     ...events.slice(-eventsShown).map(({ atMs: at, what }) => `${new Date(at).toISOString().slice(11, 19)}   ${what}`),
   ]

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Group } from '../wire/types/cluster-map.ts'
+import { reportWork, type WorkOptions } from './work-report.ts'
+
+const members = [
+  { server: 'a', slot: 0, state: 'leaving' },
+  { server: 'b', slot: 0, state: 'filling', duty: 'repair' },
+]
+const changing = [{ id: 1, epoch: 1, policy: 'replicated-1', members }] as unknown as readonly Group[]
+const noPlan = { steps: [], waiting: [] }
+
+function reportRepair(isPaused: boolean) {
+  const options = {
+    map: { index: { changingGroups: changing } },
+    registry: { heldBy: () => 4 },
+    sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
+    orders: { copyRate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 },
+    changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },
+    paused: { has: () => isPaused },
+  }
+  return reportWork(options as unknown as WorkOptions)[0]
+}
+
+test('reportWork() tells what is left of what is under way, and how long it takes', () => {
+  const { state, chunksLeft, bytesLeft, bytesPerSecond, timeLeftMs } = reportRepair(false) ?? {}
+  assert.deepEqual([state, chunksLeft, bytesLeft, bytesPerSecond, timeLeftMs], ['working', 6, 600, 50, 12_000])
+})
+
+// Nothing ends while it is paused, whatever was copied in the last seconds.
+test('reportWork() tells no time left of a paused duty', () => {
+  const { state, chunksLeft, bytesPerSecond, timeLeftMs } = reportRepair(true) ?? {}
+  assert.deepEqual([state, chunksLeft, bytesPerSecond, timeLeftMs], ['paused', 6, 0, undefined])
+})
