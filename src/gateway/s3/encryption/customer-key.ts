@@ -20,12 +20,19 @@ const prefixes: Readonly<Record<KeyOf, string>> = {
   object: 'x-amz-server-side-encryption-customer-',
   'copy-source': 'x-amz-copy-source-server-side-encryption-customer-',
 }
+const headersOf = { object: namesOf('object'), 'copy-source': namesOf('copy-source') }
+
+function namesOf(of: KeyOf) {
+  const prefix = prefixes[of]
+  return { algorithm: `${prefix}algorithm`, key: `${prefix}key`, keyMd5: `${prefix}key-md5` }
+}
 
 /** Undefined: no header speaks of one. @throws {S3Error} `InvalidArgument`, `InvalidEncryptionAlgorithmError` */
 export function customerKeyOf(headers: RequestHeaders, of: KeyOf = 'object'): CustomerKey | undefined {
-  const [algorithm, keyText, keyMd5] = ['algorithm', 'key', 'key-md5'].map((name) =>
-    headers.get(`${prefixes[of]}${name}`),
-  )
+  const names = headersOf[of]
+  const algorithm = headers.get(names.algorithm)
+  const keyText = headers.get(names.key)
+  const keyMd5 = headers.get(names.keyMd5)
   if (algorithm === undefined && keyText === undefined && keyMd5 === undefined) return undefined
   if (algorithm === undefined) throw refused('must provide a valid encryption algorithm.')
   if (algorithm !== 'AES256') {

@@ -15,6 +15,7 @@ import {
 } from '../rules/lifecycle/lifecycle-rule.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
+import { parsedDocument } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
 import { lastModifiedMs, type ObjectInfo } from '../store/object-record.ts'
 import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
@@ -49,9 +50,8 @@ export async function deleteBucketLifecycle({ services, bucket, signal }: Bucket
   return { status: 204 }
 }
 
-export function lifecycleRulesOf({ documents }: Pick<Bucket, 'documents'>): readonly LifecycleRule[] | undefined {
-  const text = documents.get(documentName)
-  return text === undefined ? undefined : parseLifecycle(text)
+export function lifecycleRulesOf(bucket: Pick<Bucket, 'documents'>): readonly LifecycleRule[] | undefined {
+  return parsedDocument(bucket, documentName, parseLifecycle)
 }
 
 /** Of an answer about a current version: when a rule ends it. */

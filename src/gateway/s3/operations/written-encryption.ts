@@ -6,13 +6,12 @@ import {
   type RequestedEncryption,
   requestedEncryption,
 } from '../encryption/requested-encryption.ts'
-import { documentNames } from '../store/bucket-settings.ts'
+import { documentNames, parsedDocument } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
 
 /** Undefined: none was set. */
-export function defaultEncryption({ documents }: Bucket): DefaultEncryption | undefined {
-  const text = documents.get(documentNames.encryption)
-  return text === undefined ? undefined : (JSON.parse(text) as DefaultEncryption)
+export function defaultEncryption(bucket: Bucket): DefaultEncryption | undefined {
+  return parsedDocument(bucket, documentNames.encryption, (text) => JSON.parse(text) as DefaultEncryption)
 }
 
 type Call = Pick<BucketCall, 'services' | 'request' | 'bucket'>

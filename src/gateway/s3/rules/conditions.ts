@@ -41,24 +41,42 @@ export interface DeleteConditions {
   readonly ifMatchSize?: string
 }
 
+const readNames = readNamesOf('if-')
+const copySourceNames = readNamesOf('x-amz-copy-source-if-')
+const writeNames = [
+  ['ifMatch', 'if-match'],
+  ['ifNoneMatch', 'if-none-match'],
+] as const
+const deleteNames = [
+  ['ifMatch', 'if-match'],
+  ['ifMatchLastModifiedTime', 'x-amz-if-match-last-modified-time'],
+  ['ifMatchSize', 'x-amz-if-match-size'],
+] as const
+
+/** Each condition with its header. */
+function readNamesOf(prefix: string) {
+  return [
+    ['ifMatch', `${prefix}match`],
+    ['ifNoneMatch', `${prefix}none-match`],
+    ['ifModifiedSince', `${prefix}modified-since`],
+    ['ifUnmodifiedSince', `${prefix}unmodified-since`],
+  ] as const
+}
+
 export function readConditionsOf(headers: Headers): ReadConditions {
-  return readConditions(headers, 'if-')
+  return present(headers, readNames)
 }
 
 export function copySourceConditionsOf(headers: Headers): ReadConditions {
-  return readConditions(headers, 'x-amz-copy-source-if-')
+  return present(headers, copySourceNames)
 }
 
 export function writeConditionsOf(headers: Headers): WriteConditions {
-  return present(headers, { ifMatch: 'if-match', ifNoneMatch: 'if-none-match' })
+  return present(headers, writeNames)
 }
 
 export function deleteConditionsOf(headers: Headers): DeleteConditions {
-  return present(headers, {
-    ifMatch: 'if-match',
-    ifMatchLastModifiedTime: 'x-amz-if-match-last-modified-time',
-    ifMatchSize: 'x-amz-if-match-size',
-  })
+  return present(headers, deleteNames)
 }
 
 /**
@@ -154,22 +172,13 @@ function matchesForDelete(ifMatch: string, target: ConditionTarget): boolean {
   return target.isDeleteMarker ? ifMatch.trim() === '*' : listsTag(ifMatch, target.eTag, 'strong')
 }
 
-function readConditions(headers: Headers, prefix: string): ReadConditions {
-  return present(headers, {
-    ifMatch: `${prefix}match`,
-    ifNoneMatch: `${prefix}none-match`,
-    ifModifiedSince: `${prefix}modified-since`,
-    ifUnmodifiedSince: `${prefix}unmodified-since`,
-  })
-}
-
 /** The headers that are there, under the names of the conditions. */
 function present<Name extends string>(
   headers: Headers,
-  names: Readonly<Record<Name, string>>,
+  names: readonly (readonly [Name, string])[],
 ): Partial<Record<Name, string>> {
   const found: Partial<Record<Name, string>> = {}
-  for (const [name, header] of Object.entries(names) as [Name, string][]) {
+  for (const [name, header] of names) {
     const value = headerOf(headers, header)
     if (value !== undefined) found[name] = value
   }

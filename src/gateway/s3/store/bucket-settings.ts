@@ -34,10 +34,22 @@ export const documentNames = {
   tags: 'tags',
 } as const
 
-const policies = new RecentMap<string, Policy>(256)
+/** Parsed once for a bucket as it was read: what a gateway knows of it serves the requests of a second. */
+const accessOf = new WeakMap<Bucket, { readonly defaults: BucketDefaults; readonly access: BucketAccess }>()
+const parsedOf = new WeakMap<Bucket['documents'], Map<string, unknown>>()
 
-/** @param rootId the owner of buckets that name none */
+/** @param rootId the owner of buckets that name none: the same for all of a cluster */
 export function bucketAccess(bucket: Bucket, defaults: BucketDefaults, rootId: string): BucketAccess {
+  const known = accessOf.get(bucket)
+  if (known !== undefined && known.defaults === defaults && known.access.ownerId === (bucket.ownerId ?? rootId)) {
+    return known.access
+  }
+  const access = readAccess(bucket, defaults, rootId)
+  accessOf.set(bucket, { defaults, access })
+  return access
+}
+
+function readAccess(bucket: Bucket, defaults: BucketDefaults, rootId: string): BucketAccess {
   const ownerId = bucket.ownerId ?? rootId
   const { documents } = bucket
   const acl = documents.get(documentNames.acl)
@@ -53,20 +65,36 @@ export function bucketAccess(bucket: Bucket, defaults: BucketDefaults, rootId: s
   }
 }
 
-export function corsRulesOf({ documents }: Bucket): readonly CorsRule[] | undefined {
-  const text = documents.get(documentNames.cors)
-  return text === undefined ? undefined : (JSON.parse(text) as CorsRule[])
+/** A document of a bucket. @returns not to be changed; undefined: the bucket has none */
+export function parsedDocument<T>(
+  { documents }: Pick<Bucket, 'documents'>,
+  name: string,
+  parse: (text: string) => T,
+): T | undefined {
+  const text = documents.get(name)
+  if (text === undefined) return undefined
+  let parsed = parsedOf.get(documents)
+  if (parsed === undefined) {
+    parsed = new Map()
+    parsedOf.set(documents, parsed)
+  }
+  if (!parsed.has(name)) parsed.set(name, parse(text))
+  return parsed.get(name) as T
 }
 
-export function notificationRulesOf({ documents }: Bucket): readonly NotificationRule[] {
-  const text = documents.get(documentNames.notification)
-  return text === undefined ? [] : (JSON.parse(text) as NotificationRule[])
+export function corsRulesOf(bucket: Bucket): readonly CorsRule[] | undefined {
+  return parsedDocument(bucket, documentNames.cors, (text) => JSON.parse(text) as CorsRule[])
 }
 
-export function loggingOf({ documents }: Bucket): LogTarget | undefined {
-  const text = documents.get(documentNames.logging)
-  return text === undefined ? undefined : (JSON.parse(text) as LogTarget)
+export function notificationRulesOf(bucket: Bucket): readonly NotificationRule[] {
+  return parsedDocument(bucket, documentNames.notification, (text) => JSON.parse(text) as NotificationRule[]) ?? []
 }
+
+export function loggingOf(bucket: Bucket): LogTarget | undefined {
+  return parsedDocument(bucket, documentNames.logging, (text) => JSON.parse(text) as LogTarget)
+}
+
+const policies = new RecentMap<string, Policy>(256)
 
 function parsedPolicy(bucket: string, text: string): Policy {
   const key = `${bucket}\n${text}`
