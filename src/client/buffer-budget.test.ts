@@ -60,3 +60,31 @@ test('BufferBudget.tryReadAhead() never takes more than its share', () => {
   budget.endReadAhead(MiB)
   assert.ok(budget.tryReadAhead(MiB))
 })
+
+test('BufferBudget.tryReadAhead() gives each reader its part', () => {
+  const budget = new BufferBudget(16 * MiB, createNodeClock())
+  budget.beginReading()
+  assert.ok(budget.tryReadAhead(MiB) && budget.tryReadAhead(MiB, MiB))
+  budget.beginReading()
+  assert.equal(budget.tryReadAhead(MiB, 2 * MiB), false, 'the first has more than half')
+  assert.ok(budget.tryReadAhead(MiB), 'and the second its own')
+  for (let readers = 2; readers < 4; readers++) budget.beginReading()
+  for (let pieces = 0; pieces < 3; pieces++) budget.endReadAhead(MiB)
+  assert.equal(budget.tryReadAhead(MiB), false, 'a piece is more than the part of four')
+})
+
+test('BufferBudget.fairPieceBytes halves as readers come, down to a block, and grows as they go', () => {
+  const budget = new BufferBudget(4 * MiB, createNodeClock())
+  const sizes = new Map<number, number>()
+  for (let readers = 1; readers <= 100; readers++) {
+    budget.beginReading()
+    sizes.set(readers, budget.fairPieceBytes)
+    assert.ok(budget.fairPieceBytes * readers <= 4 * MiB || budget.fairPieceBytes === MiB / 16)
+  }
+  assert.deepEqual(
+    [1, 4, 5, 8, 64, 100].map((readers) => sizes.get(readers)),
+    [1, 1, 0.5, 0.5, 1 / 16, 1 / 16].map((part) => part * MiB),
+  )
+  for (let readers = 100; readers > 4; readers--) budget.endReading()
+  assert.equal(budget.fairPieceBytes, MiB)
+})

@@ -5,6 +5,7 @@
  * Writes wait in order; while one waits, all writers are told so again and again, and one whose source went silent seals
  * what it has filled: so it holds no memory for ever. Pieces that a reader waits for are held only while their call is under
  * way. Read-ahead never waits: without room there is none.
+ * Who consumes a piece keeps it until the next one comes, which no share can bound: where many read at once, pieces are smaller.
  * Invariant: a block is used again only when every call that sent it has succeeded; otherwise it is left to the collector, since
  * the socket may still read it.
  * @module
@@ -20,6 +21,7 @@ const blockBytes = limits.framePayloadBytes
 const pressureIntervalMs = 50
 
 export class BufferBudget {
+  readonly #totalBytes: number
   /** Blocks that may be out for writes. */
   readonly #writeBytes: number
   readonly #clock: Clock
@@ -28,6 +30,7 @@ export class BufferBudget {
   readonly demanded: Limiter
   #writeBytesOut = 0
   #readAheadBytesOut = 0
+  #readers = 0
   readonly #free: Buffer[] = []
   readonly #waiting: { readonly bytes: number; readonly start: () => void }[] = []
   readonly #pressureListeners = new Set<() => void>()
@@ -35,6 +38,7 @@ export class BufferBudget {
 
   constructor(totalBytes: number, clock: Clock) {
     this.#clock = clock
+    this.#totalBytes = totalBytes
     assert(totalBytes >= 4 * blockBytes, 'the buffer budget is too small')
     this.#writeBytes = Math.max(blockBytes, Math.floor((totalBytes * 5) / 8))
     this.#readAheadBytes = Math.max(blockBytes, Math.floor((totalBytes * 3) / 16))
@@ -121,7 +125,28 @@ export class BufferBudget {
     })
   }
 
-  tryReadAhead(bytes: number): boolean {
+  /**
+   * A reader of many pieces should ask for none that is larger: one of each reader fits, down to a block each.
+   * A power of two, so that pieces end where blocks do.
+   */
+  get fairPieceBytes(): number {
+    let bytes: number = blockBytes
+    while (bytes > limits.blockBytes && bytes * this.#readers > this.#totalBytes) bytes /= 2
+    return bytes
+  }
+
+  beginReading(): void {
+    this.#readers++
+  }
+
+  endReading(): void {
+    this.#readers--
+    assert(this.#readers >= 0, 'more readers ended than began')
+  }
+
+  /** @param aheadBytes what the reader has ahead already: none takes more than its part, or those that have some would keep it */
+  tryReadAhead(bytes: number, aheadBytes = 0): boolean {
+    if ((aheadBytes + bytes) * this.#readers > this.#readAheadBytes) return false
     if (this.#readAheadBytesOut + bytes > this.#readAheadBytes) return false
     this.#readAheadBytesOut += bytes
     return true

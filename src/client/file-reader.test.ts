@@ -316,6 +316,33 @@ describe('pieces() of a handle', () => {
     assert.ok(memories.size < count, `${count} pieces came in ${memories.size} memories`)
   })
 
+  // A thousand open streams held a MiB each: 1.3 GiB in a client that was told to use 64 MiB.
+  test('are smaller where many files are read at once, so that all together keep to the memory of the client', async () => {
+    const { cluster } = await clusterWith(large)
+    await using _ = cluster
+    const client = await cluster.connect({ bufferBytes: 4 * 1024 * 1024 })
+    await using handle = await client.open('/file')
+    const readers = Array.from({ length: 40 }, () => handle.pieces()[Symbol.asyncIterator]())
+    const firsts: number[] = []
+    for (const reader of readers) firsts.push((await reader.next()).value?.length ?? 0)
+    assert.equal(firsts[0], 1024 * 1024)
+    assert.ok(
+      firsts.slice(-8).every((length) => length <= 128 * 1024),
+      firsts.join(', '),
+    )
+    const rest: Buffer[] = []
+    const last = readers.at(-1)
+    for (let next = await last?.next(); next?.done === false; next = await last?.next())
+      rest.push(Buffer.from(next.value))
+    assert.ok(Buffer.concat(rest).equals(large.subarray(firsts.at(-1))))
+    assert.ok(rest.every((piece) => piece.length <= 128 * 1024))
+    for (const reader of readers) await reader.return?.()
+    for await (const piece of handle.pieces({ end: 1024 * 1024 + 1 })) {
+      assert.equal(piece.length, 1024 * 1024)
+      break
+    }
+  })
+
   test("of streams are the reader's own", async () => {
     const { cluster, client } = await clusterWith(large)
     await using _ = cluster

@@ -4,6 +4,7 @@
  * The first piece is asked for alone, then twice as many with each one consumed, up to 8 MiB and what the budget has; the
  * window ends with the API call it serves: the next call asks again. When every member failed, the file is opened once
  * more in that call: same content, perhaps in other chunks: the read goes on; replaced: `changed`.
+ * Pieces are of 1 MiB, and smaller where many files are read at once: a thousand open streams held a piece of 1 MiB each.
  * Pieces that only pass use the same memory again: a gateway spent 2.6 ms of CPU a MiB where each piece had memory of its own,
  * most of it in collections of the whole heap, and spends 0.8.
  * @module
@@ -168,13 +169,17 @@ export class FileReader {
     let window = range.isWanted === true ? mostPiecesAhead : 1
     let position = range.start
     let nextPosition = position
+    let aheadBytes = 0
+    budget.beginReading()
     try {
       while (position < end) {
         throwIfCancelled(signal, `read ${this.path}`)
         while (ahead.length < window && nextPosition < end) {
-          const length = await this.#pieceLength(nextPosition, { end, signal })
+          const windowBytes = budget.fairPieceBytes
+          const length = await this.#pieceLength(nextPosition, { end, signal, windowBytes })
           const isAhead = ahead.length > 0
-          if (isAhead && !budget.tryReadAhead(length)) break
+          if (isAhead && !budget.tryReadAhead(length, aheadBytes)) break
+          if (isAhead) aheadBytes += length
           const request = { end: nextPosition + length, signal: both, call }
           const bytes = isAhead ? this.#piece(nextPosition, request) : this.#demanded(nextPosition, request)
           ahead.push({ bytes: awaitedLater(bytes), length, isAhead })
@@ -183,13 +188,17 @@ export class FileReader {
         const piece = ahead[0] as Piece
         const bytes = await piece.bytes
         ahead.shift()
-        if (piece.isAhead) budget.endReadAhead(piece.length)
+        if (piece.isAhead) {
+          budget.endReadAhead(piece.length)
+          aheadBytes -= piece.length
+        }
         position += piece.length
         window = Math.min(mostPiecesAhead, window * 2)
         yield bytes
         if (range.arePassing === true) recyclePayload(bytes)
       }
     } finally {
+      budget.endReading()
       if (ahead.length > 0) stop.abort()
       for (const { bytes, length, isAhead } of ahead) {
         const drop = () => {
@@ -244,14 +253,22 @@ export class FileReader {
     const located = await this.#extents.at(position, signal)
     const { extent } = located
     const offset = extent.offset + position - located.position
-    return await this.#services.chunks.read(extent, { offset, length: lengthWithin(located, position, end), signal })
+    return await this.#services.chunks.read(extent, {
+      offset,
+      length: lengthWithin(located, { position, end, windowBytes: readWindowBytes }),
+      signal,
+    })
   }
 
   async #pieceLength(
     position: number,
-    { end, signal }: { readonly end: number; readonly signal: AbortSignal | undefined },
+    {
+      end,
+      signal,
+      windowBytes = readWindowBytes,
+    }: { readonly end: number; readonly signal: AbortSignal | undefined; readonly windowBytes?: number },
   ): Promise<number> {
-    return lengthWithin(await this.#extents.at(position, signal), position, end)
+    return lengthWithin(await this.#extents.at(position, signal), { position, end, windowBytes })
   }
 
   /** @throws {AshlarError} `changed` — the path has another content by now; else `reason` */
@@ -277,12 +294,11 @@ export class FileReader {
   }
 }
 
-/** A piece lies in one extent and in one read window of its chunk. */
+/** A piece lies in one extent and in one aligned window of its chunk. */
 function lengthWithin(
   { extent, position: extentStart }: { extent: { offset: number; length: number }; position: number },
-  position: number,
-  end: number,
+  { position, end, windowBytes }: { readonly position: number; readonly end: number; readonly windowBytes: number },
 ): number {
   const offset = extent.offset + position - extentStart
-  return Math.min(end - position, extentStart + extent.length - position, readWindowBytes - (offset % readWindowBytes))
+  return Math.min(end - position, extentStart + extent.length - position, windowBytes - (offset % windowBytes))
 }

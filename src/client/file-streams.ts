@@ -2,12 +2,14 @@
 import { Readable, Writable } from 'node:stream'
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import { AshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import type { FileWriter } from './file-writer.ts'
 
 /** Makes the pieces; `signal` aborts when the stream is given up. */
 export type PieceSource = (signal: AbortSignal) => AsyncGenerator<Buffer, void, undefined>
 
-const highWaterBytes = 1024 * 1024
+/** What one stream holds beside the memory of the client: there may be thousands. */
+const highWaterBytes = limits.blockBytes
 
 export function nodeReadStream(source: PieceSource): Readable {
   const stop = new AbortController()
