@@ -68,7 +68,7 @@ export const limits = {
   framePayloadBytes: 1 * MiB,
   handshakeBytes: 4 * KiB,
   requestsPerConnection: 1024,
-  connectionsPerListener: 4096,
+  connectionsPerListener: 8192,
   unsentBytesPerConnection: 4 * MiB,
   /** Bytes of requests on one connection that were not answered yet. */
   requestBytesPerConnection: 16 * MiB,
