@@ -13,6 +13,8 @@ export interface Group {
   readonly name: string
   /** For the list of groups: what is measured. */
   readonly summary: string
+  /** Only where it is named: nothing of it is in the tables of targets. */
+  readonly isOnRequest?: boolean
   /** Before the first round; nothing of it counts. */
   readonly warmUp?: (bench: Bench) => Promise<void>
   /** With the others' rounds in turn, on one cluster. */

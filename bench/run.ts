@@ -19,6 +19,7 @@ import { dirname, join, resolve } from 'node:path'
 import { connect } from '../src/client/index.ts'
 import type { Bench, Group, Surroundings } from './bench.ts'
 import { Recorder, type Report } from './figures.ts'
+import { connections } from './groups/connections.ts'
 import { footprint } from './groups/footprint.ts'
 import { largeFiles } from './groups/large-files.ts'
 import { metadata } from './groups/metadata.ts'
@@ -27,6 +28,7 @@ import { rivals } from './groups/rivals.ts'
 import { s3Objects } from './groups/s3-objects.ts'
 import { smallFiles } from './groups/small-files.ts'
 import { startUp } from './groups/start-up.ts'
+import { streams } from './groups/streams.ts'
 import { startLocalCluster } from './local-cluster.ts'
 import { loadNow, machineNow } from './machine.ts'
 import { type BenchOptions, readOptions } from './options.ts'
@@ -70,13 +72,27 @@ function profileFolderOf(group: string): string {
 function groupsOf(folder: string, { go }: Pick<BenchOptions, 'go'>): readonly Group[] {
   const load = makeS3Load(folder, { go })
   const present = rivalsOf(process.env)
+<<<<<<< ours
   return [startUp, footprint, repair, metadata, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
+=======
+  return [
+    startUp,
+    footprint,
+    repair,
+    largeFiles,
+    smallFiles,
+    s3Objects(load),
+    rivals(load, present),
+    streams,
+    connections,
+  ]
+>>>>>>> theirs
 }
 
 function chosen(groups: readonly Group[], { only }: BenchOptions): readonly Group[] {
   const unknown = only?.find((name) => !groups.some((group) => group.name === name))
   if (unknown !== undefined) throw new Error(`Cannot run the bench: there is no group "${unknown}". --list shows them`)
-  return groups.filter(({ name }) => only?.includes(name) ?? true)
+  return groups.filter(({ name, isOnRequest = false }) => only?.includes(name) ?? !isOnRequest)
 }
 
 async function runGroups(

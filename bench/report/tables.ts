@@ -13,6 +13,8 @@ export const groupTitles: Readonly<Record<string, string>> = {
   metadata: 'Metadata',
   repair: 'Repair',
   rivals: 'Rivals, by the same client',
+  streams: 'Long streams, and many',
+  connections: 'Idle connections',
   [limitGroup]: 'Limits of the machine',
 }
 
