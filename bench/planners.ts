@@ -10,6 +10,7 @@ import { findMassLoss } from '../src/cluster/mass-loss.ts'
 import { planDrain } from '../src/cluster/plan-drain.ts'
 import { planRebalance } from '../src/cluster/plan-rebalance.ts'
 import { planRepair } from '../src/cluster/plan-repair.ts'
+import { crowdingOf, planSpread } from '../src/cluster/plan-spread.ts'
 import { seededRandom } from '../src/env/seeded-random.ts'
 import { PlannedCluster, serverId } from '../test/cluster/planned-cluster.ts'
 
@@ -26,6 +27,8 @@ const chunks = (cluster.groups.length * 100 * 2 ** 30) / (8 * 2 ** 20)
 console.log(`${servers} servers, ${cluster.groups.length} groups, about ${Math.round(chunks / 1e6)} million chunks`)
 
 planned('nothing to repair', () => planRepair(cluster.view(), { limits, massLoss: undefined }, random))
+planned('nothing to move apart', () => planSpread(cluster.view(), { limits }, random))
+timed('what a lost domain would take', () => crowdingOf(cluster.groups, cluster.servers))
 cluster.kill(serverId(1))
 planned('repair of one server', () => planRepair(cluster.view(), { limits, massLoss: undefined }, random))
 for (let index = 0; index < 100; index++) cluster.kill(serverId(index))

@@ -21,11 +21,12 @@ export function planSpread(
   const steps: MemberStep[] = []
   const spread = spreadOf(view)
   const traffic = new Traffic(view, limits)
-  const domainsOf = (members: Group['members']) =>
-    members.flatMap(({ server }) => view.servers.get(server)?.domain ?? [])
+  const domainsOf = (members: Members) => members.flatMap(({ server }) => view.servers.get(server)?.domain ?? [])
+  const outermost = outermostOf(view.servers)
   for (const group of view.groups) {
     if (traffic.isFull) break
     const { members } = group
+    if (mostTogether(members, outermost) < 2) continue
     if (members.some(({ state, server }) => state !== 'in' || !view.isProven(group, server))) continue
     const crowded = members.find((member) => {
       const domain = view.servers.get(member.server)?.domain
@@ -57,25 +58,35 @@ export interface Crowding {
 }
 
 /** @returns undefined: no domain holds two members of a group */
-export function crowdingOf(
-  groups: readonly Group[],
-  servers: ReadonlyMap<Group['members'][number]['server'], InDomain>,
-): Crowding | undefined {
-  const all = new Set(Array.from(servers.values(), failureDomainOf))
+export function crowdingOf(groups: readonly Group[], servers: ReadonlyMap<MemberId, InDomain>): Crowding | undefined {
+  const outermost = outermostOf(servers)
   let worst: { copies: number; of: number; groups: number } | undefined
   for (const group of groups) {
     const members = writingMembers(group)
-    const counts = new Map<string, number>()
-    for (const { server } of members) {
-      const known = servers.get(server)
-      if (known === undefined) continue
-      const domain = failureDomainOf(known)
-      counts.set(domain, (counts.get(domain) ?? 0) + 1)
-    }
-    const copies = Math.max(0, ...counts.values())
+    const copies = mostTogether(members, outermost)
     if (copies < 2 || (worst !== undefined && copies < worst.copies)) continue
     if (worst?.copies === copies) worst.groups++
     else worst = { copies, of: members.length, groups: 1 }
   }
-  return worst === undefined ? undefined : { ...worst, domains: all.size }
+  return worst === undefined ? undefined : { ...worst, domains: new Set(outermost.values()).size }
+}
+
+type Members = Group['members']
+type MemberId = Members[number]['server']
+
+function outermostOf(servers: ReadonlyMap<MemberId, InDomain>): ReadonlyMap<MemberId, string> {
+  return new Map(Array.from(servers, ([id, server]) => [id, failureDomainOf(server)]))
+}
+
+/** Members in the outermost domain that holds most of them. Of every group, almost all apart: so nothing is made for it. */
+function mostTogether(members: Members, outermost: ReadonlyMap<MemberId, string>): number {
+  let most = 0
+  for (const { server } of members) {
+    const domain = outermost.get(server)
+    if (domain === undefined) continue
+    let together = 0
+    for (const other of members) if (outermost.get(other.server) === domain) together++
+    if (together > most) most = together
+  }
+  return most
 }

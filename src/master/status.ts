@@ -1,7 +1,8 @@
 /** The whole cluster in one look: sums over what servers reported, and the counters of the metadata. @module */
 import type { ClusterId } from '../base/ids.ts'
 import type { Rising } from '../base/rising.ts'
-import { crowdingOf } from '../cluster/plan-spread.ts'
+import type { ClusterMapIndex } from '../cluster/cluster-map.ts'
+import { type Crowding, crowdingOf } from '../cluster/plan-spread.ts'
 import type { TxnKV } from '../kv/txn-kv.ts'
 import type { Namespace } from '../namespace/namespace.ts'
 import type { ClusterStatus } from '../wire/methods/cluster-methods.ts'
@@ -77,8 +78,20 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     backup: options.backups?.(),
     oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),
     scrubWithinMs: settings.values.scrubWithinMs,
-    crowding: crowdingOf(map.index.map.groups, new Map(present.map((node) => [node.id, node]))),
+    crowding: crowdingIn(map.index, present),
   }
+}
+
+/** Of each map once: all its groups are looked at. */
+const crowdings = new WeakMap<ClusterMapIndex, { readonly crowding: Crowding | undefined }>()
+
+function crowdingIn(index: ClusterMapIndex, present: readonly NodeStatus[]): Crowding | undefined {
+  let known = crowdings.get(index)
+  if (known === undefined) {
+    known = { crowding: crowdingOf(index.map.groups, new Map(present.map((node) => [node.id, node]))) }
+    crowdings.set(index, known)
+  }
+  return known.crowding
 }
 
 function oldestUnscrubbedSeconds(nodes: readonly NodeStatus[]): number | undefined {
