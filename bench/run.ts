@@ -72,21 +72,8 @@ function profileFolderOf(group: string): string {
 function groupsOf(folder: string, { go }: Pick<BenchOptions, 'go'>): readonly Group[] {
   const load = makeS3Load(folder, { go })
   const present = rivalsOf(process.env)
-<<<<<<< ours
-  return [startUp, footprint, repair, metadata, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
-=======
-  return [
-    startUp,
-    footprint,
-    repair,
-    largeFiles,
-    smallFiles,
-    s3Objects(load),
-    rivals(load, present),
-    streams,
-    connections,
-  ]
->>>>>>> theirs
+  const usual = [startUp, footprint, repair, metadata, largeFiles, smallFiles, s3Objects(load), rivals(load, present)]
+  return [...usual, streams, connections]
 }
 
 function chosen(groups: readonly Group[], { only }: BenchOptions): readonly Group[] {
