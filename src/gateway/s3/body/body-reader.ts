@@ -14,7 +14,6 @@
 import { hash } from 'node:crypto'
 import { endMemory } from '../../../base/end-memory.ts'
 import { AshlarError } from '../../../base/errors.ts'
-import { limits } from '../../../base/limits.ts'
 import type { Env } from '../../../env/env.ts'
 import { type ChecksumAlgorithm, checksumHeader } from '../rules/checksums/checksum-algorithm.ts'
 import { type ChecksumHasher, checksumHasher } from '../rules/checksums/checksum-hasher.ts'
@@ -69,10 +68,12 @@ export class BodyReader {
     return this.#digests
   }
 
-  /** It says that it is small enough to be held: better taken whole. Each connection holds one at most, as Node does while it comes. */
+  /**
+   * It comes as one buffer: better taken whole. Of any other source a piece may be gone when the next one is asked for, so that only
+   * {@link passing} will do.
+   */
   get isShort(): boolean {
-    const { declaredLength } = this.#options.payload
-    return declaredLength !== undefined && declaredLength <= limits.smallTransferBytes
+    return typeof this.#source === 'function'
   }
 
   /**
