@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { ServerId } from '../base/ids.ts'
 import { rising } from '../base/rising.ts'
 import { type PieceKind, parsePieceName, pieceName } from '../wire/types/backup.ts'
-import { type Holding, removable } from './backup-catalog.ts'
+import { type Holding, removable, vain } from './backup-catalog.ts'
 
 const name = (kind: PieceKind, start: number, epoch = 1) =>
   pieceName({ kind, leaderEpoch: rising(0, epoch), start: rising(0, start) })
@@ -31,6 +31,17 @@ test('removable() takes nothing while a newer base is on too few servers, or not
 test('removable() never touches what a later leader made', () => {
   const pieces = [complete(10), log(10), complete(20, 10), log(20, 10), complete(30, 10), complete(40, 10)]
   assert.equal(removable(holdings(pieces, pieces), { leaderEpoch, enough: 2 }).size, 0)
+})
+
+test('vain() takes what failed attempts of this leader left, but for the newest base that a server has whole, and its log', () => {
+  const before = [complete(10), log(10), log(19, 8), begun(21, 8), begun(25, 10)]
+  const attempts = [begun(20), log(20), begun(30), log(30), begun(40), log(40), begun(50), log(50)]
+  const since = { leaderEpoch: rising(0, 1), from: rising(0, 20), before: rising(0, 50) }
+  const some = [...before, ...attempts]
+  const names = (...starts: number[]) => starts.flatMap((start) => [name('base', start), name('log', start)]).sort()
+  assert.deepEqual([...vain(holdings(some, some), since)].sort(), names(20, 30, 40))
+  const other = [complete(20), complete(30), complete(50)]
+  assert.deepEqual([...vain(holdings(some, other), since)].sort(), names(20, 40))
 })
 
 test('removable() leaves two complete bases on enough servers, and every log from the older one on, whatever there is', () => {

@@ -3,6 +3,7 @@
  *
  * Removal goes by positive knowledge: an older base goes only when enough newer ones are complete, each on enough servers; a log only
  * when the one after it begins before the oldest base that is kept. What is newer than this master knows of is never touched.
+ * While the log has a gap and base after base fails, what the earlier of them left goes, too: no restore could get to it.
  * @module
  */
 import { toAshlarError } from '../base/errors.ts'
@@ -67,7 +68,16 @@ export class BackupCatalog {
   /** Has every server that answers remove what nothing needs. @param enough copies that make a base count */
   async removeOld(leaderEpoch: Rising, enough: number): Promise<void> {
     const holdings = await this.holdings()
-    const names = removable(holdings, { leaderEpoch, enough })
+    await this.#remove(holdings, removable(holdings, { leaderEpoch, enough }))
+  }
+
+  /** Has them remove what attempts to make a base left behind. @see vain */
+  async removeVain(attempts: VainAttempts): Promise<void> {
+    const holdings = await this.holdings()
+    await this.#remove(holdings, vain(holdings, attempts))
+  }
+
+  async #remove(holdings: readonly Holding[], names: ReadonlySet<string>): Promise<void> {
     for (const { server, pieces } of holdings) {
       const some = pieces.map(({ name }) => name).filter((name) => names.has(name))
       if (some.length === 0) continue
@@ -142,6 +152,28 @@ export function removable(
     if (next !== undefined && next.start <= oldest.start) names.add(name)
   }
   return names
+}
+
+/** Attempts of one leader to make a base, since its log has a gap: those that began at `from` or later, and before `before`. */
+export interface VainAttempts {
+  readonly leaderEpoch: Rising
+  readonly from: Rising
+  readonly before: Rising
+}
+
+/** Pure: the names of their pieces, but for the newest base that some server has whole all the same, and its log. */
+export function vain(holdings: readonly Holding[], { leaderEpoch, from, before }: VainAttempts): ReadonlySet<string> {
+  const isOne = (id: PieceId | undefined): id is PieceId =>
+    id !== undefined && id.leaderEpoch === leaderEpoch && id.start >= from && id.start < before
+  const whole = [...completeBases(holdings).keys()].map((name) => parsePieceName(name)).filter(isOne)
+  const kept = Math.max(-1, ...whole.map(({ start }) => start))
+  const names = holdings.flatMap(({ pieces }) => pieces.map(({ name }) => name))
+  return new Set(
+    names.filter((name) => {
+      const id = parsePieceName(name)
+      return isOne(id) && id.start !== kept
+    }),
+  )
 }
 
 /** The last commit in the newest log of all, and a server that has it; undefined: there is no log. */

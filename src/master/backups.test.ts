@@ -334,6 +334,27 @@ test('a base that failed after a gap is tried again, though every server takes t
   await rig.stop()
 })
 
+test('attempts that fail for long leave little behind, and what there is already stays', async () => {
+  const rig = new Rig({ count: 2 })
+  await rig.put()
+  rig.backups.start()
+  await rig.current()
+  const [first] = await rig.names('base')
+  rig.server(0).failsToAppend = true
+  for (let minute = 0; minute < 20; minute++) {
+    await rig.put()
+    await rig.clock.advance(60_000)
+  }
+  const [bases, logs] = [await rig.names('base'), await rig.names('log')]
+  assert.ok(bases.length > 1 && bases.length <= 3 && bases.includes(first as string), `${bases}`)
+  assert.ok(logs.length >= 1 && logs.length <= 3, `${logs}`)
+  rig.server(0).failsToAppend = false
+  await rig.put()
+  await rig.current()
+  assert.equal(await outcome(rig, rig.backups.permitDelete()), 'done')
+  await rig.stop()
+})
+
 test('a delete that waited for a segment which was left behind is not permitted by the next one', async () => {
   const rig = new Rig()
   await rig.put()

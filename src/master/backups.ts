@@ -91,6 +91,8 @@ export class Backups {
   #isBehindTold = false
   /** From a complete base the logs reach, without a gap, where this master's log goes on: with that nothing is missing. */
   #isLogWhole = false
+  /** Where the log began anew that nothing leads to; and its latest segment. */
+  #astray: { readonly from: Rising; readonly latest: Rising } | undefined
   #asked: Waiter[] = []
 
   constructor(options: BackupsOptions) {
@@ -258,9 +260,11 @@ export class Backups {
     { reason, signal }: { readonly reason: string; readonly signal: AbortSignal },
   ): Promise<BackupEntry> {
     const { leaderEpoch, clusterId, generation, events, attachments } = this.#options
+    await this.#removeVain()
     const { start, isContinuous } = await this.#shipper.begin(servers, signal)
     if (!isContinuous) this.#leadsNowhere()
     else if (this.#isLogWhole) this.#exposedSinceMs = undefined
+    if (!this.#isLogWhole) this.#astray = { from: this.#astray?.from ?? start, latest: start }
     const before = this.#newest?.base
     if (before !== undefined && before.manifest.start === start) {
       if (servers.every((server) => before.servers.includes(server))) {
@@ -291,6 +295,7 @@ export class Backups {
   /** A base is complete, and the log goes on from it. */
   #holdsAll(): void {
     this.#isLogWhole = true
+    this.#astray = undefined
     this.#exposedSinceMs = undefined
   }
 
@@ -323,6 +328,13 @@ export class Backups {
   /** Shelves may also be full of what an earlier master left, before this one has made a base. */
   async #removeOld(servers: number): Promise<void> {
     await this.#catalog.removeOld(this.#options.leaderEpoch, Math.min(enoughCopies, servers))
+  }
+
+  /** What attempts left before the latest one: they may fail for days, and shelves that are full of them would take no base ever. */
+  async #removeVain(): Promise<void> {
+    if (this.#astray === undefined) return
+    const { from, latest: before } = this.#astray
+    await this.#catalog.removeVain({ leaderEpoch: this.#options.leaderEpoch, from, before })
   }
 
   /** Tells when the log falls behind, and when it is current again. */
