@@ -19,14 +19,16 @@ export interface Host {
 
 /** The host of `ashlar VERB`. */
 export function processHost(stop: AbortSignal): Host {
-  const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true
   return {
     stop,
     get stdin() {
       isStdinUsed = true
       return process.stdin
     },
-    ask: canAsk ? askOnTerminal : undefined,
+    // Looked at when it is needed: Node makes a stream then.
+    get ask() {
+      return process.stdin.isTTY === true && process.stderr.isTTY === true ? askOnTerminal : undefined
+    },
   }
 }
 

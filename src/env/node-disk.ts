@@ -2,8 +2,7 @@
  * The disk of the operating system.
  * @module
  */
-import { constants } from 'node:fs'
-import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
+import { constants, lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { assert } from '../base/assert.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'

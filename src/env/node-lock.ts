@@ -8,8 +8,7 @@
  * - The lock file is never removed: one who waits for a removed file would hold a lock that nobody else sees.
  * @module
  */
-import { constants } from 'node:fs'
-import { open, readFile, rm, writeFile } from 'node:fs/promises'
+import { constants, open, readFile, rm, writeFile } from 'node:fs/promises'
 import type { DatabaseSync } from 'node:sqlite'
 import { AshlarError } from '../base/errors.ts'
 import type { DiskLock } from './disk.ts'
