@@ -41,6 +41,18 @@ describe('receiveWhole()', () => {
     await assert.rejects(broken.whole, refusedAs('IncompleteBody'))
   })
 
+  test('refuses a sender who had left before', async () => {
+    const incoming = new PassThrough()
+    const closed = new Promise((resolve) => incoming.on('error', () => undefined).once('close', resolve))
+    incoming.destroy(new Error('reset'))
+    await closed
+    const clock = { monotonicMs: () => 0 } as unknown as Clock
+    await assert.rejects(
+      receiveWhole(incoming as unknown as IncomingMessage, { lengthBytes: 12, clock }),
+      refusedAs('IncompleteBody'),
+    )
+  })
+
   test('gives up a sender that is slower than any client', async () => {
     const { incoming, whole, pass } = receiving(60_000)
     const refused = assert.rejects(whole, refusedAs('RequestTimeout'))

@@ -23,7 +23,9 @@ export function receiveWhole(
     const lost = (cause?: unknown) => {
       if (received < lengthBytes) reject(incompleteBody(cause))
     }
-    incoming.on('error', lost).on('close', lost)
+    // Whoever left before is not told of again.
+    if (incoming.destroyed) return lost(incoming.errored)
+    incoming.on('error', lost).on('end', lost).on('close', lost)
     incoming.on('data', (piece: Buffer) => {
       pieces.push(piece)
       received += piece.length
