@@ -6,6 +6,7 @@ import { chunkServerCredentials, echo, echoService, probe, serversOnly, wirePair
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import { createNodeEnv } from '../env/node-env.ts'
+import { currentLabel, type RequestLabel, underLabel } from '../env/request-label.ts'
 import type { CallContext } from './peer.ts'
 import { createService } from './service.ts'
 
@@ -39,6 +40,25 @@ test('call() works in both directions on one connection, with and without payloa
       assert.ok(reply.payload.equals(payload))
     }
   }
+})
+
+// So that whatever a server writes into its log for a request, or sends on, names it; and nothing else does.
+test('a handler runs under the label of the request that it is called for, also on connections made for another', async () => {
+  const label = { high: 7, low: 2 ** 32 - 1 }
+  const seen: (RequestLabel | undefined)[] = []
+  const service = createService()
+  service.handle(echo, async (request) => {
+    seen.push(currentLabel())
+    await turns(1)
+    seen.push(currentLabel())
+    return { value: request }
+  })
+  await using pair = await underLabel({ high: 1, low: 1 }, () => wirePair({ service, clientService: service }))
+  for (const peer of [pair.peer, pair.remote]) {
+    await underLabel(label, () => peer.call(echo, small))
+    await peer.call(echo, small)
+  }
+  assert.deepEqual(seen, [label, label, undefined, undefined, label, label, undefined, undefined])
 })
 
 test('call() throws what the handler threw: code, message, retry, applied and details', async () => {
