@@ -10,10 +10,10 @@ const members = [
 const changing = [{ id: 1, epoch: 1, policy: 'replicated-1', members }] as unknown as readonly Group[]
 const noPlan = { steps: [], waiting: [] }
 
-function reportRepair(isPaused: boolean) {
+function reportRepair(isPaused: boolean, heldChunks = 4) {
   const options = {
     map: { index: { changingGroups: changing } },
-    registry: { heldBy: () => 4 },
+    registry: { heldBy: () => heldChunks },
     sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
     orders: { copyRate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 },
     changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },
@@ -31,4 +31,9 @@ test('reportWork() tells what is left of what is under way, and how long it take
 test('reportWork() tells no time left of a paused duty', () => {
   const { state, chunksLeft, bytesPerSecond, timeLeftMs } = reportRepair(true) ?? {}
   assert.deepEqual([state, chunksLeft, bytesPerSecond, timeLeftMs], ['paused', 6, 0, undefined])
+})
+
+test('reportWork() tells no time left where nothing is left to copy, and members are still to be proven', () => {
+  const { state, chunksLeft, timeLeftMs } = reportRepair(false, 10) ?? {}
+  assert.deepEqual([state, chunksLeft, timeLeftMs], ['working', 0, undefined])
 })

@@ -93,7 +93,8 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
     chunksLeft,
     bytesLeft,
     bytesPerSecond: isWorking ? Math.round(orders.copyRate.bytes) : 0,
-    ...(isWorking && timeLeftMs !== undefined ? { timeLeftMs } : {}),
+    // Nothing is known of how long it takes to prove what is there: that is no "0 ms".
+    ...(isWorking && chunksLeft > 0 && timeLeftMs !== undefined ? { timeLeftMs } : {}),
     ...(reason === undefined ? {} : { reason }),
   }
 }
