@@ -8,7 +8,7 @@
 import { AshlarError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
 import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
-import { connect } from '../../client/index.ts'
+import { connectClient } from '../../client/connect.ts'
 import type { Env } from '../../env/env.ts'
 import { answerHealth, type HealthReport } from '../../env/health-door.ts'
 import { createHttpPost } from '../../env/http-post.ts'
@@ -55,7 +55,7 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
       )
     }
     await using cleanup = new AsyncDisposableStack()
-    const client = await connect({ cluster: raw.cluster, env, chunkCacheBytes: limits.s3ChunkCacheBytes })
+    const client = await connectClient({ cluster: raw.cluster, env, chunkCacheBytes: limits.s3ChunkCacheBytes })
     cleanup.defer(() => client.close())
     const accounts = new StoredAccounts({ env, client, root: s3 })
     const metrics = createGatewayMetrics(packageVersion(), client)

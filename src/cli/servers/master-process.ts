@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { isAshlarError } from '../../base/errors.ts'
 import { parseDuration, parseSize } from '../../base/sizes.ts'
 import { type ClusterFile, formatClusterFile, readClusterFile } from '../../client/cluster-file.ts'
-import { connect } from '../../client/index.ts'
+import { connectClient } from '../../client/connect.ts'
 import { strategyNamed } from '../../cluster/placement-strategy.ts'
 import type { Env } from '../../env/env.ts'
 import type { HealthReport } from '../../env/health-door.ts'
@@ -181,7 +181,7 @@ async function openHttpDoor(
     readonly health: HealthReport
   },
 ): Promise<string> {
-  const client = await connect({ cluster: { ...clientFile, address: master.address }, env })
+  const client = await connectClient({ cluster: { ...clientFile, address: master.address }, env })
   cleanup.defer(() => client.close())
   const { clientKey } = master.clientCredentials
   const door = await listenOnFree(httpPorts(raw), (port) =>
