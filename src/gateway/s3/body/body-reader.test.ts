@@ -30,7 +30,7 @@ let heldBytes = 0
 function reader(
   wire: string | Buffer,
   payload: Partial<Payload>,
-  { pieceBytes = 1000, maxBytes = 1 << 20 } = {},
+  { pieceBytes = 1000, maxBytes = 1 << 20, isShort = false } = {},
 ): BodyReader {
   const bytes = Buffer.from(wire)
   async function* pieces() {
@@ -42,7 +42,8 @@ function reader(
       heldBytes -= sizeBytes
     }
   }
-  return new BodyReader(pieces(), { env, payload: { ...plain, ...payload }, hold, maxChunkBytes: 100_000, maxBytes })
+  const source = isShort ? async () => bytes : pieces()
+  return new BodyReader(source, { env, payload: { ...plain, ...payload }, hold, maxChunkBytes: 100_000, maxBytes })
 }
 
 /** Pieces of memory of their own, as HTTP gives them. */
@@ -254,19 +255,38 @@ describe('BodyReader of plain bytes', () => {
       checksum: { algorithm: 'SHA1', expected: checksumOf('SHA1', bytes) },
     } as const
     assert.equal(String(await reader(bytes, right).whole()), 'hello, world')
+    assert.equal(String(await reader(bytes, right, { isShort: true }).whole()), 'hello, world')
     for (const [wrong, code] of [
       [{ declaredLength: 13 }, 'IncompleteBody'],
       [{ sha256: '0'.repeat(64) }, 'XAmzContentSHA256Mismatch'],
       [{ md5: Buffer.alloc(16) }, 'BadDigest'],
       [{ checksum: { algorithm: 'CRC64NVME', expected: 'AAAAAAAAAAA=' } }, 'BadDigest'],
     ] as const) {
-      await assert.rejects(reader(bytes, { ...right, ...wrong }).whole(), refusedAs(code))
+      for (const isShort of [false, true]) {
+        await assert.rejects(reader(bytes, { ...right, ...wrong }, { isShort }).whole(), refusedAs(code))
+      }
     }
+  })
+
+  test('says which source is better taken whole, and unpacks the frames of one', async () => {
+    assert.deepEqual(
+      [reader(bytes, {}, { isShort: true }).isShort, reader(bytes, { declaredLength: 12 }).isShort],
+      [true, false],
+    )
+    const body = reader(
+      'C\r\nhello, world\r\n0\r\n\r\n',
+      { framing: { signing: undefined, hasTrailer: true }, declaredLength: 12 },
+      { isShort: true },
+    )
+    assert.equal(String(await body.whole()), 'hello, world')
+    assert.equal(body.digests.md5, md5.toString('hex'))
   })
 
   test('refuses more than it may take, declared or not', async () => {
     assert.throws(() => reader(bytes, { declaredLength: 12 }, { maxBytes: 11 }), refusedAs('EntityTooLarge'))
-    await assert.rejects(reader(bytes, {}, { maxBytes: 11 }).whole(), refusedAs('EntityTooLarge'))
+    for (const isShort of [false, true]) {
+      await assert.rejects(reader(bytes, {}, { maxBytes: 11, isShort }).whole(), refusedAs('EntityTooLarge'))
+    }
   })
 })
 
