@@ -95,11 +95,12 @@ describe('HttpConnections', () => {
 
   test('a request that is under way beside an answered one keeps its connection', async () => {
     const [busy] = [await open(), await open(), await open()]
-    const asked = once(server, 'request')
-    busy.socket.write(request('/held') + request('/'))
-    await asked
-    for (let count = 0; count < mostConnections; count++) await ask(await open())
+    busy.socket.write(request('/held') + request('/held'))
+    while (held.length < 2) await once(server, 'request')
     held[0]?.end('answer')
+    while (!busy.text.includes('answer')) await once(busy.socket, 'data')
+    for (let count = 0; count < mostConnections; count++) await ask(await open())
+    held[1]?.end('answer')
     while (busy.text.split('answer').length < 3) await once(busy.socket, 'data')
   })
 
