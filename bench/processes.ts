@@ -1,5 +1,5 @@
-/** What a process costs, as Linux counts it: CPU time, memory, bytes written to disks. @module */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** What a process costs, as Linux counts it: CPU time, memory; and bytes written to disks. @module */
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 
 /** Clock ticks a second in /proc: fixed on Linux. */
 const ticksPerSecond = 100
@@ -46,7 +46,16 @@ export function memoryMiBOf(pid: number): { readonly now: number; readonly peak:
   return { now: Math.round(resident), peak: Math.round(peak) }
 }
 
-/** Bytes that a process had sent to disks, its caches' included once they are dirty. */
-export function bytesWrittenBy(pid: number): number {
-  return Number(/^write_bytes: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1])
+/**
+ * Bytes written to the disk beneath `path`, by all programs. (What Linux counts for a process is larger: a page cache of large folios
+ * counts the whole of each that becomes dirty.)
+ * @returns undefined: it lies on no disk of its own, as in memory
+ */
+export function bytesWrittenBeneath(path: string): number | undefined {
+  const { dev } = statSync(path)
+  const [major, minor] = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)]
+  const file = `/sys/dev/block/${major}:${minor}/stat`
+  if (!existsSync(file)) return undefined
+  const sectorsWritten = Number(readFileSync(file, 'latin1').trim().split(/\s+/)[6])
+  return sectorsWritten * 512
 }

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { type AshlarClient, connect } from '../../src/client/index.ts'
 import { type Group, note, type Surroundings, scaled } from '../bench.ts'
 import { type LocalCluster, startLocalCluster } from '../local-cluster.ts'
-import { bytesWrittenBy, forgetPeak, memoryOf } from '../processes.ts'
+import { bytesWrittenBeneath, forgetPeak, memoryOf } from '../processes.ts'
 import { spread } from '../spread.ts'
 import { readStreams, writeStreams } from './large-files.ts'
 
@@ -40,7 +40,10 @@ export const footprint: Group = {
     await settle()
     const after = await use(cluster, client)
     noteMemory(bench, cluster, `after ${fullFileCount.toLocaleString('en')} files of 4 KiB`)
-    const noteOf = (name: string, unit: 'bytes' | 'ratio', value: number) => note(bench, { group, name, unit }, value)
+    const noteOf = (name: string, unit: 'bytes' | 'ratio', value: number) => {
+      // Where no disk is beneath, nothing tells what was written to it.
+      if (!Number.isNaN(value)) note(bench, { group, name, unit }, value)
+    }
     noteOf('disk per 4 KiB file and copy', 'bytes', (after.chunkBytes - before.chunkBytes) / count / copies)
     noteOf(
       'change log of the metadata on chunk servers, per 4 KiB file and copy',
@@ -94,20 +97,20 @@ interface Use {
   /** There too: the metadata's bases and change log, so that a lost master disk loses no more than a second. */
   readonly backupBytes: number
   readonly metadataBytes: number
+  /** To the disk beneath, by all programs: nothing else should run. */
   readonly writtenBytes: number
 }
 
 async function use({ folder, processes }: LocalCluster, client: AshlarClient): Promise<Use> {
   const { metadataBytes } = await client.status()
   const servers = processes.filter(({ role }) => role === 'chunkserver')
-  const written = processes.reduce((sum, { pid }) => sum + bytesWrittenBy(pid), 0)
   let [chunkBytes, backupBytes] = [0, 0]
   for (const { data = folder } of servers) {
     const backup = await diskUse(join(data, 'backup'))
     chunkBytes += (await diskUse(data)) - backup
     backupBytes += backup
   }
-  return { chunkBytes, backupBytes, metadataBytes, writtenBytes: written }
+  return { chunkBytes, backupBytes, metadataBytes, writtenBytes: bytesWrittenBeneath(folder) ?? Number.NaN }
 }
 
 async function diskUse(folder: string): Promise<number> {

@@ -25,6 +25,7 @@ const filesOfRound = 20_000
 const inFlight = 64
 /** Nothing is measured while a namespace is filled. */
 const fillInFlight = 256
+const filesOfClient = 50_000
 const fileBytes = 4096
 const syncs = 2_000
 const limit = { name: 'append + fdatasync, 1 writer, at metadata', share: inFlight }
@@ -56,14 +57,12 @@ async function inProcess(surroundings: Surroundings, bench: Measuring): Promise<
   })
   try {
     const master = await TestMaster.start(kv)
-    const client = await master.client()
-    await client.makeDirectory('/there')
-    await client.makeDirectory('/made')
-    await spread(scaled(surroundings, filesThere), fillInFlight, (index) =>
-      commit(client, `/there/${index}`, nothingWritten),
-    )
+    const maker = await master.client()
+    for (const path of ['/there', '/made']) await maker.makeDirectory(path)
+    await fill(master, scaled(surroundings, filesThere))
     const count = scaled(surroundings, filesOfRound, 100)
     for (let round = 0; round < surroundings.settings.rounds; round++) {
+      const client = await master.client()
       const pathOf = (index: number) => `/made/${round}-${index}`
       const written: Written[] = []
       for (let done = 0; done < count; done++) written.push(await client.write(fileBytes))
@@ -76,6 +75,16 @@ async function inProcess(surroundings: Surroundings, bench: Measuring): Promise<
     }
   } finally {
     await kv.close()
+  }
+}
+
+/** By several clients: each of a test's acknowledges no answer, and so many are kept for it. */
+async function fill(master: TestMaster, count: number): Promise<void> {
+  for (let from = 0; from < count; from += filesOfClient) {
+    const client = await master.client()
+    await spread(Math.min(filesOfClient, count - from), fillInFlight, (index) =>
+      commit(client, `/there/${from + index}`, nothingWritten),
+    )
   }
 }
 
