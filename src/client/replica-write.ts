@@ -11,6 +11,7 @@ import type { ChunkId, ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
 import type { Clock } from '../env/clock.ts'
+import { awaitedLater } from '../env/waiting.ts'
 import { copiedPayloadBytes } from '../wire/frame-writer.ts'
 import type { Method } from '../wire/method.ts'
 import { appendChunk, beginChunk, commitChunk, putChunk } from '../wire/methods/chunk-methods.ts'
@@ -68,20 +69,13 @@ async function streamReplica(peer: Peer, write: ReplicaWrite): Promise<Receipt> 
   let offset = 0
   for (const block of data.blocks) {
     if (inFlight.length === appendsInFlight) await inFlight.shift()
-    const appended = call(peer, write, appendChunk, { handle, offset }, block)
-    appended.catch(awaitedLater)
-    inFlight.push(appended)
+    // Each is awaited in order; one that fails before its turn must not count as unhandled.
+    inFlight.push(awaitedLater(call(peer, write, appendChunk, { handle, offset }, block)))
     offset += block.length
   }
-  const committed = call(peer, write, commitChunk, { handle, crc: data.crc })
-  committed.catch(awaitedLater)
+  const committed = awaitedLater(call(peer, write, commitChunk, { handle, crc: data.crc }))
   for (const appended of inFlight) await appended
   return (await committed).receipt
-}
-
-/** Each append is awaited in order; one that fails before its turn must not count as unhandled. */
-function awaitedLater(): undefined {
-  return undefined
 }
 
 /** A call settles only when the socket has let go of its payload: one that takes no bytes is closed, so that it does. A small one is copied. */

@@ -150,6 +150,7 @@ export class Fill {
         if (!isComplete && closedCopies === 0) break
       }
     } catch (error) {
+      // Given up on purpose: the group has other members by now, or the slice ends.
       if (signal.aborted) return false
       env.log.warn('a member could not be filled', { server, group: group.id, error: toAshlarError(error).message })
     } finally {

@@ -18,7 +18,6 @@ export const getNodes = method({
   callers: ['client'],
 })
 
-/** The whole cluster in one look. Bytes are chunk bytes, over all servers. */
 /** What the loss of one outermost failure domain would take at the worst: `copies` of `of`, in so many groups. `domains`: how many there are. */
 export const crowding = struct('crowding', 1, {
   copies: field(1, uint),
@@ -27,6 +26,7 @@ export const crowding = struct('crowding', 1, {
   domains: field(4, uint),
 })
 
+/** The whole cluster in one look. Bytes are chunk bytes, over all servers. */
 export const clusterStatus = struct('cluster status', 1, {
   clusterId: field(1, hex<string>(16)),
   generation: field(2, uint),
