@@ -10,45 +10,89 @@ test('BufferBudget makes writers wait in order, and tells all of them of the pre
   const budget = new BufferBudget(4 * MiB, createNodeClock())
   const pressed = Promise.withResolvers<void>()
   const end = budget.onPressure(pressed.resolve)
-  const held = [await budget.takeBlock(MiB), await budget.takeBlock(MiB)]
+  await budget.takeRoom(2 * MiB)
   const order: number[] = []
-  const waiting = [1, 2].map((turn) =>
-    budget.takeBlock(MiB).then((block) => {
-      order.push(turn)
-      held.push(block)
-    }),
-  )
+  const waiting = [1, 2].map((turn) => budget.takeRoom(MiB).then(() => order.push(turn)))
   await pressed.promise
-  assert.equal(budget.tryTakeBlock(1), undefined, 'nobody overtakes those who wait')
-  budget.giveBlock(held[0] as Buffer, { isClean: true })
+  assert.equal(budget.tryTakeRoom(1), false, 'nobody overtakes those who wait')
+  budget.giveRoom(MiB)
   await waiting[0]
   assert.deepEqual(order, [1])
-  budget.giveBlock(held[1] as Buffer, { isClean: true })
+  budget.giveRoom(MiB)
   await waiting[1]
   assert.deepEqual(order, [1, 2])
   end()
 })
 
+test('BufferBudget gives room for a chunk as a whole', async () => {
+  const budget = new BufferBudget(8 * MiB, createNodeClock())
+  await budget.takeRoom(4 * MiB)
+  let isGiven = false
+  const waiting = budget.takeRoom(3 * MiB).then(() => {
+    isGiven = true
+  })
+  const cancel = new AbortController()
+  const later = budget.takeRoom(MiB)
+  const cancelled = budget.takeRoom(MiB, cancel.signal)
+  cancel.abort()
+  await assert.rejects(cancelled, (error) => isAshlarError(error, 'cancelled'))
+  budget.giveRoom(MiB)
+  await Promise.resolve()
+  assert.equal(isGiven, false, 'two blocks are free, and three are wanted')
+  budget.giveRoom(MiB)
+  await waiting
+  budget.giveRoom(2 * MiB)
+  await later
+  assert.equal(budget.bytesOut, 4 * MiB)
+})
+
+test('BufferBudget serves who is next when the first one gives up waiting', async () => {
+  const budget = new BufferBudget(8 * MiB, createNodeClock())
+  await budget.takeRoom(3 * MiB)
+  const stop = new AbortController()
+  const large = budget.takeRoom(4 * MiB, stop.signal)
+  const small = budget.takeRoom(MiB)
+  stop.abort()
+  await assert.rejects(large, (error) => isAshlarError(error, 'cancelled'))
+  await small
+  assert.equal(budget.bytesOut, 4 * MiB)
+})
+
+test('BufferBudget.fairChunkBytes leaves room for two chunks of each writer, in whole blocks', () => {
+  const budget = new BufferBudget(64 * MiB, createNodeClock())
+  const sizes = [budget.fairChunkBytes]
+  for (let writers = 1; writers <= 100; writers++) {
+    budget.onPressure(() => undefined)
+    sizes.push(budget.fairChunkBytes)
+  }
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 8, 20, 100].map((writers) => sizes[writers]),
+    [20, 20, 10, 6, 5, 2, 1, 1].map((blocks) => blocks * MiB),
+  )
+})
+
 test('BufferBudget uses a block again only when it came back clean', async () => {
   const budget = new BufferBudget(4 * MiB, createNodeClock())
-  const kept = await budget.takeBlock(MiB)
-  const first = await budget.takeBlock(MiB)
+  await budget.takeRoom(2 * MiB)
+  const [kept, first] = [budget.block(MiB), budget.block(MiB)]
   budget.giveBlock(first, { isClean: false })
-  const second = await budget.takeBlock(MiB)
+  await budget.takeRoom(MiB)
+  const second = budget.block(MiB)
   assert.notEqual(second, first)
   budget.giveBlock(second, { isClean: true })
-  assert.equal(await budget.takeBlock(MiB), second)
+  await budget.takeRoom(MiB)
+  assert.equal(budget.block(MiB), second)
   assert.notEqual(kept, second)
 })
 
-test('BufferBudget.takeBlock() stops waiting when it is cancelled, without taking memory', async () => {
+test('BufferBudget.takeRoom() stops waiting when it is cancelled, without taking memory', async () => {
   const budget = new BufferBudget(4 * MiB, createNodeClock())
-  const held = [await budget.takeBlock(MiB), await budget.takeBlock(MiB)]
+  await budget.takeRoom(2 * MiB)
   const stop = new AbortController()
-  const waiting = budget.takeBlock(MiB, stop.signal)
+  const waiting = budget.takeRoom(MiB, stop.signal)
   stop.abort()
   await assert.rejects(waiting, (error) => isAshlarError(error, 'cancelled'))
-  for (const block of held) budget.giveBlock(block, { isClean: true })
+  budget.giveRoom(2 * MiB)
   assert.equal(budget.bytesOut, 0)
 })
 

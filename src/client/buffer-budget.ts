@@ -1,9 +1,10 @@
 /**
  * Memory for file bytes, shared by all transfers of a client and bounded for files of any size.
  *
- * Three shares, so that none can starve another: blocks of writes, pieces that a reader waits for, and read-ahead.
- * Writes wait in order; while one waits, all writers are told so again and again, and one whose source went silent seals
- * what it has filled: so it holds no memory for ever. Pieces that a reader waits for are held only while their call is under
+ * Three shares, so that none can starve another: chunks of writes, pieces that a reader waits for, and read-ahead.
+ * A writer takes room for a whole chunk before it begins one: where each took blocks one by one, four streams had chunks of one block.
+ * Writes wait in order; while one waits, all writers are told so again and again, and one whose source is silent or slow seals
+ * what it has filled, or gives back what it will not fill soon. Pieces that a reader waits for are held only while their call is under
  * way. Read-ahead never waits: without room there is none.
  * Who consumes a piece keeps it until the next one comes, which no share can bound: where many read at once, pieces are smaller.
  * Invariant: a block is used again only when every call that sent it has succeeded; otherwise it is left to the collector, since
@@ -22,7 +23,7 @@ const pressureIntervalMs = 50
 
 export class BufferBudget {
   readonly #totalBytes: number
-  /** Blocks that may be out for writes. */
+  /** Room that may be out for writes. */
   readonly #writeBytes: number
   readonly #clock: Clock
   readonly #readAheadBytes: number
@@ -49,9 +50,10 @@ export class BufferBudget {
     })
   }
 
-  /** A writer should fill no larger chunk than this: three of each writer fit. */
+  /** A writer should fill no larger chunk than this: two of each writer fit. Whole blocks. */
   get fairChunkBytes(): number {
-    return Math.max(blockBytes, Math.floor(this.#writeBytes / (3 * Math.max(1, this.#pressureListeners.size))))
+    const writers = Math.max(1, this.#pressureListeners.size)
+    return blockBytes * Math.max(1, Math.floor(this.#writeBytes / (2 * writers * blockBytes)))
   }
 
   /** Bytes out at the moment, for tests. */
@@ -59,18 +61,17 @@ export class BufferBudget {
     return this.#writeBytesOut + this.#readAheadBytesOut
   }
 
-  /** A block of `bytes` (at most 1 MiB), if there is room now. */
-  tryTakeBlock(bytes: number): Buffer | undefined {
-    if (this.#waiting.length > 0 || this.#writeBytesOut + bytes > this.#writeBytes) return undefined
+  /** Takes room for `bytes` of writes if there is some now, and nobody waits for it. */
+  tryTakeRoom(bytes: number): boolean {
+    if (this.#waiting.length > 0 || this.#writeBytesOut + bytes > this.#writeBytes) return false
     this.#writeBytesOut += bytes
-    return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
+    return true
   }
 
   /** Waits for room. The caller holds no filled and unsealed bytes meanwhile. @throws {AshlarError} `cancelled`, `busy` */
-  async takeBlock(bytes: number, signal?: AbortSignal): Promise<Buffer> {
-    assert(bytes <= blockBytes, 'a block of more than 1 MiB')
-    const block = this.tryTakeBlock(bytes)
-    if (block !== undefined) return block
+  async takeRoom(bytes: number, signal?: AbortSignal): Promise<void> {
+    assert(bytes <= this.#writeBytes, 'more room than all writers have')
+    if (this.tryTakeRoom(bytes)) return
     if (signal?.aborted) throw cancelled('wait for memory', signal)
     if (this.#waiting.length >= limits.clientWaitersForMemory) {
       throw new AshlarError('busy', `Cannot write: ${this.#waiting.length} files wait for memory already`)
@@ -86,28 +87,42 @@ export class BufferBudget {
       const onAbort = () => {
         this.#waiting.splice(this.#waiting.indexOf(entry), 1)
         reject(cancelled('wait for memory', signal as AbortSignal))
+        this.#startWaiting()
       }
       this.#waiting.push(entry)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
     this.#press()
     await room
+  }
+
+  giveRoom(bytes: number): void {
+    this.#writeBytesOut -= bytes
+    assert(this.#writeBytesOut >= 0, 'more room came back than was taken')
+    this.#startWaiting()
+    // Kept only while someone writes: an idle client gives its memory back.
+    if (this.#writeBytesOut === 0) this.#free.length = 0
+  }
+
+  /** Memory of `bytes`, at most 1 MiB: a part of the room that the caller has taken. */
+  block(bytes: number): Buffer {
+    assert(bytes <= blockBytes, 'a block of more than 1 MiB')
     return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
   }
 
-  /** @param options.isClean every call that sent the block succeeded */
+  /** Gives the block's room back as well. @param options.isClean every call that sent the block succeeded */
   giveBlock(block: Buffer, { isClean }: { readonly isClean: boolean }): void {
     if (isClean && block.length === blockBytes) this.#free.push(block)
-    this.#writeBytesOut -= block.length
-    assert(this.#writeBytesOut >= 0, 'more blocks came back than were taken')
+    this.giveRoom(block.length)
+  }
+
+  #startWaiting(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (this.#writeBytesOut + next.bytes > this.#writeBytes) break
       this.#waiting.shift()
       this.#writeBytesOut += next.bytes
       next.start()
     }
-    // Kept only while someone writes: an idle client gives its memory back.
-    if (this.#writeBytesOut === 0) this.#free.length = 0
   }
 
   /** Calls `listener` at intervals while some writer waits. @returns a function that ends it */

@@ -2,8 +2,9 @@
  * Bytes into a file, piece by piece: copied into blocks, sealed into chunks, handed to the pipeline.
  *
  * Pieces are copied, so the caller may use its memory again when `write` resolves, and a source of tiny pieces costs no
- * more than its bytes. Memory comes from the client's budget: a writer that would have to wait for it seals a short
- * chunk first, so no writer waits while it holds bytes that could move on.
+ * more than its bytes. Memory comes from the client's budget, room for a whole chunk at once: so no writer waits while it
+ * holds bytes that could move on. While others wait, a source that went silent has its chunk sealed short, and a slow one
+ * gives back the room that it has not come to.
  * Calls of one writer come one after the other.
  * @module
  */
@@ -33,7 +34,6 @@ export class FileWriter {
   readonly #pipeline: ChunkPipeline
   readonly #budget: BufferBudget
   readonly #chunkSizeBytes: number
-  readonly #blockBytes: number
   readonly #path: string
   #endPressure: (() => void) | undefined
   readonly #signal: AbortSignal | undefined
@@ -42,8 +42,11 @@ export class FileWriter {
   #used = 0
   /** Of the bytes in `#blocks`. */
   #crc = 0
-  /** Bytes came since the last time that others were short of memory. */
+  /** Taken for this chunk, and not yet made a block. */
+  #roomBytes = 0
+  /** Since the last time that others were short of memory: bytes came, a block was begun. */
   #isLively = false
+  #isFast = false
   #aborting: Promise<void> | undefined
   #state: 'open' | 'finished' | 'aborted' = 'open'
 
@@ -53,7 +56,6 @@ export class FileWriter {
     this.#path = options.path
     this.#signal = options.signal
     this.#chunkSizeBytes = Math.min(options.chunkSizeBytes, limits.unrepeatableChunkBytes)
-    this.#blockBytes = Math.min(limits.framePayloadBytes, this.#chunkSizeBytes)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -108,26 +110,37 @@ export class FileWriter {
   async #abort(reason: unknown): Promise<void> {
     this.#end('aborted')
     for (const block of this.#blocks.splice(0)) this.#budget.giveBlock(block, { isClean: true })
+    this.#giveRoom()
     await this.#pipeline.abort(toAshlarError(reason, `write ${this.#path}`))
   }
 
   async #nextBlock(): Promise<Buffer> {
     this.#endPressure ??= this.#budget.onPressure(() => this.#pressed())
-    const filled = this.#filledBytes
-    if (filled > 0 && filled >= Math.min(this.#chunkSizeBytes, this.#budget.fairChunkBytes)) {
+    if (this.#roomBytes === 0) await this.#nextChunk()
+    const bytes = Math.min(limits.framePayloadBytes, this.#roomBytes)
+    this.#roomBytes -= bytes
+    this.#isFast = true
+    return this.#budget.block(bytes)
+  }
+
+  /** Seals what there is, and waits until another chunk may be filled. */
+  async #nextChunk(): Promise<void> {
+    if (this.#blocks.length > 0) {
       this.#seal()
       await this.#pipeline.room()
     }
-    const bytes = Math.min(this.#blockBytes, this.#chunkSizeBytes - this.#filledBytes)
-    const block = this.#budget.tryTakeBlock(bytes)
-    if (block !== undefined) return block
-    this.#sealEarly()
-    try {
-      return await this.#budget.takeBlock(this.#blockBytes, this.#pipeline.stopSignal)
-    } catch (error) {
-      // The pipeline stops the wait when it fails: its failure is the reason, not the wait's end.
-      throw this.#pipeline.failure ?? error
+    const bytes = Math.min(this.#chunkSizeBytes, this.#budget.fairChunkBytes)
+    if (!this.#budget.tryTakeRoom(bytes)) {
+      // Others may wait for what this file holds: it goes as soon as it is committed.
+      this.#pipeline.stage()
+      try {
+        await this.#budget.takeRoom(bytes, this.#pipeline.stopSignal)
+      } catch (error) {
+        // The pipeline stops the wait when it fails: its failure is the reason, not the wait's end.
+        throw this.#pipeline.failure ?? error
+      }
     }
+    this.#roomBytes = bytes
   }
 
   get #filledBytes(): number {
@@ -136,19 +149,24 @@ export class FileWriter {
       : this.#blocks.slice(0, -1).reduce((sum, block) => sum + block.length, this.#used)
   }
 
-  /** Others wait for memory: a source that went silent must not keep it. */
+  /** Others wait for memory: a source that went silent must not keep it, nor a slow one what it has not come to. */
   #pressed(): void {
-    if (!this.#isLively) this.#sealEarly()
+    if (this.#state === 'open' && !this.#isLively) {
+      this.#seal()
+      this.#pipeline.stage()
+    } else if (!this.#isFast) this.#giveRoom()
     this.#isLively = false
+    this.#isFast = false
   }
 
-  #sealEarly(): void {
-    if (this.#state !== 'open') return
-    this.#seal()
-    this.#pipeline.stage()
+  #giveRoom(): void {
+    const bytes = this.#roomBytes
+    this.#roomBytes = 0
+    if (bytes > 0) this.#budget.giveRoom(bytes)
   }
 
   #seal(): void {
+    this.#giveRoom()
     const blocks = this.#blocks
     const last = blocks.at(-1)
     if (last === undefined) return
@@ -180,6 +198,7 @@ export class FileWriter {
       this.#check()
     } catch (error) {
       this.#budget.giveBlock(block, { isClean: true })
+      this.#giveRoom()
       throw error
     }
   }
