@@ -121,7 +121,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
         maxConnections: limits.connectionsPerListener,
         idleTimeoutMs: limits.idleConnectionTimeoutMs,
       },
-      createHttpHandler({ store, access, view, serverId, clusterId, keys, log: env.log, health: options.health }),
+      createHttpHandler({ store, access, view, serverId, clusterId, keys, env, health: options.health }),
     )
   } catch (error) {
     await peers.close()

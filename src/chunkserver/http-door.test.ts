@@ -21,7 +21,9 @@ import { openRaw, rawRequest } from '../../test/http/raw-request.ts'
 import { crc32 } from '../base/crc.ts'
 import { AshlarError } from '../base/errors.ts'
 import { rising } from '../base/rising.ts'
+import { currentLabel, formatLabel } from '../env/request-label.ts'
 import type { ChunkStore } from '../store/chunk-store.ts'
+import { openMemoryStore } from '../store/memory-store.ts'
 import { verifyReceipt } from '../wire/receipt.ts'
 import type { Receipt } from '../wire/types/extent.ts'
 
@@ -273,7 +275,6 @@ test('a replica that rots is never served: an error before the first byte, a cut
 
 test('a store that fails gives no receipt over HTTP either', async () => {
   await using rig = await ChunkServerRig.start(async ({ image }) => {
-    const { openMemoryStore } = await import('../store/memory-store.ts')
     const store = await openMemoryStore({ image })
     const begin = store.begin.bind(store)
     store.begin = async (...args) => {
@@ -291,4 +292,29 @@ test('a store that fails gives no receipt over HTTP either', async () => {
   assert.equal(JSON.parse(body).code, 'disk-failed')
   assert.ok(!body.includes('mac'))
   await untilEmpty(rig.store)
+})
+
+test('each answer names its request, which is what the store is asked for', async () => {
+  const asked: (string | undefined)[] = []
+  await using rig = await ChunkServerRig.start(async ({ image }) => {
+    const store = await openMemoryStore({ image })
+    const open = store.open.bind(store)
+    store.open = (...given) => {
+      const label = currentLabel()
+      asked.push(label === undefined ? undefined : formatLabel(label))
+      return open(...given)
+    }
+    return store
+  })
+  await put(rig)
+  const answers = [await get(rig), await get(rig), await fetch(chunkUrl(rig)), await fetch(`${rig.url}/elsewhere`)]
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 401, 404],
+  )
+  const ids = answers.map(({ headers }) => headers.get('x-request-id') ?? 'none')
+  for (const id of ids) assert.match(id, /^[0-9A-F]{16}$/)
+  assert.equal(new Set(ids).size, 4)
+  assert.deepEqual(asked, ids.slice(0, 2))
+  await Promise.all(answers.map((answer) => answer.arrayBuffer()))
 })

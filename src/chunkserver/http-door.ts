@@ -14,6 +14,7 @@ import { parseRange } from '../base/http-range.ts'
 import { type ChunkId, type ClusterId, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Rising } from '../base/rising.ts'
+import type { Env } from '../env/env.ts'
 import { answerHealth, type HealthReport } from '../env/health-door.ts'
 import {
   answerError,
@@ -23,7 +24,7 @@ import {
   requireBearer,
   writeBody,
 } from '../env/http-answers.ts'
-import type { Log } from '../env/log.ts'
+import { formatLabel, underLabel } from '../env/request-label.ts'
 import type { ChunkReader, ChunkStore, ReplicaInfo } from '../store/chunk-store.ts'
 import type { ClusterKeys } from '../wire/credentials.ts'
 import { signReceipt } from '../wire/receipt.ts'
@@ -37,30 +38,40 @@ export interface HttpDoorOptions {
   readonly serverId: ServerId
   readonly clusterId: ClusterId
   readonly keys: ClusterKeys
-  readonly log: Log
+  readonly env: Pick<Env, 'log' | 'nextLabel'>
   readonly health: HealthReport | undefined
 }
 
 type HttpHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export function createHttpHandler(options: HttpDoorOptions): HttpHandler {
-  return async (request, response) => {
-    try {
-      if (await answerHealth(request, response, options.health)) return
-      await route(request, response, options)
-    } catch (error) {
-      const failure = toAshlarError(error, `answer ${request.method}`)
-      // A client that went away in mid-upload is no fault of ours.
-      if (failure.code === 'internal' && !request.destroyed) {
-        options.log.error('A request failed', { method: request.method, error: failure })
-      }
-      answerError(request, response, notHere(failure))
-    }
+  const { nextLabel } = options.env
+  return (request, response) => {
+    const label = nextLabel?.()
+    if (label !== undefined) response.setHeader('X-Request-Id', formatLabel(label))
+    return underLabel(label, answer, request, response, options)
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: HttpDoorOptions): Promise<void> {
+  const { log } = options.env
+  const { method } = request
+  const path = pathOf(request)
+  try {
+    if (await answerHealth(request, response, options.health)) return
+    await route(request, response, options)
+    log.debug('Answered a request', { method, path, statusCode: response.statusCode })
+  } catch (error) {
+    const failure = toAshlarError(error, `answer ${method}`)
+    // A client that went away in mid-upload is no fault of ours.
+    if (failure.code === 'internal' && !request.destroyed) log.error('A request failed', { method, error: failure })
+    else log.debug('Refused a request', { method, path, code: failure.code })
+    answerError(request, response, notHere(failure))
   }
 }
 
 async function route(request: IncomingMessage, response: ServerResponse, options: HttpDoorOptions): Promise<void> {
-  const [path = ''] = (request.url ?? '').split('?', 1)
+  const path = pathOf(request)
   if (path === '/status') return status(request, response, options)
   const match = /^\/chunks\/([^/]{1,64})$/.exec(path)
   if (match === null) throw new AshlarError('not-found', 'Cannot answer: there are only /chunks/ID and /status')
@@ -77,6 +88,10 @@ async function route(request: IncomingMessage, response: ServerResponse, options
     default:
       answerMethodNotAllowed(request, response, ['GET', 'HEAD', 'PUT', 'DELETE'])
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] as string
 }
 
 function status(

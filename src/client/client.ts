@@ -22,6 +22,7 @@ import type {
   TrashEntry,
 } from './filesystem.ts'
 import { type Insight, InsightCalls } from './insight-calls.ts'
+import { labelled } from './label-requests.ts'
 import { Locks } from './locks.ts'
 import { NamespaceCalls } from './namespace-calls.ts'
 import { ObjectCalls } from './object-calls.ts'
@@ -55,14 +56,14 @@ export class Client implements AshlarClient {
     this.#trash = new TrashCalls(core)
     this.#locks = new Locks(core)
     this.#cluster = new ClusterCalls(core)
-    this.duties = new DutyCalls(core, this.#namespace)
-    this.insight = new InsightCalls(core)
-    this.versions = new VersionCalls(core, {
+    this.duties = new (labelled(DutyCalls, core.env))(core, this.#namespace)
+    this.insight = new (labelled(InsightCalls, core.env))(core)
+    this.versions = new (labelled(VersionCalls, core.env))(core, {
       copyFile: (from, to, given) => this.#namespace.copyFile(from, to, given),
       listTrash: (path = '/', given) => this.#trash.list(path, given),
       undelete: (path, given) => this.#trash.undelete(path, given),
     })
-    this.backups = new BackupCalls(core)
+    this.backups = new (labelled(BackupCalls, core.env))(core)
   }
 
   get clusterId(): ClusterId {

@@ -15,7 +15,7 @@ import {
   readClusterFile,
 } from './cluster-file.ts'
 import type { AshlarClient } from './filesystem.ts'
-import { labelRequests } from './label-requests.ts'
+import { labelled } from './label-requests.ts'
 import type { ConnectOptions } from './options.ts'
 
 const leastBufferBytes = 4 * limits.framePayloadBytes
@@ -57,7 +57,7 @@ export async function connectClient(options: ConnectOptions): Promise<AshlarClie
     await core.close()
     throw error
   }
-  return labelRequests(new Client(core), env)
+  return new (labelled(Client, env))(core)
 }
 
 async function clusterFileOf(env: Env, cluster: ClusterFile | string): Promise<ClusterFile> {

@@ -18,7 +18,7 @@ import type { FileStats } from './file-stats.ts'
 import { nodeReadStream, nodeWriteStream, webReadStream, webWriteStream } from './file-streams.ts'
 import { FileWriter } from './file-writer.ts'
 import type { FileHandle } from './filesystem.ts'
-import { labelRequests } from './label-requests.ts'
+import { labelled } from './label-requests.ts'
 import type { AppendOptions, CallOptions, FileData, OpenOptions, ReadRange, WriteOptions } from './options.ts'
 import { checkPath } from './paths.ts'
 import { writeSmallFile } from './small-file.ts'
@@ -26,9 +26,11 @@ import { targetOf } from './write-target.ts'
 
 export class FileCalls {
   readonly #core: ClientCore
+  readonly #OpenFile: typeof OpenFileHandle
 
   constructor(core: ClientCore) {
     this.#core = core
+    this.#OpenFile = labelled(OpenFileHandle, core.env)
   }
 
   async readFile(path: string, { signal }: CallOptions = {}): Promise<Buffer> {
@@ -75,7 +77,7 @@ export class FileCalls {
       ...(xattrs === undefined ? {} : { xattrs }),
       signal,
     })
-    return labelRequests(new OpenFileHandle(reader), this.#core.env)
+    return new this.#OpenFile(reader)
   }
 
   createReadStream(path: string, range: ReadRange = {}): Readable {

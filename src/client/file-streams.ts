@@ -1,8 +1,13 @@
-/** Pieces as streams, of Node and of the web; and streams into a {@link FileWriter}. @module */
+/**
+ * Pieces as streams, of Node and of the web; and streams into a {@link FileWriter}.
+ * Whoever drives a stream, what is done for it is done under the label of the operation that made it.
+ * @module
+ */
 import { Readable, Writable } from 'node:stream'
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
+import { currentLabel, underLabel } from '../env/request-label.ts'
 import type { FileWriter } from './file-writer.ts'
 
 /** Makes the pieces; `signal` aborts when the stream is given up. */
@@ -12,13 +17,17 @@ export type PieceSource = (signal: AbortSignal) => AsyncGenerator<Buffer, void, 
 const highWaterBytes = limits.blockBytes
 
 export function nodeReadStream(source: PieceSource): Readable {
+  const label = currentLabel()
   const stop = new AbortController()
   let pieces: AsyncGenerator<Buffer, void, undefined> | undefined
+  const next = () => {
+    pieces ??= source(stop.signal)
+    return pieces.next()
+  }
   return new Readable({
     highWaterMark: highWaterBytes,
     read() {
-      pieces ??= source(stop.signal)
-      pieces.next().then(
+      underLabel(label, next).then(
         ({ done, value }) => this.push(done === true ? null : value),
         (error: Error) => this.destroy(error),
       )
@@ -34,13 +43,17 @@ export function nodeReadStream(source: PieceSource): Readable {
 }
 
 export function webReadStream(source: PieceSource): ReadableStream<Uint8Array> {
+  const label = currentLabel()
   const stop = new AbortController()
   let pieces: AsyncGenerator<Buffer, void, undefined> | undefined
+  const next = () => {
+    pieces ??= source(stop.signal)
+    return pieces.next()
+  }
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        pieces ??= source(stop.signal)
-        const { done, value } = await pieces.next()
+        const { done, value } = await underLabel(label, next)
         if (done === true) controller.close()
         else controller.enqueue(value)
       },
@@ -55,55 +68,45 @@ export function webReadStream(source: PieceSource): ReadableStream<Uint8Array> {
 
 /** @param open makes the writer at the first byte, or at the end of an empty stream */
 export function nodeWriteStream(open: () => Promise<FileWriter>): Writable {
+  const label = currentLabel()
   let opening: Promise<FileWriter> | undefined
   const writer = () => {
     opening ??= open()
     return opening
   }
+  const write = async (piece: Buffer) => (await writer()).write(piece)
+  const finish = async () => (await writer()).finish()
   return new Writable({
     highWaterMark: highWaterBytes,
     write(piece: Buffer, _encoding, callback) {
-      writer()
-        .then((file) => file.write(piece))
-        .then(() => callback(), callback)
+      underLabel(label, write, piece).then(() => callback(), callback)
     },
     final(callback) {
-      writer()
-        .then((file) => file.finish())
-        .then(() => callback(), callback)
+      underLabel(label, finish).then(() => callback(), callback)
     },
     destroy(error, callback) {
-      abortOpened(opening, error ?? abandoned()).then(() => callback(error))
+      underLabel(label, abortOpened, opening, error ?? abandoned()).then(() => callback(error))
     },
   })
 }
 
 export function webWriteStream(open: () => Promise<FileWriter>): WritableStream<Uint8Array> {
+  const label = currentLabel()
   let opening: Promise<FileWriter> | undefined
-  const writer = () => {
+  const orAbort = async (step: (file: FileWriter) => Promise<unknown>) => {
     opening ??= open()
-    return opening
+    const file = await opening
+    try {
+      await step(file)
+    } catch (error) {
+      await file.abort(error)
+      throw error
+    }
   }
   return new WritableStream<Uint8Array>({
-    async write(piece) {
-      const file = await writer()
-      try {
-        await file.write(piece)
-      } catch (error) {
-        await file.abort(error)
-        throw error
-      }
-    },
-    async close() {
-      const file = await writer()
-      try {
-        await file.finish()
-      } catch (error) {
-        await file.abort(error)
-        throw error
-      }
-    },
-    abort: (reason) => abortOpened(opening, reason),
+    write: (piece) => underLabel(label, orAbort, (file) => file.write(piece)),
+    close: () => underLabel(label, orAbort, (file) => file.finish()),
+    abort: (reason) => underLabel(label, abortOpened, opening, reason),
   })
 }
 

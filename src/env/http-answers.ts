@@ -54,7 +54,7 @@ export function answerError(
     response.destroy()
     return
   }
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  for (const name of response.getHeaderNames()) if (name !== 'x-request-id') response.removeHeader(name)
   // What was not read of the body is not read: the connection ends with the answer.
   if (!request.complete) response.setHeader('Connection', 'close')
   if (error.code === 'unauthenticated') response.setHeader('WWW-Authenticate', 'Bearer')

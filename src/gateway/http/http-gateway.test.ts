@@ -60,6 +60,7 @@ async function openDoor(options: Parameters<typeof startCluster>[0] = {}): Promi
       const json = () => JSON.parse(bytes.toString())
       page.check(`${method} ${template}`, { headers: Object.keys(headers), query }, response)
       assert.equal(response.headers.get('x-content-type-options') ?? 'nosniff', 'nosniff')
+      assert.match(response.headers.get('x-request-id') ?? '', /^[0-9A-F]{16}$/)
       if (bytes.length > 0 && response.headers.get('content-type') === 'application/json') {
         page.checkBody(`${method} ${template}`, response.status, json())
       }
