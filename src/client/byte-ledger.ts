@@ -99,8 +99,11 @@ const soonMs = 10_000
 
 function pending({ deletingBytes, formerBytes }: LedgerSums, status: ClusterStatus): readonly PendingReclaim[] {
   const items: PendingReclaim[] = []
-  const isHeld = status.holdOffMs !== undefined
-  const held = { withinMs: status.holdOffMs ?? 0, why: 'many servers fell silent together: nothing is deleted yet' }
+  const isPaused = status.paused?.includes('gc') === true
+  const isHeld = isPaused || status.holdOffMs !== undefined
+  const held = isPaused
+    ? { why: 'gc is paused: nothing is deleted' }
+    : { withinMs: status.holdOffMs ?? 0, why: 'many servers fell silent together: nothing is deleted yet' }
   if (deletingBytes > 0) {
     const timed = { withinMs: soonMs, why: 'gc deletes them from the members that answer' }
     items.push({ what: 'gc', bytes: deletingBytes, ...(isHeld ? held : timed) })

@@ -29,12 +29,19 @@ export interface Duties {
   endMaintenance(server: ServerId, options?: CallOptions): Promise<void>
   /** What a duty would begin now, each step with its reason. Changes nothing. @param options `server`: a drain as if it were asked for */
   plan(duty: MemberDuty, options?: CallOptions & { readonly server?: ServerId }): Promise<DutyPlan>
-  /** Begins steps of a plan; those made on an older epoch of their group are refused. */
+  /**
+   * Begins steps of a plan; those made on an older epoch of their group are refused, and those of a drain that was not asked for.
+   * What was begun for a duty that is `paused` is filled when it is resumed.
+   */
   apply(
     steps: readonly PlannedStep[],
     options?: CallOptions,
-  ): Promise<{ readonly begun: number; readonly refused: readonly string[] }>
-  /** Paused, a duty begins and copies nothing. Kept over restarts of the master. */
+  ): Promise<{
+    readonly begun: number
+    readonly refused: readonly string[]
+    readonly paused?: readonly MemberDuty[] | undefined
+  }>
+  /** Paused, a duty begins, copies and deletes nothing (`gc`: trash whose time is over stays, too). Kept over restarts of the master. */
   pause(duty: PausableDuty, options?: CallOptions): Promise<void>
   resume(duty: PausableDuty, options?: CallOptions): Promise<void>
   /**

@@ -7,6 +7,7 @@ import { formatDuration } from '../base/sizes.ts'
 import { spreadOf } from '../cluster/cluster-view.ts'
 import type { Replacement } from '../cluster/member-change.ts'
 import { planCancel } from '../cluster/plan-cancel.ts'
+import { planCost } from '../cluster/plan-cost.ts'
 import type { ServerDuty } from '../namespace/namespace.ts'
 import { applySteps, cancelDuty, changeDuty, pauseDuty, planDuty, safeMode } from '../wire/methods/duty-methods.ts'
 import type { ChunkOrders } from './chunk-orders.ts'
@@ -19,11 +20,14 @@ export interface DutyHandlerOptions {
   readonly changes: MemberChanges
   readonly paused: PausedDuties
   readonly orders: ChunkOrders
+  /** What the duties may read and write on a server's disk; undefined: it was not measured yet. */
+  readonly bytesPerSecond: (server: ServerId) => number | undefined
 }
 
 const maintenanceMs = { least: 1_000, most: 7 * 86_400_000 }
 
-export function answerDuties(context: HandlerContext, { changes, paused, orders }: DutyHandlerOptions): void {
+export function answerDuties(context: HandlerContext, options: DutyHandlerOptions): void {
+  const { changes, paused, orders, bytesPerSecond } = options
   const { service, map, workers } = context
   service.handle(changeDuty, async ({ server, change, forMs }) => {
     await map.setDuty(server, changedDuty(context, server, { change, forMs }))
@@ -35,7 +39,7 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
   }))
   service.handle(pauseDuty, async ({ duty, paused: isPaused }) => {
     await paused.set(duty, isPaused)
-    workers.wake('members', 'fill')
+    workers.wake('members', 'fill', 'purge', 'gc', 'leftovers')
     return { value: {} }
   })
   service.handle(cancelDuty, async ({ duty }) => {
@@ -57,17 +61,20 @@ export function answerDuties(context: HandlerContext, { changes, paused, orders 
         stepCount: steps.length,
         waitingCount: waiting.length,
         bytesPerSecond: Math.round(orders.copyRate.bytes),
+        cost: planCost(steps, { view: changes.view(server), bytesPerSecond }),
+        isPaused: paused.has(duty),
       },
     }
   })
   service.handle(applySteps, async ({ steps }) => {
     const unfit = steps.flatMap((step) => objectionTo(step, context) ?? [])
-    const { changed, refused } = await map.replaceMembers(
-      steps.filter((step) => objectionTo(step, context) === undefined),
-    )
+    const fit = steps.filter((step) => objectionTo(step, context) === undefined)
+    const { changed, refused } = await map.replaceMembers(fit)
     workers.wake('fill')
-    const reasons = [...unfit, ...refused.map(({ message }) => message)]
-    return { value: { begun: changed.length, refused: reasons.map((reason) => reason.slice(0, 500)) } }
+    const reasons = [...unfit, ...refused.map(({ message }) => message)].map((reason) => reason.slice(0, 500))
+    const held =
+      changed.length === 0 ? [] : [...new Set(fit.map(({ duty }) => duty))].filter((duty) => paused.has(duty))
+    return { value: { begun: changed.length, refused: reasons, ...(held.length === 0 ? {} : { paused: held }) } }
   })
 }
 
@@ -83,7 +90,7 @@ async function cancelDrains(context: HandlerContext): Promise<void> {
 
 /** A plan comes from outside, perhaps edited: what planners never do is refused here. */
 function objectionTo(
-  { group: id, epoch, from, to }: Replacement,
+  { group: id, epoch, from, to, duty }: Replacement,
   { map, registry }: HandlerContext,
 ): string | undefined {
   const group = map.index.group(id)
@@ -92,6 +99,10 @@ function objectionTo(
   const target = map.index.server(to)
   const why = `Cannot change group ${id}: `
   if (target === undefined || registry.stateOf(to) !== 'up') return `${why}server ${to} is not up`
+  if (duty === 'drain' && map.dutyOf(from).drainingMs === undefined) {
+    // Nothing would keep it from going back: a member that is to stay and is replaced takes its place again.
+    return `${why}server ${from} is not to leave. Ask for it: ashlar drain ${from.slice(0, 8)}`
+  }
   const others = group.members.filter(({ server, state }) => server !== from && state !== 'leaving')
   const domains = others.flatMap(({ server }) => map.index.server(server)?.domain ?? [])
   const isApart = spreadOf({ servers: registry.loads() }).admits(target.domain, domains, domains.length + 1)

@@ -51,7 +51,7 @@ type Step = (signal: AbortSignal) => Promise<StepResult>
 
 export function createDutyWorkers(options: DutyWorkersOptions): Workers {
   const { env, leader, registry, lostFuture, time, changes, paused, lifecycle, events, wall, onFatal } = options
-  const shared = { ...options, log: env.log, isHolding: () => changes.isHolding() }
+  const shared = { ...options, log: env.log, isHolding: () => changes.isHolding() || paused.has('gc') }
   const comparison = new MemberComparison(shared)
   const compared = { ...shared, comparison }
   const gc = new Gc(shared)
@@ -77,7 +77,7 @@ export function createDutyWorkers(options: DutyWorkersOptions): Workers {
       time: () => time.keepAhead().then(() => 'idle'),
       watch: () => registry.settle().then(() => 'idle'),
       expiry: () => expireStep(leader),
-      purge: unlessOlder(() => purgeStep(leader, () => workers.wake('gc'))),
+      purge: unlessOlder(async () => (paused.has('gc') ? 'idle' : purgeStep(leader, () => workers.wake('gc')))),
       gc: unlessOlder((signal) => gc.step(signal)),
       repair: (signal) => repair.step(signal),
       members: unlessOlder(() => changes.step()),

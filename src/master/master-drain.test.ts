@@ -134,12 +134,20 @@ test('nothing is repaired for a server in maintenance, until its time is over', 
 test('planDuty shows what would be done and does nothing; applySteps refuses what was planned on an older epoch', async () => {
   await using cluster = await startWith(5)
   const before = await groupsOf(cluster)
-  const { steps, stepCount } = await cluster.call(planDuty, { duty: 'drain', server: idOf(cluster, 4) })
+  const { steps, stepCount, cost } = await cluster.call(planDuty, { duty: 'drain', server: idOf(cluster, 4) })
   assert.ok(stepCount > 0 && steps.every(({ from, reason }) => from === idOf(cluster, 4) && reason !== ''))
+  const sizeBytes = steps.reduce((sum, step) => sum + step.sizeBytes, 0)
+  assert.deepEqual([cost?.sizeBytes, cost?.diskBytes], [sizeBytes, 3 * sizeBytes])
   assert.deepEqual(await groupsOf(cluster), before)
   const [first, second] = steps
   assert.ok(first !== undefined && second !== undefined)
-  assert.deepEqual(await cluster.call(applySteps, { steps: [first] }), { begun: 1, refused: [] })
+  const unasked = await cluster.call(applySteps, { steps: [first] })
+  assert.equal(unasked.begun, 0)
+  assert.match(unasked.refused[0] ?? '', /is not to leave. Ask for it: ashlar drain/)
+
+  await cluster.call(pauseDuty, { duty: 'drain', paused: true })
+  await cluster.call(changeDuty, { server: idOf(cluster, 4), change: 'drain' })
+  assert.deepEqual(await cluster.call(applySteps, { steps: [first] }), { begun: 1, refused: [], paused: ['drain'] })
   const again = await cluster.call(applySteps, { steps: [first, second] })
   assert.equal(again.begun, 1)
   const third = steps.find(({ group }) => group !== first.group && group !== second.group)

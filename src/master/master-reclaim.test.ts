@@ -4,6 +4,7 @@ import { FakeCluster, firstChunk } from '../../test/cluster/fake-cluster.ts'
 import { AshlarError } from '../base/errors.ts'
 import { chunkId, groupOf } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { pauseDuty } from '../wire/methods/duty-methods.ts'
 import { keepSession } from '../wire/methods/session-methods.ts'
 import { releaseAllocations } from '../wire/methods/write-methods.ts'
 
@@ -20,6 +21,24 @@ test('trash that is emptied gives its space back on every member at once, whenev
     const status = await cluster.master.status()
     assert.deepEqual([status.trashBytes, status.usedBytes, status.pendingDeletes], [0, 0, 0])
   }
+})
+
+test('while gc is paused nothing is deleted, and trash whose time is over stays; resumed, both go', async () => {
+  await using cluster = await FakeCluster.start({ settings: { trashKeepMs: 20_000 } })
+  const emptied = await cluster.put('/emptied', 'text')
+  const due = await cluster.put('/due', 'text')
+  await cluster.call(pauseDuty, { duty: 'gc', paused: true })
+  await cluster.restartMaster()
+  assert.deepEqual((await cluster.master.status()).paused, ['gc'])
+  await cluster.remove('/emptied')
+  await cluster.emptyTrash()
+  await cluster.remove('/due')
+  await cluster.clock.advance(60_000)
+  assert.deepEqual([cluster.holders(emptied).length, cluster.holders(due).length], [3, 3])
+  const { pendingDeletes, trashEntries } = await cluster.master.status()
+  assert.deepEqual([pendingDeletes, trashEntries], [1, 1])
+  await cluster.call(pauseDuty, { duty: 'gc', paused: false })
+  await cluster.clock.until(() => cluster.holders(emptied).length + cluster.holders(due).length === 0, 'gc')
 })
 
 test('a file removed leaves trash when its time is over', async () => {

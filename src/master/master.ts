@@ -162,6 +162,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   })
   const chooser = new GroupChooser({ env, map, registry, namespace })
   const tokens = new TokenMint({ clusterId, key: keys.token, clusterTime, map })
+  const dutyRate = (server: ServerId) => settings.values.repairBytesPerSecond || registry.halfOfDisk(server)
   const orders = new ChunkOrders({
     env,
     map,
@@ -169,7 +170,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     tokens,
     leaderEpoch: leader.epoch,
     receiptKey: keys.receipt,
-    bytesPerSecond: (server) => settings.values.repairBytesPerSecond || registry.halfOfDisk(server),
+    bytesPerSecond: dutyRate,
     permitDelete: async () => backups?.permitDelete(),
     onDeleted: tellDeleted(events),
   })
@@ -247,10 +248,11 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   answerFiles(context)
   service.handle(planLifecycle, async ({ bucket }) => ({ value: await lifecycle.preview(bucket) }))
   answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
-  answerDuties(context, { changes, paused, orders })
+  answerDuties(context, { changes, paused, orders, bytesPerSecond: dutyRate })
   answerExplain(context, { changes, sizes, refusals })
   answerBackups(context, backups)
-  answerDeleteOrders(context, { orders, mayDelete: () => !lostFuture.isFound && !changes.isHolding() })
+  const mayDelete = () => !lostFuture.isFound && !changes.isHolding() && !paused.has('gc')
+  answerDeleteOrders(context, { orders, mayDelete })
   answerScrubs(context, orders)
   answerInsight(context, { orders, events, measureOwn: options.measureFolder })
 

@@ -1,13 +1,13 @@
 /**
  * Which duties an operator has paused. A row, so that a restart of the master keeps it.
- * Paused, a duty begins nothing and copies nothing; what it began stays as it is, and loses nothing.
+ * Paused, a duty begins nothing, copies nothing and deletes nothing; what it began stays as it is, and loses nothing.
  * @module
  */
 import type { Leader, Namespace } from '../namespace/namespace.ts'
 import type { PausableDuty } from '../wire/methods/duty-methods.ts'
 
 const recordName = 'paused-duties'
-const duties: readonly PausableDuty[] = ['repair', 'drain', 'rebalance', 'scrub']
+const duties: readonly PausableDuty[] = ['repair', 'drain', 'rebalance', 'scrub', 'gc']
 
 export class PausedDuties {
   readonly #leader: Leader

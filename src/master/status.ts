@@ -71,6 +71,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     readOnly: options.kv.isReadOnly,
     restoreNeeded: options.lostFuture.sentence,
     work: reportWork(options.work),
+    paused: options.work.paused.names,
     serversMissed: nodes.filter(
       ({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0,
     ).length,

@@ -24,20 +24,35 @@ async function json(...args: string[]) {
 const nodeOf = async (domain: string) =>
   (await json('nodes')).find((node: { readonly domain: string }) => node.domain === domain)
 
-test('plan drain shows steps with reasons and does nothing; apply begins them once, and refuses them then', async () => {
+test('plan drain shows steps with reasons and costs; apply begins them once it was asked for, and refuses them then', async () => {
   await eventually('a plan', async () => (await json('plan', 'drain', '--server', 'chunkserver-4')).stepCount > 0)
   const plan = await json('plan', 'drain', '--server', 'chunkserver-4')
   const { id } = await nodeOf('chunkserver-4')
   for (const { from, reason, epoch } of plan.steps) assert.ok(from === id && reason !== '' && epoch > 0)
   const { stdout } = await ashlar('', 'plan', 'drain', '--server', 'chunkserver-4')
   assert.match(stdout, /\d+ steps, .* to copy/)
+  assert.match(stdout, /is not to leave yet: "ashlar drain [0-9a-f]{8}" begins this/)
+  assert.deepEqual([plan.sizeBytes, plan.diskBytes, plan.networkMs], [0, 0, 0])
   assert.equal((await nodeOf('chunkserver-4')).state, 'up')
   const some = JSON.stringify({ steps: plan.steps.slice(0, 2) })
-  assert.equal((await ashlar(some, 'apply', '-')).exitCode, 0)
+  const unasked = await ashlar(some, 'apply', '-')
+  assert.equal(unasked.exitCode, 4)
+  assert.match(unasked.stderr, /Ask for it: ashlar drain/)
+  await json('pause', 'drain')
+  await json('drain', 'chunkserver-4')
+  const begun = await ashlar(some, 'apply', '-')
+  assert.equal(begun.exitCode, 0, begun.stderr)
+  assert.match(
+    begun.stdout,
+    /^2 of 2 steps begun\ndrain is paused: nothing is copied for it until "ashlar resume drain"/,
+  )
+  assert.equal((await json('plan', 'drain')).isPaused, true)
   const again = await ashlar(some, 'apply', '-')
   assert.equal(again.exitCode, 4)
   assert.match(again.stderr, /Plan again/)
   assert.equal((await ashlar('{"steps":[{}]}', 'apply', '-')).exitCode, 2)
+  await json('drain', 'chunkserver-4', '--cancel')
+  await json('resume', 'drain')
 })
 
 test('drain --wait ends when the server has left, and --cancel takes it back', async () => {
@@ -95,7 +110,29 @@ test('pause and resume show in the status; names that are none are refused', asy
   assert.notEqual(await stateOf(), 'paused')
   assert.equal((await ashlar('', 'pause', 'everything')).exitCode, 2)
   assert.equal((await ashlar('', 'drain', 'nowhere')).exitCode, 3)
-  assert.equal((await json('plan', 'gc')).duty, 'gc')
+})
+
+test('gc and scrub, paused, say so in the status and in their plans; plan gc says what is freed, when and why', async () => {
+  await ashlar('', 'put', '--text', 'to trash', '/trashed')
+  await ashlar('', 'rm', '/trashed')
+  await json('pause', 'gc')
+  await json('pause', 'scrub')
+  assert.deepEqual((await json('status')).paused, ['scrub', 'gc'])
+  assert.match((await ashlar('', 'status')).stdout, /paused +gc, until "ashlar resume gc"/)
+  assert.match((await ashlar('', 'scrub')).stdout, /scrub is paused: nothing is read/)
+  const { steps, isPaused } = await json('plan', 'gc')
+  assert.equal(isPaused, true)
+  const trash = steps.find(({ what }: { readonly what: string }) => what === 'trash')
+  assert.deepEqual([trash.bytes, trash.why], [3 * 'to trash'.length, 'each of it when its time is over'])
+  const { stdout } = await ashlar('', 'plan', 'gc')
+  assert.match(stdout, /trash +24 B +7d +each of it/)
+  assert.match(stdout, /gc is paused: nothing is deleted until "ashlar resume gc"/)
+  await json('resume', 'gc')
+  await json('resume', 'scrub')
+  assert.deepEqual((await json('status')).paused, [])
+  const unknown = await ashlar('', 'plan', 'everything')
+  assert.equal(unknown.exitCode, 2)
+  assert.match(unknown.stderr, /the duties are repair, drain, rebalance, gc, scrub/)
 })
 
 test('safe-mode names the server that a new master waits for, and is off once all were compared', async () => {

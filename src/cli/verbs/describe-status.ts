@@ -17,6 +17,7 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
     ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
     ...describeScrub(status),
     ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+    ...describePaused(status),
     ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
     ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
     ...(status.readOnly === true ? ['READ-ONLY  the disk of the metadata is full: make room there'] : []),
@@ -62,6 +63,12 @@ function describeScrub({ oldestUnscrubbedSeconds, scrubWithinMs }: ClusterStatus
   const isLate = oldestUnscrubbedSeconds * 1000 > scrubWithinMs
   const oldest = `everything was read from its disk within the last ${formatDuration(oldestUnscrubbedSeconds * 1000)}`
   return [`scrub      ${oldest}${isLate ? `, where ${formatDuration(scrubWithinMs)} is asked for` : ''}`]
+}
+
+/** Those that the lines of work do not show. */
+export function describePaused({ paused = [] }: ClusterStatus): readonly string[] {
+  const others = paused.filter((duty) => duty === 'scrub' || duty === 'gc')
+  return others.map((duty) => `paused     ${duty}, until "ashlar resume ${duty}"`)
 }
 
 /** Of racks that are fewer than copies, as a rule. */

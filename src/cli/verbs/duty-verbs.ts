@@ -1,26 +1,12 @@
-/** `drain`, `maintenance`, `plan`, `apply`, `pause`, `resume`, `cancel`: the duties that move chunks. @module */
-import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
+/** `drain`, `maintenance`, `pause`, `resume`, `cancel`: what is asked of the duties that move chunks, read them and delete them. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize, parseDuration } from '../../base/sizes.ts'
-import type {
-  AshlarClient,
-  DutyPlan,
-  MemberDuty,
-  NodeStatus,
-  PausableDuty,
-  PlannedStep,
-  ServerId,
-} from '../../client/index.ts'
-import { formatTable } from '../table.ts'
+import type { AshlarClient, NodeStatus, PausableDuty, ServerId } from '../../client/index.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
-import { showScrub } from './scrub-verb.ts'
+import { dutyOf, findServer, memberDuties } from './duty-names.ts'
 import { addVerb } from './verb.ts'
 
-const duties: readonly MemberDuty[] = ['repair', 'drain', 'rebalance']
-const pausable: readonly PausableDuty[] = [...duties, 'scrub']
-const stepsShown = 20
+const pausable: readonly PausableDuty[] = [...memberDuties, 'scrub', 'gc']
 const pollMs = 1000
 
 export function registerDutyVerbs(registry: VerbRegistry): void {
@@ -66,38 +52,6 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
     },
   })
 
-  addVerb<{ readonly server?: string }>(registry, {
-    usage: 'plan <duty>',
-    summary: 'show what repair, drain, rebalance, gc or scrub would do now, and why; changes nothing',
-    flags: [['--server <server>', 'of a drain: as if this server were to leave']],
-    examples: ['plan repair', 'plan drain --server host3', 'plan rebalance --json > plan.json'],
-    run: async ({ client, output, options, signal }, name) => {
-      if (name === 'gc') return showGc(await client.status({ signal }), output)
-      if (name === 'scrub') return await showScrub({ client, output, signal })
-      const duty = dutyOf(name)
-      const server = options.server === undefined ? undefined : await findServer(client, options.server, signal)
-      const plan = await client.duties.plan(duty, { signal, ...(server === undefined ? {} : { server: server.id }) })
-      output.object({ duty, ...plan })
-      for (const line of describePlan(plan)) output.line(line)
-    },
-  })
-
-  addVerb(registry, {
-    usage: 'apply <plan>',
-    summary: 'begin the steps of a plan, as "plan --json" printed it',
-    description:
-      'Begins the steps of a plan that "ashlar plan --json" printed ("-": from stdin). Steps whose group has changed since are refused.',
-    examples: ['apply plan.json', 'ashlar plan rebalance --json | ashlar apply -'],
-    run: async ({ client, output, signal, exitWith }, file) => {
-      const steps = readPlan(file === '-' ? await text(process.stdin) : await readFile(file as string, 'utf8'))
-      const { begun, refused } = await client.duties.apply(steps, { signal })
-      output.object({ begun, refused })
-      output.line(`${begun} of ${steps.length} steps begun`)
-      for (const reason of refused) output.note(reason)
-      if (refused.length > 0) exitWith(4)
-    },
-  })
-
   for (const [verb, summary] of [
     ['pause', 'have a duty begin and copy nothing until it is resumed'],
     ['resume', 'have a paused duty go on'],
@@ -105,7 +59,7 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
     addVerb(registry, {
       usage: `${verb} <duty>`,
       summary,
-      description: `Duties are ${pausable.join(', ')}. A paused one begins and copies nothing until it is resumed, also over restarts of the master; what it began stays as it is.`,
+      description: `Duties are ${pausable.join(', ')}. A paused one begins and copies nothing until it is resumed, also over restarts of the master; what it began stays as it is. While gc is paused nothing is deleted from any server, and trash whose time is over stays.`,
       examples: [`${verb} rebalance`],
       run: async ({ client, output, signal }, name) => {
         const duty = dutyOf(name, pausable)
@@ -138,25 +92,6 @@ function registerCancelVerb(registry: VerbRegistry): void {
   })
 }
 
-function dutyOf<Duty extends string = MemberDuty>(
-  name: string | undefined,
-  known = duties as readonly string[] as readonly Duty[],
-): Duty {
-  const duty = known.find((each) => each === name)
-  if (duty !== undefined) return duty
-  throw new AshlarError('invalid-argument', `Cannot find duty "${name}": the duties are ${known.join(', ')}`)
-}
-
-async function findServer(client: AshlarClient, name = '', signal?: AbortSignal): Promise<NodeStatus> {
-  const nodes = await client.nodes({ ...(signal === undefined ? {} : { signal }) })
-  const found = nodes.filter(({ id, address, domain }) => id === name || address === name || domain === name)
-  const matching = found.length > 0 || name.length < 4 ? found : nodes.filter(({ id }) => id.startsWith(name))
-  const [node] = matching
-  if (node !== undefined && matching.length === 1) return node
-  if (node === undefined) throw new AshlarError('not-found', `Cannot find chunk server "${name}": see "ashlar nodes"`)
-  throw new AshlarError('invalid-argument', `Cannot choose chunk server "${name}": ${matching.length} have this name`)
-}
-
 async function nodeOf(client: AshlarClient, id: ServerId, signal?: AbortSignal): Promise<NodeStatus> {
   return await findServer(client, id, signal)
 }
@@ -182,60 +117,4 @@ function describeDrain({ id, domain, state, groupsLeft, bytesLeft = 0 }: NodeSta
   if (groupsLeft === undefined) return `${name} is ${state}, and does not drain`
   if (groupsLeft === 0) return `${name} has given everything away; the rest is being checked`
   return `${name} has ${groupsLeft} groups and ${formatSize(bytesLeft)} to give away yet`
-}
-
-function describePlan({ steps, waiting, stepCount, waitingCount }: DutyPlan): readonly string[] {
-  const bytes = steps.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-  const lines = [`${stepCount} steps, ${formatSize(bytes)} to copy; ${waitingCount} wait`]
-  if (steps.length > 0) {
-    const rows = steps
-      .slice(0, stepsShown)
-      .map(({ group, from, to, sizeBytes, reason }) => [
-        String(group),
-        from.slice(0, 8),
-        to.slice(0, 8),
-        formatSize(sizeBytes),
-        reason,
-      ])
-    lines.push(formatTable(['GROUP', 'FROM', 'TO', 'SIZE', 'WHY'], rows))
-  }
-  for (const [why, alike] of Map.groupBy(waiting, (each) => each.why)) lines.push(`${alike.length} wait: ${why}`)
-  return lines
-}
-
-function showGc(
-  { pendingDeletes, trashBytes, trashEntries }: Awaited<ReturnType<AshlarClient['status']>>,
-  output: { object(value: unknown): void; line(text: string): void },
-): void {
-  output.object({ duty: 'gc', pendingDeletes, trashBytes, trashEntries })
-  output.line(`${pendingDeletes} chunks to delete on their servers, now`)
-  output.line(`${trashEntries} entries of trash with ${formatSize(trashBytes)}: each when its time is over`)
-}
-
-/** @throws {AshlarError} `invalid-argument` — it is not what `plan --json` prints */
-function readPlan(json: string): readonly PlannedStep[] {
-  let plan: unknown
-  try {
-    plan = JSON.parse(json)
-  } catch (error) {
-    throw new AshlarError('invalid-argument', 'Cannot read the plan: it is not JSON', { cause: error })
-  }
-  const steps = (plan as { readonly steps?: unknown })?.steps
-  if (!Array.isArray(steps) || !steps.every(isStep)) {
-    throw new AshlarError('invalid-argument', 'Cannot read the plan: its steps are not those of "ashlar plan --json"')
-  }
-  return steps
-}
-
-function isStep(value: unknown): value is PlannedStep {
-  if (typeof value !== 'object' || value === null) return false
-  const step = value as Readonly<Record<string, unknown>>
-  const isCount = (name: string) => Number.isSafeInteger(step[name]) && (step[name] as number) >= 0
-  const isId = (name: string) => typeof step[name] === 'string' && /^[0-9a-f]{32}$/.test(step[name])
-  return (
-    duties.includes(step['duty'] as MemberDuty) &&
-    typeof step['reason'] === 'string' &&
-    ['from', 'to'].every(isId) &&
-    ['group', 'epoch', 'chunks', 'sizeBytes', 'survivors'].every(isCount)
-  )
 }

@@ -7,6 +7,7 @@ import { registerContentVerbs } from './content-verbs.ts'
 import { registerDutyVerbs } from './duty-verbs.ts'
 import { registerLockVerb } from './lock-verb.ts'
 import { registerLookVerbs } from './look-verbs.ts'
+import { registerPlanVerbs } from './plan-verbs.ts'
 import { registerTransferVerbs } from './transfer-verbs.ts'
 import { registerTrashVerbs } from './trash-verbs.ts'
 import { examplesText } from './verb.ts'
@@ -22,6 +23,7 @@ export function registerVerbs(registry: VerbRegistry): void {
   registerLockVerb(registry)
   registerClusterVerbs(registry)
   registerDutyVerbs(registry)
+  registerPlanVerbs(registry)
   registry.program
     .command('version')
     .summary('print the version')

@@ -50,8 +50,10 @@ export async function showScrub({
   const [status, nodes] = await Promise.all([client.status({ signal }), client.nodes({ signal })])
   const present = nodes.filter(({ state }) => state !== 'left')
   const { scrubWithinMs: withinMs, oldestUnscrubbedSeconds } = status
-  output.object({ duty: 'scrub', withinMs, oldestUnscrubbedSeconds, servers: present.map(serverObject) })
+  const isPaused = status.paused?.includes('scrub') === true
+  output.object({ duty: 'scrub', withinMs, oldestUnscrubbedSeconds, servers: present.map(serverObject), isPaused })
   for (const line of describe(status, present)) output.line(line)
+  if (isPaused) output.line('scrub is paused: nothing is read until "ashlar resume scrub"')
 }
 
 function serverObject(node: NodeStatus): object {

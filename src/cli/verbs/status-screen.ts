@@ -5,7 +5,7 @@
  */
 import { formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterEvent, ClusterStatus, NodeStatus } from '../../client/index.ts'
-import { describeCrowding, describeHoldOff, describeWork, healthOf } from './describe-status.ts'
+import { describeCrowding, describeHoldOff, describePaused, describeWork, healthOf } from './describe-status.ts'
 
 export interface Look {
   /** Wall clock. */
@@ -35,6 +35,7 @@ export function statusScreen(look: Look, before: Look | undefined, problems: rea
     ...work,
     ...(status.holdOffMs === undefined ? [] : [describeHoldOff(status.holdOffMs)]),
     ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+    ...describePaused(status),
   ]
   const used = status.usedBytes / Math.max(1, status.capacityBytes)
   return [

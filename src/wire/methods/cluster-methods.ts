@@ -7,7 +7,7 @@ import { method } from '../method.ts'
 import { backupStatus } from '../types/backup-status.ts'
 import { clusterMap, nodeStatus } from '../types/cluster-map.ts'
 import { scrubOrders, scrubReport } from '../types/scrub.ts'
-import { workReport } from './duty-methods.ts'
+import { pausableDuty, workReport } from './duty-methods.ts'
 import { nothing } from './session-methods.ts'
 
 export const getNodes = method({
@@ -77,6 +77,8 @@ export const clusterStatus = struct('cluster status', 1, {
   scrubWithinMs: optional(45, uint),
   /** Some outermost failure domain holds several copies of a chunk. */
   crowding: optional(46, crowding),
+  /** Duties that an operator has paused. */
+  paused: optional(47, list(pausableDuty, 8)),
 })
 export type ClusterStatus = Infer<typeof clusterStatus>
 

@@ -38,9 +38,9 @@ export const changeDuty = method({
   callers: ['client'],
 })
 
-/** The duties that move chunks, as a member's, and those that only read. */
-export const pausableDuty = choice('repair', 'drain', 'rebalance', 'scrub')
-export type PausableDuty = 'repair' | 'drain' | 'rebalance' | 'scrub'
+/** The duties that move chunks, as a member's, the one that only reads, and the one that deletes. */
+export const pausableDuty = choice('repair', 'drain', 'rebalance', 'scrub', 'gc')
+export type PausableDuty = 'repair' | 'drain' | 'rebalance' | 'scrub' | 'gc'
 
 export const pauseDuty = method({
   number: 95,
@@ -88,6 +88,18 @@ export const planDuty = method({
     stepCount: field(3, uint),
     waitingCount: field(4, uint),
     bytesPerSecond: field(5, uint),
+    /** Of all steps. @see PlanCost */
+    cost: optional(
+      6,
+      struct('plan cost', 1, {
+        sizeBytes: field(1, uint),
+        busiestLinkBytes: field(2, uint),
+        diskBytes: field(3, uint),
+        diskMs: optional(4, uint),
+      }),
+    ),
+    /** What is begun is not filled until the duty is resumed. */
+    isPaused: optional(7, bool),
   }),
   callers: ['client'],
 })
@@ -152,6 +164,8 @@ export const applySteps = method({
   response: struct('applySteps response', 1, {
     begun: field(1, uint),
     refused: field(2, list(text(1024), limits.planSteps)),
+    /** Duties of what was begun that are paused: nothing is filled for them until they are resumed. Absent: none. */
+    paused: optional(3, list(memberDuty, 8)),
   }),
   callers: ['client'],
 })
