@@ -1,59 +1,81 @@
 /**
  * The JavaScript of the package: its doors and programs in a few files instead of four hundred. Part of `npm run build`.
  *
- * A start then reads, resolves and links a dozen modules. What is bundled together is cut into files by who needs what, so each
- * program is bundled by itself: a chunk server loads 7 files, and loaded 42 when all shared theirs; `ashlar up` costs 1.1 s of CPU over
- * its six processes instead of 1.25 (from the sources 1.9). The doors for programs of others are bundled at once: an `AshlarError` of one
- * is one of the other. Packages stay outside (npm installs them).
+ * A start then reads, resolves and links a dozen modules, and a server of `ashlar up` one: a program of its own, in CommonJS, that is
+ * started with the code which an earlier run of it compiled (`src/cli/warm-code.ts`). The doors for programs of others are bundled at
+ * once: an `AshlarError` of one is one of the other. Packages stay outside (npm installs them).
  *
  *     node tools/bundle.ts [folder, default: dist]
  *
  * @module
  */
 import { join, resolve } from 'node:path'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 /** The file of the threads of `src/env/node-hashes.ts`, which it looks for beside itself. */
 const hashThread = 'src/env/hash-thread.ts'
 
-const programs: readonly Program[] = [
+const shared: readonly Shared[] = [
   { folder: 'shared', doors: { 'client/index': 'src/client/index.ts', 'testing/index': 'src/testing/index.ts' } },
   { folder: 'cli', doors: { 'cli/main': 'src/cli/main.ts' } },
-  {
-    folder: 'cli',
-    doors: {
-      'cli/master-child': 'src/cli/up/master-child.ts',
-      'cli/chunkserver-child': 'src/cli/up/chunkserver-child.ts',
-      'cli/gateway-child': 'src/cli/up/gateway-child.ts',
-    },
-  },
 ]
 
-interface Program {
-  /** Of what its doors share. */
+/** Modules that are cut into files by who needs what. */
+interface Shared {
+  /** Of what the doors share. */
   readonly folder: string
-  /** As `package.json`, `bin/ashlar` and `src/cli/up/child-process.ts` name them. */
+  /** As `package.json` and `bin/ashlar` name them. */
   readonly doors: Readonly<Record<string, string>>
+}
+
+/** Of `ashlar up`; `src/cli/up/child-process.ts` looks for them beside the command line. */
+const servers = ['master', 'chunkserver', 'gateway']
+
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  packages: 'external',
+  platform: 'node',
+  target: 'node24',
+  logLevel: 'warning',
 }
 
 /** @param folder as deep below the package as `dist`: the version is read from `package.json` by its place */
 export async function bundle(folder: string): Promise<void> {
-  for (const program of programs) {
+  for (const each of shared) {
     await build({
-      entryPoints: { ...program.doors, [`${program.folder}/hash-thread`]: hashThread },
-      absWorkingDir: root,
+      ...common,
+      entryPoints: { ...each.doors, [`${each.folder}/hash-thread`]: hashThread },
       outdir: folder,
-      chunkNames: `${program.folder}/[name]-[hash]`,
-      bundle: true,
+      chunkNames: `${each.folder}/[name]-[hash]`,
       splitting: true,
-      packages: 'external',
-      platform: 'node',
       format: 'esm',
-      target: 'node24',
-      logLevel: 'warning',
     })
   }
+  await script(join(folder, 'cli/hash-thread.cjs'), { entryPoints: [hashThread] })
+  for (const server of servers) {
+    const program = `${server}-program.cjs`
+    await script(join(folder, 'cli', program), { entryPoints: [`src/cli/up/${server}-child.ts`] })
+    const start = `import { startWarm } from './src/cli/warm-code.ts'\nstartWarm(__dirname + '/${program}')`
+    await script(join(folder, 'cli', `${server}-child.cjs`), { stdin: { contents: start, resolveDir: root } })
+  }
+}
+
+/** One file of CommonJS. Its text is ASCII, as is all that esbuild writes. */
+async function script(outfile: string, from: BuildOptions): Promise<void> {
+  await build({
+    ...common,
+    ...from,
+    outfile,
+    format: 'cjs',
+    define: {
+      'import.meta.url': 'importMetaUrl',
+      'import.meta.dirname': '__dirname',
+      'import.meta.filename': '__filename',
+    },
+    banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
+  })
 }
 
 if (import.meta.main) await bundle(resolve(process.argv[2] ?? join(root, 'dist')))

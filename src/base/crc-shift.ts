@@ -18,10 +18,13 @@ const shiftsKept = 256
 
 /** @returns x^(8·lengthBytes) modulo the polynomial, of a length up to 2^53 */
 export function shifterOf<Element>({ one, x, multiply }: CrcField<Element>): (lengthBytes: number) => Element {
+  // Made when they are first needed: all at once they were a part of each start.
   const squares = [x]
-  while (squares.length < 64) {
-    const last = squares[squares.length - 1] as Element
-    squares.push(multiply(last, last))
+  const squareOf = (k: number): Element => {
+    for (let last = squares.length - 1; last < k; last++) {
+      squares.push(multiply(squares[last] as Element, squares[last] as Element))
+    }
+    return squares[k] as Element
   }
   const shifts = new Map<number, Element>()
   return (lengthBytes) => {
@@ -30,7 +33,7 @@ export function shifterOf<Element>({ one, x, multiply }: CrcField<Element>): (le
     let shift = one
     let rest = lengthBytes
     for (let k = 3; rest > 0; k++) {
-      if (rest % 2 === 1) shift = multiply(squares[k] as Element, shift)
+      if (rest % 2 === 1) shift = multiply(squareOf(k), shift)
       rest = Math.floor(rest / 2)
     }
     if (shifts.size < shiftsKept) shifts.set(lengthBytes, shift)

@@ -20,8 +20,8 @@ import { type Hashes, type HashName, inlineHashes, type RunningHash } from './ha
 
 const inlineBytes = 128 * 1024
 const { hashBlockBytes, hashBlocksPerThread, hashThreads } = limits
-/** The thread's file has the ending of this one: `.ts`, or `.js` where it was built. */
-const threadFile = new URL(`./hash-thread${/\.[jt]s$/.exec(import.meta.url)?.[0]}`, import.meta.url)
+/** The thread's file has the ending of this one: `.ts`, or where it was built `.js` or `.cjs`. */
+const threadFile = new URL(`./hash-thread${/\.c?[jt]s$/.exec(import.meta.url)?.[0]}`, import.meta.url)
 
 export function createNodeHashes(): Hashes {
   return {

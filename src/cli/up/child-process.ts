@@ -100,7 +100,8 @@ export class SupervisedProcess {
   }
 }
 
-/** TypeScript in a checkout, JavaScript in the package. */
+/** TypeScript in a checkout, in the package what `tools/bundle.ts` makes of it. */
 function programOf(role: SupervisedOptions['role']): string {
-  return join(import.meta.dirname, `${role}-child${extname(import.meta.filename)}`)
+  const ending = extname(import.meta.filename) === '.ts' ? '.ts' : '.cjs'
+  return join(import.meta.dirname, `${role}-child${ending}`)
 }

@@ -2,4 +2,4 @@
 import { runChunkServer } from '../servers/chunkserver-process.ts'
 import { runChild } from './run-child.ts'
 
-await runChild(runChunkServer)
+export const ended = runChild(runChunkServer)

@@ -2,4 +2,4 @@
 import { runS3Gateway } from '../s3/s3-process.ts'
 import { runChild } from './run-child.ts'
 
-await runChild(runS3Gateway)
+export const ended = runChild(runS3Gateway)

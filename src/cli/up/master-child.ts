@@ -2,4 +2,4 @@
 import { runMaster } from '../servers/master-process.ts'
 import { runChild } from './run-child.ts'
 
-await runChild(runMaster)
+export const ended = runChild(runMaster)

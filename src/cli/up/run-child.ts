@@ -9,19 +9,25 @@ import { createOutput, reportFailure } from '../output.ts'
 import { ownerOnly, type ServerRun } from '../servers/server-run.ts'
 import { stopSignal } from '../stop-signal.ts'
 
+/** What Node says of a main module that waits for what never comes: these are no modules in the package. */
+const unfinished = 13
+
 /** @param work runs until it is told to stop */
 export async function runChild<Options>(work: (options: Options, run: ServerRun) => Promise<void>): Promise<void> {
   process.umask(ownerOnly)
+  process.exitCode = unfinished
+  let exitCode = 0
   const stop = stopSignal()
   try {
     await work(JSON.parse(process.argv[2] as string) as Options, {
       env: createNodeEnv({ log: logLevel() }),
       output: createOutput({ json: false }),
       stop,
-      exitWith: (exitCode) => {
-        process.exitCode = exitCode
+      exitWith: (code) => {
+        exitCode = code
       },
     })
+    process.exitCode = exitCode
   } catch (error) {
     process.exitCode = reportFailure(error, { json: false })
   }
