@@ -40,6 +40,23 @@ export function checkAccess(call: S3Call, subject: AccessSubject): void {
   throw accessDenied()
 }
 
+/**
+ * The bucket belongs to whom the request expects, if it says whom.
+ * @throws {S3Error} `AccessDenied`
+ */
+export function checkOwner(
+  { services, request }: S3Call,
+  bucket: Bucket,
+  { header }: { readonly header: 'x-amz-expected-bucket-owner' | 'x-amz-source-expected-bucket-owner' },
+): void {
+  const expected = request.headers.get(header)
+  if (expected !== undefined && expected !== ownerOf(services, bucket)) throw accessDenied()
+}
+
+function ownerOf({ bucketDefaults, accounts }: S3Call['services'], bucket: Bucket): string {
+  return bucketAccess(bucket, bucketDefaults, accounts.owner(undefined).id).ownerId
+}
+
 export function mayAccess(call: S3Call, subject: AccessSubject): boolean {
   const { services, caller, request, trail } = call
   const { action, bucket, key, object, existingTags, requestTags, prefix } = subject

@@ -24,6 +24,7 @@ import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
+import { checkHeadersAreKnown } from '../request/unsupported-headers.ts'
 import { corsHeaders } from '../rules/cors.ts'
 import type { IpRange } from '../rules/policy/ip-range.ts'
 import { S3Error } from '../rules/s3-error.ts'
@@ -31,7 +32,7 @@ import { corsRulesOf } from '../store/bucket-settings.ts'
 import type { Bucket } from '../store/buckets.ts'
 import { versionNumberOf } from '../store/object-versions.ts'
 import { findObject } from '../store/objects.ts'
-import { accessDenied, checkAccess, mayAccess, missingKey, objectAccess, privateAcl } from './access.ts'
+import { accessDenied, checkAccess, checkOwner, mayAccess, missingKey, objectAccess, privateAcl } from './access.ts'
 import { actionOf } from './operation-actions.ts'
 import { bucketOperations, objectOperations, serviceOperations } from './operation-table.ts'
 import { peerOf } from './peer.ts'
@@ -141,6 +142,7 @@ async function answerRequest(exchange: Exchange): Promise<S3Answer> {
   const services: S3Services = { ...options.services, accounts }
   trail.caller = caller
   const operation = operationOf(request)
+  checkHeadersAreKnown(request)
   trail.operation = operation
   const peer = peerOf(exchange.incoming, options.trustedProxies)
   trail.sourceIp = peer.sourceIp
@@ -189,7 +191,7 @@ async function run(operation: OperationName, call: S3Call, response: ServerRespo
   const bucket = await (isOfOneObject ? services.recentBuckets : services.buckets).open(name, { signal })
   call.trail.bucket = bucket
   addCorsHeaders(response, bucket, request)
-  checkExpectedOwner(call, bucket)
+  checkOwner(call, bucket, { header: 'x-amz-expected-bucket-owner' })
   await authorizeCall(call, bucket)
   const ofThis = { ...call, bucket }
   const answer =
@@ -245,11 +247,6 @@ function addCorsHeaders(response: ServerResponse, bucket: Bucket, { headers, met
   for (const [name, value] of Object.entries(corsHeaders(rules, { origin, method, requestMethod }))) {
     response.setHeader(name, value)
   }
-}
-
-function checkExpectedOwner({ services, request }: S3Call, bucket: Bucket): void {
-  const expected = request.headers.get('x-amz-expected-bucket-owner')
-  if (expected !== undefined && expected !== settingsOf({ services, bucket }).ownerId) throw accessDenied()
 }
 
 async function authorizeCall(call: S3Call, bucket: Bucket): Promise<void> {

@@ -66,7 +66,7 @@ export async function completeMultipartUpload(call: ObjectCall): Promise<S3Answe
   const expected = expectedChecksum(call, upload)
   try {
     const { record, stats } = await completeUpload(services.client, upload, {
-      choose: (parts) => chooseParts(call, { listed, parts, upload }),
+      choose: (parts) => ofSize(call, chooseParts(call, { listed, parts, upload })),
       recordOf: (chosen) => recordOf(upload, { chosen, expected }),
       attempt: services.env.random.bytes(8).toString('hex'),
       target: objectPath(bucket.name, key),
@@ -178,6 +178,17 @@ function chooseParts(
     }
     return part
   })
+}
+
+/** @throws {S3Error} `InvalidRequest`: the client counted other bytes than are there */
+function ofSize({ request }: ObjectCall, chosen: StoredPart[]): StoredPart[] {
+  const stated = request.headers.get('x-amz-mp-object-size')
+  const sizeBytes = sizeOf(chosen)
+  if (stated === undefined || stated === String(sizeBytes)) return chosen
+  throw new S3Error(
+    'InvalidRequest',
+    `The provided x-amz-mp-object-size ${stated.slice(0, 20)} does not match what was computed: ${sizeBytes}`,
+  )
 }
 
 function invalidPart({ uploadId }: Upload, number: number, eTag: string): S3Error {

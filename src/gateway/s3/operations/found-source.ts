@@ -1,5 +1,5 @@
 /** The source of a copy: found, allowed, and opened with the key that came for it. @module */
-import { checkAccess, objectAccess } from '../door/access.ts'
+import { checkAccess, checkOwner, objectAccess } from '../door/access.ts'
 import { actionOf } from '../door/operation-actions.ts'
 import type { ObjectCall } from '../door/s3-call.ts'
 import { type OpenEncryption, openEncryption } from '../encryption/object-encryption.ts'
@@ -49,6 +49,7 @@ export async function findCopySource(call: ObjectCall): Promise<FoundSource> {
   const { services, request, signal } = call
   const source = parseCopySource(request.headers.get('x-amz-copy-source') ?? '')
   const bucket = await services.buckets.open(source.bucket, { signal })
+  checkOwner(call, bucket, { header: 'x-amz-source-expected-bucket-owner' })
   const objectVersion = versionNumber(source.versionId, source.key)
   const info = await findObject(services.client, { ...source, objectVersion, signal })
   const action = actionOf('GetObject', { hasVersion: source.versionId !== undefined })

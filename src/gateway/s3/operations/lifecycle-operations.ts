@@ -7,6 +7,7 @@ import {
 } from '../../../base/lifecycle-rule.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
+import type { S3Request } from '../request/s3-request.ts'
 import { expirationHeader } from '../rules/lifecycle/expiration-header.ts'
 import {
   checkLifecycleRules,
@@ -24,6 +25,8 @@ import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.
 const documentName = 'lifecycle'
 const bodyBytes = 1024 * 1024
 const idBytes = 16
+/** There are no transitions: S3's own default is as true as any. */
+const leastTransition = { 'x-amz-transition-default-minimum-object-size': 'all_storage_classes_128K' } as const
 
 export async function getBucketLifecycle({ bucket }: BucketCall): Promise<S3Answer> {
   const rules = lifecycleRulesOf(bucket)
@@ -32,17 +35,26 @@ export async function getBucketLifecycle({ bucket }: BucketCall): Promise<S3Answ
       details: { BucketName: bucket.name },
     })
   }
-  return xmlAnswer(xmlDocument('LifecycleConfiguration', xmlList(rules.map(ruleXml))))
+  return xmlAnswer(xmlDocument('LifecycleConfiguration', xmlList(rules.map(ruleXml))), leastTransition)
 }
 
 export async function putBucketLifecycle(call: BucketCall): Promise<S3Answer> {
-  const { services, bucket, signal } = call
+  const { services, request, bucket, signal } = call
+  checkLeastTransition(request)
   const root = parseXml(await call.openBody(bodyBytes).whole())
   if (root.name !== 'LifecycleConfiguration') throw malformedXml()
   const newRuleId = () => services.env.random.bytes(idBytes).toString('hex')
   const rules = checkLifecycleRules(root.all('Rule').map(rawRule), newRuleId)
   await services.buckets.putDocument(bucket.name, { name: documentName, text: formatLifecycle(rules), signal })
-  return { status: 200 }
+  return { status: 200, headers: leastTransition }
+}
+
+function checkLeastTransition({ headers }: S3Request): void {
+  const [[name, own]] = Object.entries(leastTransition) as [[string, string]]
+  const asked = headers.get(name) ?? own
+  if (asked === own) return
+  if (asked !== 'varies_by_storage_class') throw new S3Error('InvalidRequest', `${name} has no such value.`)
+  throw new S3Error('NotImplemented', 'There is one storage class: lifecycle transitions are not implemented.')
 }
 
 export async function deleteBucketLifecycle({ services, bucket, signal }: BucketCall): Promise<S3Answer> {

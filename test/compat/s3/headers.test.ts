@@ -1,0 +1,75 @@
+/** Headers that change what a request does: done, or refused, never passed over. @module */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type S3Rig, startS3Rig } from './s3-rig.ts'
+
+let rig: S3Rig
+
+before(async () => {
+  rig = await startS3Rig()
+  await rig.s3.send('PUT', '/bucket')
+  await rig.s3.send('PUT', '/bucket/there', { body: 'as it was' })
+})
+after(() => rig[Symbol.asyncDispose]())
+
+const there = async () => (await rig.s3.send('GET', '/bucket/there')).body.toString()
+
+test('what is not there is not implemented, and changes nothing', async () => {
+  const begun = await rig.s3.send('POST', '/bucket/parts?uploads')
+  const upload = `/bucket/parts?uploadId=${begun.xml().textOf('UploadId')}`
+  for (const [method, url, name, value] of [
+    ['PUT', '/bucket/there', 'x-amz-write-offset-bytes', '9'],
+    ['PUT', '/bucket/there', 'x-amz-object-lock-event-hold', 'ON'],
+    ['DELETE', upload, 'x-amz-if-match-initiated-time', new Date(0).toUTCString()],
+    ['PUT', '/a-new-bucket', 'x-amz-bucket-namespace', 'account-regional'],
+  ] as const) {
+    const { status, code, xml } = await rig.s3.send(method, url, { body: 'x', headers: { [name]: value } })
+    assert.deepEqual([status, code, xml().textOf('Header')], [501, 'NotImplemented', name])
+  }
+  assert.equal(await there(), 'as it was')
+  assert.equal((await rig.s3.send('GET', upload)).status, 200)
+  assert.equal((await rig.s3.send('HEAD', '/a-new-bucket')).status, 404)
+})
+
+test('a copy from a bucket of somebody else than expected is refused', async () => {
+  const owner = (await rig.s3.send('GET', '/')).xml().child('Owner')?.textOf('ID') as string
+  const begun = await rig.s3.send('POST', '/bucket/parts?uploads')
+  const part = `/bucket/parts?partNumber=1&uploadId=${begun.xml().textOf('UploadId')}`
+  for (const url of ['/bucket/copy', part]) {
+    const copy = (expected: string) =>
+      rig.s3.send('PUT', url, {
+        headers: { 'x-amz-copy-source': '/bucket/there', 'x-amz-source-expected-bucket-owner': expected },
+      })
+    assert.deepEqual(await copy('alice-id').then(({ status, code }) => [status, code]), [403, 'AccessDenied'])
+    assert.equal((await copy(owner)).status, 200)
+  }
+})
+
+test('an upload that has another size than its complete says is refused, and stays', async () => {
+  const begun = await rig.s3.send('POST', '/bucket/sized?uploads')
+  const upload = `/bucket/sized?uploadId=${begun.xml().textOf('UploadId')}`
+  const { headers } = await rig.s3.send('PUT', `${upload}&partNumber=1`, { body: 'seven b' })
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.etag}</ETag></Part></CompleteMultipartUpload>`
+  const complete = (size: string) => rig.s3.send('POST', upload, { body, headers: { 'x-amz-mp-object-size': size } })
+  for (const size of ['8', '6', 'x', '-1']) assert.equal((await complete(size)).code, 'InvalidRequest', size)
+  assert.equal((await rig.s3.send('HEAD', '/bucket/sized')).status, 404)
+  assert.equal((await complete('7')).status, 200)
+  assert.equal((await rig.s3.send('GET', '/bucket/sized')).body.toString(), 'seven b')
+})
+
+// Terraform's provider waits until the answer names what it asked for.
+test('a lifecycle configuration tells the least size of transitions', async () => {
+  const name = 'x-amz-transition-default-minimum-object-size'
+  const body =
+    '<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>'
+  const put = (headers: Record<string, string>) => rig.s3.send('PUT', '/bucket?lifecycle', { body, headers })
+  for (const answer of [
+    await put({}),
+    await put({ [name]: 'all_storage_classes_128K' }),
+    await rig.s3.send('GET', '/bucket?lifecycle'),
+  ]) {
+    assert.deepEqual([answer.status, answer.headers[name]], [200, 'all_storage_classes_128K'])
+  }
+  assert.equal((await put({ [name]: 'varies_by_storage_class' })).code, 'NotImplemented')
+  assert.equal((await put({ [name]: 'x' })).code, 'InvalidRequest')
+})
