@@ -82,5 +82,6 @@ export function registerS3({ program, host, exitWith }: VerbRegistry): void {
       output.line(`export AWS_ACCESS_KEY_ID=${accessKeyId}`)
       output.line(`export AWS_SECRET_ACCESS_KEY=${secretAccessKey}`)
       output.line('export AWS_DEFAULT_REGION=us-east-1')
+      output.line('export AWS_REGION=us-east-1')
     })
 }

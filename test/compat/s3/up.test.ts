@@ -30,6 +30,8 @@ test('up starts a gateway, keeps its port and root key, and tells them by s3 env
     `export AWS_ACCESS_KEY_ID=${s3.accessKeyId}`,
     `export AWS_SECRET_ACCESS_KEY=${s3.secretAccessKey}`,
     'export AWS_DEFAULT_REGION=us-east-1',
+    // What SDKs for JavaScript and Java read.
+    'export AWS_REGION=us-east-1',
   ])
   const client = new S3Client(endpoint, s3)
   assert.equal((await client.send('PUT', '/bucket')).status, 200)
