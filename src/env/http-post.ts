@@ -34,7 +34,7 @@ type Resolve = (host: string, options: LookupOptions) => Promise<readonly Lookup
 export function createHttpPost(resolve: Resolve = resolveAll): HttpPost {
   return async (request) => {
     const url = checkPostUrl(request.url)
-    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const host = hostOf(url)
     // An address needs no look-up, and Node makes none.
     if (isIP(host) !== 0) checkAddress(host, request)
     const lookup: LookupFunction = (name, options, done) => {
@@ -57,8 +57,21 @@ export function createHttpPost(resolve: Resolve = resolveAll): HttpPost {
   }
 }
 
+/**
+ * Whether such a URL may be posted to, as far as it tells by itself: of a name, each address is judged when it is reached.
+ * @throws {AshlarError} `invalid-argument`, `forbidden`
+ */
+export function checkPostTarget(text: string, { mayBePrivate }: Pick<PostRequest, 'mayBePrivate'>): void {
+  const host = hostOf(checkPostUrl(text))
+  if (isIP(host) !== 0) checkAddress(host, { mayBePrivate, url: text })
+}
+
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '')
+}
+
 /** @throws {AshlarError} `invalid-argument` */
-export function checkPostUrl(text: string): URL {
+function checkPostUrl(text: string): URL {
   const url = URL.parse(text)
   const isFit = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
   if (isFit) return url
@@ -129,7 +142,7 @@ function blockListOf(ranges: readonly string[]): BlockList {
 }
 
 /** An IPv4 address inside IPv6 is the IPv4 one. */
-function checkAddress(address: string, { mayBePrivate, url }: PostRequest): void {
+function checkAddress(address: string, { mayBePrivate, url }: Pick<PostRequest, 'mayBePrivate' | 'url'>): void {
   const family = isIPv6(address) ? 'ipv6' : 'ipv4'
   const isForbidden = neverReached().check(address, family) || (!mayBePrivate && privateOnes().check(address, family))
   if (!isForbidden && isIP(address) !== 0) return

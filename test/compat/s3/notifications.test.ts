@@ -192,7 +192,17 @@ describe('notifications', () => {
 
   test('WebhookTargets.add() refuses what is no name and no URL, and keeps the secret sealed', async () => {
     const url = 'https://hooks.example.com/a'
-    await assert.rejects(targets.add('hook', { url, mayBePrivate: false }), { code: 'already-exists' })
+    await assert.rejects(targets.add('hook', { url, mayBePrivate: false }), {
+      code: 'already-exists',
+      message: /^Cannot add webhook hook: there is one/,
+    })
+    for (const host of ['127.0.0.1', '10.0.0.7', '[::1]']) {
+      const private_ = targets.add('p', { url: `http://${host}/`, mayBePrivate: false })
+      await assert.rejects(private_, { code: 'forbidden', message: /--allow-private/ })
+    }
+    await assert.rejects(targets.add('m', { url: 'http://169.254.169.254/', mayBePrivate: true }), {
+      code: 'forbidden',
+    })
     await assert.rejects(targets.add('a/b', { url, mayBePrivate: false }), { code: 'invalid-argument' })
     await assert.rejects(targets.add('c', { url: 'ftp://example.com', mayBePrivate: false }), {
       code: 'invalid-argument',
@@ -235,13 +245,48 @@ describe('access logs', () => {
     const lines = (await cluster.client.readFile(`/logs/w/${names[0]}`, 'utf8')).trim().split('\n')
     const shown = lines.map((line) => / (REST\.\S+) (\S+) "[^"]*" (\d+) (\S+) (\S+) /.exec(line)?.slice(1).join(' '))
     assert.deepEqual(shown.slice(0, 4), [
-      `REST.GET.GetBucketLogging - 200 - ${/ 200 - (\S+)/.exec(lines[0] as string)?.[1]}`,
-      'REST.PUT.PutObject k 200 - -',
-      'REST.GET.GetObject k 200 - 5',
-      `REST.GET.GetObject k 403 AccessDenied ${refused.body.length}`,
+      `REST.GET.LOGGING_STATUS - 200 - ${/ 200 - (\S+)/.exec(lines[0] as string)?.[1]}`,
+      'REST.PUT.OBJECT k 200 - -',
+      'REST.GET.OBJECT k 200 - 5',
+      `REST.GET.OBJECT k 403 AccessDenied ${refused.body.length}`,
     ])
     assert.equal(lines.length, 5)
     assert.ok((lines[3] as string).includes(refused.headers['x-amz-request-id'] as string))
+  })
+
+  test('their keys have the format that the bucket asked for, or what is not there is refused', async () => {
+    const gateway = await startGateway()
+    const { s3 } = gateway
+    for (const name of ['parted', 'parted-logs']) await s3.send('PUT', `/${name}`)
+    const put = (more: string) =>
+      s3.send('PUT', '/parted?logging', {
+        body: `<BucketLoggingStatus><LoggingEnabled><TargetBucket>parted-logs</TargetBucket><TargetPrefix/>${more}</LoggingEnabled></BucketLoggingStatus>`,
+      })
+    const format = (inner: string) => put(`<TargetObjectKeyFormat>${inner}</TargetObjectKeyFormat>`)
+    assert.equal((await put('<TargetGrants><Grant/></TargetGrants>')).code, 'NotImplemented')
+    assert.equal((await format('')).code, 'MalformedXML')
+    assert.equal((await format('<SimplePrefix/><PartitionedPrefix/>')).code, 'MalformedXML')
+    const dated = (source: string) =>
+      `<PartitionedPrefix><PartitionDateSource>${source}</PartitionDateSource></PartitionedPrefix>`
+    assert.equal((await format(dated('Whenever'))).code, 'MalformedXML')
+    for (const inner of [dated('DeliveryTime'), '<SimplePrefix></SimplePrefix>', dated('EventTime')]) {
+      assert.equal((await format(inner)).status, 200)
+      const told = (await s3.send('GET', '/parted?logging')).body.toString()
+      assert.ok(told.includes(`<TargetObjectKeyFormat>${inner}</TargetObjectKeyFormat>`), told)
+    }
+    await gateway.close()
+    await using other = await startGateway()
+    const listed = (await other.s3.send('GET', '/parted-logs')).xml().all('Contents')
+    const keys = listed.map((entry) => entry.textOf('Key') as string)
+    const parted = /^[^/]+\/us-east-1\/parted\/(\d{4})\/(\d\d)\/(\d\d)\/\1-\2-\3-(\d\d-\d\d-\d\d)-[0-9A-F]{16}$/
+    assert.ok(
+      keys.some((key) => parted.exec(key)?.[4] === '00-00-00'),
+      `by events: ${keys}`,
+    )
+    assert.ok(
+      keys.some((key) => /^\d{4}-\d\d-\d\d-/.test(key)),
+      `simple: ${keys}`,
+    )
   })
 })
 

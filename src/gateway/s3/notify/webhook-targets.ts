@@ -8,7 +8,7 @@ import { limits } from '../../../base/limits.ts'
 import { isWebhookName } from '../../../base/notification-rule.ts'
 import type { AshlarClient } from '../../../client/index.ts'
 import type { Env } from '../../../env/env.ts'
-import { checkPostUrl } from '../../../env/http-post.ts'
+import { checkPostTarget } from '../../../env/http-post.ts'
 import { accountsFolder } from '../auth/account-rows.ts'
 import { SecretSeal } from '../auth/sealed-secret.ts'
 import type { RootKey } from '../auth/stored-accounts.ts'
@@ -53,7 +53,7 @@ export class WebhookTargets {
 
   /**
    * @returns the webhook, with the secret that is told this once
-   * @throws {AshlarError} `already-exists`, `invalid-argument`, `too-large`
+   * @throws {AshlarError} `already-exists`, `forbidden`, `invalid-argument`, `too-large`
    */
   async add(
     name: string,
@@ -65,7 +65,7 @@ export class WebhookTargets {
         'Cannot add a webhook: its name takes letters, digits, _ and -, 64 at most',
       )
     }
-    checkPostUrl(url)
+    checkTarget(name, { url, mayBePrivate })
     if ((await this.list({ signal })).length >= limits.s3Webhooks) {
       throw new AshlarError('too-large', `Cannot add webhook ${name}: there are at most ${limits.s3Webhooks}`)
     }
@@ -73,7 +73,12 @@ export class WebhookTargets {
     const sealed = this.#seal.seal(secret, { owner: name, nonce: this.#env.random.bytes(12) })
     const stored: StoredWebhook = { version: 1, url, mayBePrivate, sealed }
     const xattrs = { [attribute]: JSON.stringify(stored) }
-    await this.#client.writeFile(`${folder}/${name}`, '', { ifAbsent: true, makeParents: true, xattrs, signal })
+    try {
+      await this.#client.writeFile(`${folder}/${name}`, '', { ifAbsent: true, makeParents: true, xattrs, signal })
+    } catch (cause) {
+      if (!isAshlarError(cause, 'already-exists')) throw cause
+      throw new AshlarError('already-exists', `Cannot add webhook ${name}: there is one. Remove it first`, { cause })
+    }
     return { name, url, mayBePrivate, secret }
   }
 
@@ -122,6 +127,23 @@ export class WebhookTargets {
     if (secret !== undefined) return { name, url: stored.url, mayBePrivate: stored.mayBePrivate, secret }
     this.#env.log.error('A webhook was sealed under another root key: remove it and add it again', { webhook: name })
     return undefined
+  }
+}
+
+/** Refused now, where it would never be reached later. */
+function checkTarget(
+  name: string,
+  { url, mayBePrivate }: { readonly url: string; readonly mayBePrivate: boolean },
+): void {
+  try {
+    checkPostTarget(url, { mayBePrivate })
+  } catch (cause) {
+    if (mayBePrivate || !isAshlarError(cause, 'forbidden')) throw cause
+    throw new AshlarError(
+      'forbidden',
+      `Cannot add webhook ${name}: its address is a private one. Say --allow-private if it may be reached`,
+      { cause },
+    )
   }
 }
 
