@@ -45,6 +45,8 @@ export interface S3GatewayOptions {
   readonly kmsKeyIds?: readonly string[] | undefined
   /** All parts of an upload but the last have at least so many bytes. Default 5 MiB, as S3 has it. */
   readonly partMinBytes?: number | undefined
+  /** Between two objects of one access log. Default one minute. */
+  readonly accessLogEveryMs?: number | undefined
   /** What buckets have that were told nothing else. Default: {@link closedBuckets}. */
   readonly bucketDefaults?: BucketDefaults | undefined
   /** For metrics. Default: nobody. */
@@ -62,6 +64,7 @@ export const openBuckets: BucketDefaults = { ownership: 'ObjectWriter', publicAc
 
 const defaultRegion = 'us-east-1'
 const defaultPartMinBytes = 5 * 1024 ** 2
+const defaultAccessLogEveryMs = 60_000
 
 /** @throws {AshlarError} `in-use` — the port is taken */
 export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpListener> {
@@ -74,7 +77,9 @@ export async function startS3Gateway(options: S3GatewayOptions): Promise<HttpLis
   const ownerOf: NotifierOptions['ownerOf'] = async (bucket, given) =>
     (await buckets.find(bucket, given))?.ownerId ?? rootId
   const notifier = started.use(options.webhooks && new Notifier({ env, client, region, ownerOf, ...options.webhooks }))
-  const accessLog = started.use(new AccessLog({ env, client, rootId }))
+  const accessLog = started.use(
+    new AccessLog({ env, client, rootId, region, everyMs: options.accessLogEveryMs ?? defaultAccessLogEveryMs }),
+  )
   const handle = s3RequestHandler({
     ...{
       accounts,

@@ -14,7 +14,8 @@ import { isBucketName } from '../rules/bucket-name.ts'
 import type { S3Error } from '../rules/s3-error.ts'
 import { loggingOf } from '../store/bucket-settings.ts'
 import { objectPath } from '../store/object-path.ts'
-import { type LoggedRequest, type LogTarget, logLine } from './log-line.ts'
+import { type LoggedRequest, logLine } from './log-line.ts'
+import { batchName, type LogTarget, logKey } from './log-target.ts'
 
 export interface FinishedRequest {
   readonly incoming: IncomingMessage
@@ -26,13 +27,25 @@ export interface FinishedRequest {
   readonly totalMs: number
 }
 
-const storedEveryMs = 60_000
 /** A target with so many bytes is stored at once. */
 const objectBytes = 1024 * 1024
 
-interface Buffered extends LogTarget {
+interface Buffered {
+  readonly target: LogTarget
+  /** The first of its requests. */
+  readonly first: LoggedRequest
   readonly lines: string[]
   sizeBytes: number
+}
+
+export interface AccessLogOptions {
+  readonly env: Env
+  readonly client: AshlarClient
+  /** The owner of buckets that name none. */
+  readonly rootId: string
+  readonly region: string
+  /** Between two objects of one log. */
+  readonly everyMs: number
 }
 
 export class AccessLog implements AsyncDisposable {
@@ -46,12 +59,15 @@ export class AccessLog implements AsyncDisposable {
   #droppedLines = 0
 
   readonly #rootId: string
+  readonly #region: string
+  readonly #everyMs: number
 
-  /** @param rootId the owner of buckets that name none */
-  constructor({ env, client, rootId }: { readonly env: Env; readonly client: AshlarClient; readonly rootId: string }) {
+  constructor({ env, client, rootId, region, everyMs }: AccessLogOptions) {
     this.#env = env
-    this.#rootId = rootId
     this.#client = client
+    this.#rootId = rootId
+    this.#region = region
+    this.#everyMs = everyMs
     this.#work = this.#run()
   }
 
@@ -86,10 +102,10 @@ export class AccessLog implements AsyncDisposable {
       this.#droppedLines++
       return
     }
-    const name = `${target.targetBucket}/${target.targetPrefix}`
+    const name = batchName(target, request)
     let buffered = this.#buffered.get(name)
     if (buffered === undefined) {
-      buffered = { ...target, lines: [], sizeBytes: 0 }
+      buffered = { target, first: request, lines: [], sizeBytes: 0 }
       this.#buffered.set(name, buffered)
     }
     buffered.lines.push(line)
@@ -106,9 +122,9 @@ export class AccessLog implements AsyncDisposable {
       try {
         await this.#storeOne(buffered)
       } catch (error) {
-        const { targetBucket: bucket, lines } = buffered
+        const { target, lines } = buffered
         this.#env.log.error('Lines of an S3 access log are lost: they could not be stored', {
-          bucket,
+          bucket: target.targetBucket,
           lines: lines.length,
           error,
         })
@@ -132,7 +148,7 @@ export class AccessLog implements AsyncDisposable {
     while (!signal.aborted) {
       this.#wake = new AbortController()
       try {
-        await sleep(this.#env.clock, storedEveryMs, signal, this.#wake.signal)
+        await sleep(this.#env.clock, this.#everyMs, signal, this.#wake.signal)
       } catch (error) {
         // Woken, or ended: either way there is something to store.
         if (!isAshlarError(error, 'cancelled')) throw error
@@ -141,11 +157,14 @@ export class AccessLog implements AsyncDisposable {
     }
   }
 
-  async #storeOne({ targetBucket, targetPrefix, lines }: Buffered): Promise<void> {
+  async #storeOne({ target, first, lines }: Buffered): Promise<void> {
+    const { targetBucket } = target
     if (!isBucketName(targetBucket) || !(await this.#client.exists(`/${targetBucket}`))) return
-    const stamp = new Date(this.#env.clock.wallMs()).toISOString().slice(0, 19).replace(/[T:]/g, '-')
-    const unique = this.#env.random.bytes(8).toString('hex').toUpperCase()
-    const path = objectPath(targetBucket, `${targetPrefix}${stamp}-${unique}`)
-    await this.#client.writeFile(path, `${lines.join('\n')}\n`, { makeParents: true })
+    const key = logKey(target, first, {
+      region: this.#region,
+      nowMs: this.#env.clock.wallMs(),
+      unique: this.#env.random.bytes(8).toString('hex').toUpperCase(),
+    })
+    await this.#client.writeFile(objectPath(targetBucket, key), `${lines.join('\n')}\n`, { makeParents: true })
   }
 }

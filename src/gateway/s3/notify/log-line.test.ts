@@ -27,7 +27,7 @@ const request: LoggedRequest = {
 test('logLine() has S3’s fields in their order', () => {
   assert.equal(
     logLine(request),
-    'owner reports [06/Feb/2019:00:00:38 +0000] 192.0.2.3 ann-id 3E57427F3EXAMPLE REST.GET.GetObject a%20b/%C3%BC ' +
+    'owner reports [06/Feb/2019:00:00:38 +0000] 192.0.2.3 ann-id 3E57427F3EXAMPLE REST.GET.OBJECT a%20b/%C3%BC ' +
       '"GET /reports/a%20b/%C3%BC?versionId=1 HTTP/1.1" 200 - 2662 - 70 - - "curl/7.15.1" - 3E57427F3EXAMPLE SigV4 - ' +
       'AuthHeader localhost:7602 - - -',
   )

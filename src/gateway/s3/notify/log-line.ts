@@ -3,11 +3,7 @@
  * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html
  * @module
  */
-
-export interface LogTarget {
-  readonly targetBucket: string
-  readonly targetPrefix: string
-}
+import { loggedOperation } from './logged-operation.ts'
 
 export interface LoggedRequest {
   readonly bucket: string
@@ -40,7 +36,7 @@ export function logLine(request: LoggedRequest): string {
   const { errorCode, sentBytes, totalMs, referrer, userAgent, host, signatureVersion, authType } = request
   return [
     ...[ownerId, bucket, `[${logTime(atMs)}]`, sourceIp, userId, requestId],
-    operation === undefined ? undefined : `REST.${method}.${operation}`,
+    operation === undefined ? undefined : loggedOperation(operation, method),
     key === undefined ? undefined : encodeURI(key.toWellFormed()),
     quoted(`${method} ${withoutSignatures(url)} HTTP/1.1`),
     ...[status, errorCode, sentBytes === 0 ? undefined : sentBytes, undefined, Math.round(totalMs), undefined],

@@ -3,13 +3,13 @@ import type { NotificationRule } from '../../../base/notification-rule.ts'
 import { checkAccess } from '../door/access.ts'
 import { type S3Answer, xmlAnswer } from '../door/s3-answer.ts'
 import type { BucketCall } from '../door/s3-call.ts'
-import type { LogTarget } from '../notify/log-line.ts'
+import type { LogKeyFormat, LogTarget } from '../notify/log-target.ts'
 import { notificationXml, parseNotificationRules } from '../notify/notification-rules.ts'
 import { requestFacts } from '../notify/publish-changes.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { documentNames, loggingOf, notificationRulesOf } from '../store/bucket-settings.ts'
-import { malformedXml, parseXml } from '../xml/parse-xml.ts'
-import { element, leaf, xmlDocument } from '../xml/write-xml.ts'
+import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
+import { element, leaf, type Xml, xmlDocument } from '../xml/write-xml.ts'
 
 const documentBytes = 64 * 1024
 
@@ -49,7 +49,12 @@ export async function getBucketLogging({ bucket }: BucketCall): Promise<S3Answer
   const target = loggingOf(bucket)
   const enabled =
     target &&
-    element('LoggingEnabled', leaf('TargetBucket', target.targetBucket), leaf('TargetPrefix', target.targetPrefix))
+    element(
+      'LoggingEnabled',
+      leaf('TargetBucket', target.targetBucket),
+      leaf('TargetPrefix', target.targetPrefix),
+      target.keyFormat && element('TargetObjectKeyFormat', keyFormatXml(target.keyFormat)),
+    )
   return xmlAnswer(xmlDocument('BucketLoggingStatus', enabled))
 }
 
@@ -64,7 +69,12 @@ export async function putBucketLogging(call: BucketCall): Promise<S3Answer> {
     await services.buckets.removeDocument(bucket.name, { name, signal })
     return { status: 200 }
   }
+  if ((enabled.child('TargetGrants')?.all('Grant').length ?? 0) > 0) {
+    throw new S3Error('NotImplemented', 'Grants for the objects of a log are not implemented: use a policy.')
+  }
+  const keyFormat = keyFormatOf(enabled.child('TargetObjectKeyFormat'))
   const target: LogTarget = {
+    ...(keyFormat === undefined ? {} : { keyFormat }),
     targetBucket: enabled.textOf('TargetBucket')?.trim() ?? '',
     targetPrefix: enabled.textOf('TargetPrefix') ?? '',
   }
@@ -78,4 +88,20 @@ export async function putBucketLogging(call: BucketCall): Promise<S3Answer> {
   checkAccess(call, { action: 's3:PutObject', bucket: found, key: target.targetPrefix || 'log' })
   await services.buckets.putDocument(bucket.name, { name, text: JSON.stringify(target), signal })
   return { status: 200 }
+}
+
+/** @throws {S3Error} `MalformedXML` */
+function keyFormatOf(format: XmlElement | undefined): LogKeyFormat | undefined {
+  if (format === undefined) return undefined
+  const partitioned = format.child('PartitionedPrefix')
+  if ((format.child('SimplePrefix') === undefined) === (partitioned === undefined)) throw malformedXml()
+  if (partitioned === undefined) return 'simple'
+  const source = partitioned.textOf('PartitionDateSource')?.trim() ?? 'DeliveryTime'
+  if (source !== 'EventTime' && source !== 'DeliveryTime') throw malformedXml()
+  return source
+}
+
+function keyFormatXml(format: LogKeyFormat): Xml {
+  if (format === 'simple') return element('SimplePrefix')
+  return element('PartitionedPrefix', leaf('PartitionDateSource', format))
 }

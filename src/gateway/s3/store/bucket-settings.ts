@@ -5,7 +5,7 @@
  */
 import type { NotificationRule } from '../../../base/notification-rule.ts'
 import { RecentMap } from '../../../base/recent-map.ts'
-import type { LogTarget } from '../notify/log-line.ts'
+import type { LogTarget } from '../notify/log-target.ts'
 import type { Acl } from '../rules/access/acl.ts'
 import { cannedAcl } from '../rules/access/acl.ts'
 import type { BucketAccess } from '../rules/access/authorize.ts'
