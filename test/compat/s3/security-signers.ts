@@ -23,7 +23,8 @@ export interface WireRequest {
   readonly body: string
 }
 
-export type Route = readonly [method: string, url: string, body?: string]
+/** `headers`: of S3, signed like all of them. */
+export type Route = readonly [method: string, url: string, body?: string, headers?: Readonly<Record<string, string>>]
 
 export type Signer = (route: Route, signing: Signing) => WireRequest
 
@@ -93,22 +94,25 @@ export function headersV4(
   return { method, url, headers: { ...headers, authorization }, body }
 }
 
-export const headerV4: Signer = (route, signing) => headersV4(route, signing)
+export const headerV4: Signer = (route, signing) => headersV4(route, { ...signing, more: route[3] ?? {} })
 
-export const presignedV4: Signer = ([method, url, body = ''], signing) => {
+export const presignedV4: Signer = ([method, url, body = '', more = {}], signing) => {
   const { path, pairs } = splitUrl(url)
+  const headers = { host: signing.host, ...more }
+  const names = Object.keys(headers).join(';')
   const all: (readonly [string, string])[] = [
     ...pairs,
     ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
     ['X-Amz-Credential', `${signing.key.accessKeyId}/${scopeOf(signing.timeMs)}`],
     ['X-Amz-Date', stampOf(signing.timeMs)],
     ['X-Amz-Expires', String(signing.expiresSeconds)],
-    ['X-Amz-SignedHeaders', 'host'],
+    ['X-Amz-SignedHeaders', names],
   ]
   const query = canonicalQuery(all)
-  const canonical = [method, path, query, `host:${signing.host}\n`, 'host', 'UNSIGNED-PAYLOAD'].join('\n')
+  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`)
+  const canonical = [method, path, query, lines.join(''), names, 'UNSIGNED-PAYLOAD'].join('\n')
   const signed = `${path}?${query}&X-Amz-Signature=${signatureV4(canonical, signing)}`
-  return { method, url: signed, headers: { host: signing.host }, body }
+  return { method, url: signed, headers, body }
 }
 
 /** Of version 2: parameters that are part of what is asked for. */
@@ -118,29 +122,35 @@ const resourceParameters = new Set(
   ),
 )
 
-function signatureV2([method, url]: Route, { key }: Signing, date: string): string {
+function signatureV2([method, url, , more = {}]: Route, { key }: Signing, date: string): string {
   const { path, pairs } = splitUrl(url)
   const parameters = pairs
     .filter(([name]) => resourceParameters.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   const resource = parameters.length === 0 ? path : `${path}?${parameters.join('&')}`
-  return hmac('sha1', key.secretAccessKey, `${method}\n\n\n${date}\n${resource}`).toString('base64')
+  const lines = Object.entries(more).map(([name, value]) => `${name}:${value}\n`)
+  return hmac('sha1', key.secretAccessKey, `${method}\n\n\n${date}\n${lines.join('')}${resource}`).toString('base64')
 }
 
 export const headerV2: Signer = (route, signing) => {
-  const [method, url, body = ''] = route
+  const [method, url, body = '', more = {}] = route
   const date = new Date(signing.timeMs).toUTCString()
   const authorization = `AWS ${signing.key.accessKeyId}:${signatureV2(route, signing, date)}`
-  return { method, url, headers: { host: signing.host, date, authorization }, body }
+  return { method, url, headers: { host: signing.host, date, authorization, ...more }, body }
 }
 
 export const presignedV2: Signer = (route, signing) => {
-  const [method, url, body = ''] = route
+  const [method, url, body = '', more = {}] = route
   const expires = String(Math.floor(signing.timeMs / 1000) + signing.expiresSeconds)
   const signature = encode(signatureV2(route, signing, expires))
   const query = `AWSAccessKeyId=${signing.key.accessKeyId}&Expires=${expires}&Signature=${signature}`
-  return { method, url: `${url}${url.includes('?') ? '&' : '?'}${query}`, headers: { host: signing.host }, body }
+  return {
+    method,
+    url: `${url}${url.includes('?') ? '&' : '?'}${query}`,
+    headers: { host: signing.host, ...more },
+    body,
+  }
 }
 
 export const formBoundary = 'a-boundary'
@@ -149,13 +159,13 @@ export const formBoundary = 'a-boundary'
 function form(
   signing: Signing,
   fields: Readonly<Record<string, string>>,
-  [method, url, body = '']: Route,
+  [method, url, body = '', more = {}]: Route,
 ): WireRequest {
   const parts = Object.entries(fields).map(
     ([name, value]) => `--${formBoundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
   )
   const file = `--${formBoundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n${body}\r\n--${formBoundary}--\r\n`
-  const headers = { host: signing.host, 'content-type': `multipart/form-data; boundary=${formBoundary}` }
+  const headers = { host: signing.host, 'content-type': `multipart/form-data; boundary=${formBoundary}`, ...more }
   return { method, url, headers, body: parts.join('') + file }
 }
 
