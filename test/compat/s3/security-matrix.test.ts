@@ -196,7 +196,7 @@ const defects: Readonly<Record<string, Expectation>> = {
   },
   'a replay against another method': {
     defect: (signer, [method, url, body, more]) => ({
-      ...signer([method === 'GET' ? 'PUT' : 'GET', url, body ?? '', more], now()),
+      ...signer([method === 'GET' ? 'PUT' : 'GET', url, body ?? '', more ?? {}], now()),
       method,
     }),
     codes: [refusal.signature, 'AccessDenied'],
