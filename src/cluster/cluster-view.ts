@@ -64,6 +64,12 @@ export interface MemberPlan {
   readonly waiting: readonly Waiting[]
 }
 
+/** The same, with nothing to begin. */
+export function withheld({ steps, waiting }: MemberPlan, why: string): MemberPlan {
+  const held = steps.map(({ duty, group, from, survivors }) => ({ duty, group, server: from, survivors, why }))
+  return { steps: [], waiting: [...held, ...waiting] }
+}
+
 /** How many groups may be filling: each is a stream of copies. */
 export interface PlanLimits {
   readonly perServer: number

@@ -7,14 +7,8 @@
 import type { ServerId } from '../base/ids.ts'
 import type { Group, Policy } from '../wire/types/cluster-map.ts'
 import { failureDomainOf, writingMembers } from './cluster-map.ts'
-import {
-  type ClusterView,
-  type MemberPlan,
-  type PlanLimits,
-  type ServerView,
-  spreadOf,
-  survivorsOf,
-} from './cluster-view.ts'
+import { type ClusterView, type PlanLimits, type ServerView, spreadOf, survivorsOf, withheld } from './cluster-view.ts'
+import { findMassLoss } from './mass-loss.ts'
 import { isAway } from './placement.ts'
 import { planRepair } from './plan-repair.ts'
 import type { RandomChoice } from './random-choice.ts'
@@ -22,6 +16,8 @@ import type { RandomChoice } from './random-choice.ts'
 export interface ExplainOptions {
   readonly policy: Policy | undefined
   readonly limits: PlanLimits
+  readonly holdOffMs: number
+  readonly isRepairPaused: boolean
   /** Of its own: explaining leaves the draws of others as they are. */
   readonly random: RandomChoice
 }
@@ -84,13 +80,15 @@ export function ifLost(
   view: ClusterView,
   server: ServerId,
   groups: readonly Group[],
-  { policy, limits, random }: ExplainOptions,
+  { policy, limits, holdOffMs, isRepairPaused, random }: ExplainOptions,
 ): IfLost {
   const known = view.servers.get(server)
   const servers = new Map(view.servers)
   if (known !== undefined) servers.set(server, { ...known, state: 'dead', isInMaintenance: false })
   const after: ClusterView = { ...view, servers, groups }
-  const plan: MemberPlan = planRepair(after, { limits, massLoss: undefined }, random)
+  const massLoss = findMassLoss({ groups: view.groups, servers }, { holdOffMs })
+  const repair = planRepair(after, { limits, massLoss }, random)
+  const plan = isRepairPaused ? withheld(repair, 'repair is paused') : repair
   const sums = { chunks: 0, bytes: 0, lostChunks: 0, lastCopyChunks: 0, writableGroups: 0 }
   for (const group of groups) {
     const { chunks, sizeBytes } = view.sizeOf(group.id)

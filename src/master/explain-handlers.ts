@@ -4,7 +4,7 @@ import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { formatDuration } from '../base/sizes.ts'
 import type { ClusterView, GroupSize } from '../cluster/cluster-view.ts'
-import { ifLost, passedOver } from '../cluster/explain.ts'
+import { type ExplainOptions, ifLost, passedOver } from '../cluster/explain.ts'
 import { seededRandom } from '../env/seeded-random.ts'
 import {
   explainGroup,
@@ -24,14 +24,21 @@ export interface ExplainHandlerOptions {
   readonly changes: MemberChanges
   readonly sizes: GroupSizes
   readonly refusals: Refusals
+  readonly isRepairPaused: () => boolean
 }
 
 const planLimits = { perServer: limits.fillsPerServer, inAll: limits.fillsInAll }
 const sizesMaxAgeMs = 10_000
 const serversShown = 256
 
-export function answerExplain(context: HandlerContext, { changes, sizes, refusals }: ExplainHandlerOptions): void {
-  const { service, map } = context
+export function answerExplain(context: HandlerContext, options: ExplainHandlerOptions): void {
+  const { changes, sizes, refusals, isRepairPaused } = options
+  const { service, map, settings } = context
+  const repairNow = () => ({
+    limits: planLimits,
+    holdOffMs: settings.values.holdOffMs,
+    isRepairPaused: isRepairPaused(),
+  })
   const viewNow = async () => {
     await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     return changes.view()
@@ -43,14 +50,14 @@ export function answerExplain(context: HandlerContext, { changes, sizes, refusal
     // Sizes of all groups are a little old; that of this one is not.
     const size = await sizeOf(context, group)
     const exact = { ...view, sizeOf: (asked: Group['id']) => (asked === id ? size : view.sizeOf(asked)) }
-    return { value: { explanation: groupExplanation(context, exact, group) } }
+    return { value: { explanation: groupExplanation(context, exact, { group, repair: repairNow() }) } }
   })
   service.handle(explainServer, async ({ server }) => {
     const view = await viewNow()
     if (map.index.server(server) === undefined) {
       throw new AshlarError('not-found', `Cannot explain server ${server}: it is not in the cluster map`)
     }
-    return { value: { explanation: serverExplanation(context, view, server) } }
+    return { value: { explanation: serverExplanation(context, view, { server, repair: repairNow() }) } }
   })
   service.handle(explainRefusal, async ({ id }) => ({ value: { refusal: refusals.find(id) } }))
 }
@@ -65,11 +72,18 @@ async function sizeOf({ namespace }: HandlerContext, group: Group): Promise<Grou
   return { chunks, sizeBytes }
 }
 
-function groupExplanation({ map, registry }: HandlerContext, view: ClusterView, group: Group): GroupExplanation {
+/** How repair stands now: what it may begin, and what holds it. */
+type RepairNow = Pick<ExplainOptions, 'limits' | 'holdOffMs' | 'isRepairPaused'>
+
+function groupExplanation(
+  { map, registry }: HandlerContext,
+  view: ClusterView,
+  { group, repair }: { readonly group: Group; readonly repair: RepairNow },
+): GroupExplanation {
   const policy = map.index.policy(group.policy)
   const others = passedOver(view, group)
   const { chunks, sizeBytes } = view.sizeOf(group.id)
-  const options = { policy, limits: planLimits, random: seededRandom(group.id) }
+  const options = { policy, ...repair, random: seededRandom(group.id) }
   return {
     group: group.id,
     policy: group.policy,
@@ -95,7 +109,11 @@ function groupExplanation({ map, registry }: HandlerContext, view: ClusterView, 
   }
 }
 
-function serverExplanation(context: HandlerContext, view: ClusterView, server: ServerId): ServerExplanation {
+function serverExplanation(
+  context: HandlerContext,
+  view: ClusterView,
+  { server, repair }: { readonly server: ServerId; readonly repair: RepairNow },
+): ServerExplanation {
   const { map, registry, settings } = context
   const groups = map.index.groupsOfServer(server)
   const inState = (state: string) =>
@@ -111,7 +129,7 @@ function serverExplanation(context: HandlerContext, view: ClusterView, server: S
     groupsLeaving: inState('leaving'),
     formerGroups: registry.formerGroupsOf(server).length,
     unprovenGroups: groups.filter((group) => !registry.isProven(group, server)).length,
-    ifLost: ifLost(view, server, groups, { policy, limits: planLimits, random: seededRandom(1) }),
+    ifLost: ifLost(view, server, groups, { policy, ...repair, random: seededRandom(1) }),
   }
 }
 

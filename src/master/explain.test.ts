@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { FakeCluster } from '../../test/cluster/fake-cluster.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { groupOf } from '../base/ids.ts'
+import { pauseDuty } from '../wire/methods/duty-methods.ts'
 import { explainGroup, explainRefusal, explainServer } from '../wire/methods/insight-methods.ts'
 import { Refusals } from './refusals.ts'
 
@@ -45,6 +46,20 @@ test('explainGroup() says when a death would leave the last copy, or none', asyn
   two?.kill()
   await cluster.clock.advance(1000)
   assert.deepEqual([(await lossOf())?.lastCopyChunks, (await lossOf())?.lostChunks], [0, 1])
+})
+
+test('explainServer() says that repair would wait where it is paused, or where so many deaths are held off', async () => {
+  await using cluster = await startWith(6)
+  await cluster.clock.until(() => cluster.master.nodes().every(({ synced }) => synced), 'all synced')
+  const lossOf = async (index: number) =>
+    (await cluster.call(explainServer, { server: cluster.server(index).id })).explanation.ifLost
+  assert.deepEqual([(await lossOf(0)).waiting, (await lossOf(0)).why], [0, undefined])
+  await cluster.call(pauseDuty, { duty: 'repair', paused: true })
+  assert.deepEqual([(await lossOf(0)).begun, (await lossOf(0)).why], [0, 'repair is paused'])
+  await cluster.call(pauseDuty, { duty: 'repair', paused: false })
+  cluster.server(5).kill()
+  await cluster.clock.advance(1000)
+  assert.match((await lossOf(0)).why ?? '', /2 of 6 servers fell silent together: holding off/)
 })
 
 test('explainServer() says why it is in its state', async () => {

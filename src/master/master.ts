@@ -249,7 +249,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
   service.handle(planLifecycle, async ({ bucket }) => ({ value: await lifecycle.preview(bucket) }))
   answerCluster(context, { status, nodes, isScrubPaused: () => paused.has('scrub') })
   answerDuties(context, { changes, paused, orders, bytesPerSecond: dutyRate })
-  answerExplain(context, { changes, sizes, refusals })
+  answerExplain(context, { changes, sizes, refusals, isRepairPaused: () => paused.has('repair') })
   answerBackups(context, backups)
   const mayDelete = () => !lostFuture.isFound && !changes.isHolding() && !paused.has('gc')
   answerDeleteOrders(context, { orders, mayDelete })

@@ -8,7 +8,13 @@
  */
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { ClusterView, MemberPlan, PlanLimits, ServerView } from '../cluster/cluster-view.ts'
+import {
+  type ClusterView,
+  type MemberPlan,
+  type PlanLimits,
+  type ServerView,
+  withheld,
+} from '../cluster/cluster-view.ts'
 import { findMassLoss, type MassLoss } from '../cluster/mass-loss.ts'
 import type { GroupLayout } from '../cluster/placement-layouts.ts'
 import { planDrain } from '../cluster/plan-drain.ts'
@@ -192,10 +198,4 @@ export class MemberChanges {
     }
     this.#wasHolding = massLoss !== undefined
   }
-}
-
-/** The same, with nothing to begin. */
-function withheld({ steps, waiting }: MemberPlan, why: string): MemberPlan {
-  const held = steps.map(({ duty, group, from, survivors }) => ({ duty, group, server: from, survivors, why }))
-  return { steps: [], waiting: [...held, ...waiting] }
 }

@@ -15,7 +15,7 @@ export function describeGroup(explanation: GroupExplanation): readonly string[] 
       return `  ${short(member.server)} (${member.domain}) is ${role}, ${member.serverState}; ${proof}`
     }),
     ...passedOver(explanation),
-    ...ifLost.flatMap((lost) => describeLoss(lost, replicas)),
+    ...ifLost.flatMap((lost) => describeLoss(lost, { replicas, isGone: isGone(members, lost) })),
   ]
 }
 
@@ -32,7 +32,7 @@ export function describeServer({
     `${short(server)} (${domain}) is ${state}: ${why}`,
     `  a member of ${groupsIn} groups, filling in ${groupsFilling}, leaving ${groupsLeaving}; ${unprovenGroups} not yet seen to be complete`,
     ...(formerGroups > 0 ? [`  it still holds copies of ${formerGroups} groups that it has left`] : []),
-    ...describeLoss(ifLost, undefined),
+    ...describeLoss(ifLost, { isGone: state === 'dead' || state === 'left' }),
   ]
 }
 
@@ -57,7 +57,15 @@ function passedOver({
   return others > 0 ? [...lines, `  … and ${others} more`] : lines
 }
 
-function describeLoss(lost: IfLostReport, replicas: number | undefined): readonly string[] {
+function isGone(members: GroupExplanation['members'], { server }: IfLostReport): boolean {
+  return members.some((member) => member.server === server && member.serverState === 'dead')
+}
+
+/** @param options `replicas`: of one group; absent: of all groups of the server */
+function describeLoss(
+  lost: IfLostReport,
+  { replicas, isGone }: { readonly replicas?: number; readonly isGone: boolean },
+): readonly string[] {
   const { server, groups, chunks, bytes, lostChunks, lastCopyChunks, writableGroups, target, begun, waiting, why } =
     lost
   const of = replicas === undefined ? `${groups} groups, ${chunks} chunks (${formatSize(bytes)})` : `${chunks} chunks`
@@ -74,10 +82,11 @@ function describeLoss(lost: IfLostReport, replicas: number | undefined): readonl
   const first = target === undefined ? '' : `, first on ${short(target)}`
   const repair =
     waiting > 0
-      ? `repair of ${waiting} groups would wait: ${why ?? 'see "ashlar plan repair"'}`
-      : `repair would begin${first}`
+      ? `repair of ${waiting} groups ${isGone ? 'waits' : 'would wait'}: ${why ?? 'see "ashlar plan repair"'}`
+      : `repair ${isGone ? 'begins' : 'would begin'}${first}`
+  const name = `${short(server)} (${lost.domain})`
   return [
-    `  if ${short(server)} (${lost.domain}) died now: ${of} lose a replica; ${reads}; ${writes}; ${begun + waiting === 0 ? 'nothing to repair' : repair}`,
+    `  ${isGone ? `without ${name}` : `if ${name} died now`}: ${of} lose a replica; ${reads}; ${writes}; ${begun + waiting === 0 ? 'nothing to repair' : repair}`,
   ]
 }
 

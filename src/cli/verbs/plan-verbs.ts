@@ -56,7 +56,8 @@ export function registerPlanVerbs(registry: VerbRegistry): void {
       output.object({ begun, refused, paused })
       output.line(`${begun} of ${steps.length} steps begun`)
       for (const duty of paused) output.line(pausedLine(duty))
-      for (const reason of refused) output.note(reason)
+      for (const reason of refused.slice(0, stepsShown)) output.note(reason)
+      if (refused.length > stepsShown) output.note(`… ${refused.length - stepsShown} more: see --json`)
       if (refused.length > 0) exitWith(4)
     },
   })
