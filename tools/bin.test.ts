@@ -37,7 +37,7 @@ beforeEach(() => {
   copyFileSync(script, join(root, 'bin/ashlar'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
   writeFileSync(join(root, 'src/cli/main.ts'), main)
-  writeFileSync(join(root, 'dist/cli/main.js'), main)
+  writeFileSync(join(root, 'dist/cli/main.cjs'), main)
   symlinkSync(process.execPath, join(root, 'node_modules/node/bin/node'))
 })
 
@@ -100,7 +100,7 @@ test('bin/ashlar finds its project through chains of absolute and relative links
 
 test('bin/ashlar runs the build where there are no sources', () => {
   rmSync(join(root, 'src'), { recursive: true })
-  assert.equal(run().said().file, join(root, 'dist/cli/main.js'))
+  assert.equal(run().said().file, join(root, 'dist/cli/main.cjs'))
 })
 
 test('bin/ashlar takes a hoisted Node, then the one in PATH, if they are new enough', () => {
@@ -120,7 +120,7 @@ test('bin/ashlar takes a hoisted Node, then the one in PATH, if they are new eno
   assert.equal(run({ command }).status, 1)
   assert.equal(
     run({ command, env: { PATH: systemPath(process.execPath) } }).said().file,
-    join(installed, 'dist/cli/main.js'),
+    join(installed, 'dist/cli/main.cjs'),
   )
 })
 

@@ -1,8 +1,8 @@
 /**
  * The JavaScript of the package: its doors and programs in a few files instead of four hundred. Part of `npm run build`.
  *
- * A start then reads, resolves and links a dozen modules, and a server of `ashlar up` one: a program of its own, in CommonJS, that is
- * started with the code which an earlier run of it compiled (`src/cli/warm-code.ts`). The doors for programs of others are bundled at
+ * The servers of `ashlar up`, and the verbs that are typed often, are programs of one file in CommonJS, which are started with the code
+ * that earlier runs of them compiled (`src/cli/warm-code.ts`); all verbs together are modules: a start reads a dozen. The doors for programs of others are bundled at
  * once: an `AshlarError` of one is one of the other. Packages stay outside (npm installs them).
  *
  *     node tools/bundle.ts [folder, default: dist]
@@ -11,6 +11,7 @@
  */
 import { join, resolve } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
+import { verbFamilies } from '../src/cli/verb-families.ts'
 
 const root = join(import.meta.dirname, '..')
 /** The file of the threads of `src/env/node-hashes.ts`, which it looks for beside itself. */
@@ -55,11 +56,32 @@ export async function bundle(folder: string): Promise<void> {
   }
   await script(join(folder, 'cli/hash-thread.cjs'), { entryPoints: [hashThread] })
   for (const server of servers) {
-    const program = `${server}-program.cjs`
-    await script(join(folder, 'cli', program), { entryPoints: [`src/cli/up/${server}-child.ts`] })
-    const start = `import { startWarm } from './src/cli/warm-code.ts'\nstartWarm(__dirname + '/${program}')`
-    await script(join(folder, 'cli', `${server}-child.cjs`), { stdin: { contents: start, resolveDir: root } })
+    await program(folder, { name: server, from: `src/cli/up/${server}-child.ts` })
+    await starter(folder, { name: `${server}-child`, start: `startWarm(__dirname + '/${server}-program.cjs')` })
   }
+  await program(folder, { name: 'verb', from: 'src/cli/main.ts', external: ['./all-verbs.ts'] })
+  const kinds = verbFamilies.flatMap(({ verbs }) => verbs.map((verb) => [verb, verbs[0]]))
+  const start = `const kind = new Map(${JSON.stringify(kinds)}).get(process.argv[2])
+    if (kind === undefined) import('./main.js')
+    else startWarm(__dirname + '/verb-program.cjs', kind)`
+  await starter(folder, { name: 'main', start, external: ['./main.js'] })
+}
+
+async function program(
+  folder: string,
+  { name, from, external }: { readonly name: string; readonly from: string; readonly external?: string[] },
+): Promise<void> {
+  await script(join(folder, `cli/${name}-program.cjs`), { entryPoints: [from], ...(external && { external }) })
+}
+
+/** @param start what the file does with `startWarm()` */
+async function starter(
+  folder: string,
+  { name, start, external }: { readonly name: string; readonly start: string; readonly external?: string[] },
+): Promise<void> {
+  const contents = `import { startWarm } from './src/cli/warm-code.ts'\n${start}`
+  const outfile = join(folder, `cli/${name}.cjs`)
+  await script(outfile, { stdin: { contents, resolveDir: root }, ...(external && { external }) })
 }
 
 /** One file of CommonJS. Its text is ASCII, as is all that esbuild writes. */

@@ -10,6 +10,9 @@ import { runProgram } from './program.ts'
 import { stopSignal } from './stop-signal.ts'
 import { verbsFor } from './verb-families.ts'
 
+/** What Node says of a main module that waits for what never comes: in the package this is none. */
+const unfinished = 13
+
 const stop = stopSignal()
 
 // A reader that went away (`ashlar ls | head`) is no failure of ours.
@@ -18,14 +21,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-const argv = process.argv.slice(2)
-try {
-  refuseBadUtf8(argv)
-  process.exitCode = await runProgram(argv, { host: processHost(stop), register: await verbsFor(argv) })
-} catch (error) {
-  process.exitCode = reportFailure(explained(error), { json: argv.includes('--json') })
+export const ended = main(process.argv.slice(2))
+
+async function main(argv: readonly string[]): Promise<void> {
+  process.exitCode = unfinished
+  try {
+    refuseBadUtf8(argv)
+    process.exitCode = await runProgram(argv, { host: processHost(stop), register: await verbsFor(argv) })
+  } catch (error) {
+    process.exitCode = reportFailure(explained(error), { json: argv.includes('--json') })
+  }
+  releaseStdin()
 }
-releaseStdin()
 
 /** Whoever pressed Ctrl-C knows that something was cancelled, and wants to know what is left of it. */
 function explained(error: unknown): unknown {

@@ -1,9 +1,9 @@
 /**
- * Runs a program of the package with the code that an earlier run of it compiled.
+ * Runs a program of the package with the code that earlier runs of it compiled.
  *
- * Node's compile cache keeps what V8 compiled while modules were loaded; what is called later, most of a server, each start compiles
- * again. So here a program is one script whose code is kept after it has run: all functions that it called are in it, and no others.
- * It is made by a start that found none, a while after that start, and once more as it ends.
+ * Node's compile cache keeps what V8 compiles as modules are loaded; what is called later, most of a server, each start compiles
+ * again. So here a program is one script whose code is kept after it has run: all functions that were called, and no others. Runs
+ * differ (`--help`, a refused option, a first write), so the first few that end well each add what they called.
  *
  * The file lies where Node's compile cache lies (per user, version of Node and architecture; without one nothing is kept), begins
  * with a CRC-32 of the program and of what follows, and replaces its forerunner by rename. Invariant: what is damaged, or of other
@@ -20,72 +20,90 @@ import { constants, Script } from 'node:vm'
 import { crc32 } from '../base/crc.ts'
 
 const checkBytes = 4
-/** By then a server has served for a while. */
+/** The check, and how many runs the code is of. */
+const headBytes = checkBytes + 1
+/** To keep code takes 15 ms. */
+const runsKept = 4
+/** By then a server has served for a while; it may end by SIGKILL. */
 const keepAfterMs = 10_000
 
 /** What CommonJS gives to a module. */
 type Program = (exports: object, require: NodeJS.Require, module: object, filename: string, dirname: string) => void
 
+interface Kept {
+  readonly code: Buffer
+  readonly runs: number
+}
+
 export interface WarmCode {
-  /** The code was there, and V8 took it. */
-  readonly isWarm: boolean
-  /** Keeps the code of all functions that were called until now. */
+  /** Whose code this run began with: so many earlier ones. 0: there was none, or V8 refused it. */
+  readonly runs: number
+  /** Keeps the code of all functions that were called until now, for the next run. */
   readonly keep: () => void
 }
 
-/**
- * @param file absolute path of the program, a CommonJS module in ASCII
- * @param folder where code is kept; undefined: nowhere
- */
-export function runWarm(file: string, folder: string | undefined): WarmCode {
+export interface WarmOptions {
+  /** Where code is kept. Undefined: nowhere. */
+  readonly folder: string | undefined
+  /** Runs that call much the same. Default: all of this program. */
+  readonly kind?: string | undefined
+}
+
+/** @param file absolute path of the program, a CommonJS module in ASCII */
+export function runWarm(file: string, { folder, kind = 'all' }: WarmOptions): WarmCode {
   const source = readFileSync(file)
-  const place = folder === undefined ? undefined : join(folder, `${basename(file)}.warm`)
+  const place = folder === undefined ? undefined : join(folder, `${basename(file)}.${kind}.warm`)
   const kept = place === undefined ? undefined : readKept(place, source)
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${source.toString('latin1')}\n})`,
-    { filename: file, cachedData: kept, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER },
+    { filename: file, cachedData: kept?.code, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER },
   )
   const module = { exports: {} }
   const program = script.runInThisContext() as Program
   program(module.exports, createRequire(file), module, file, dirname(file))
+  const runs = kept === undefined || script.cachedDataRejected === true ? 0 : kept.runs
   return {
-    isWarm: kept !== undefined && script.cachedDataRejected === false,
+    runs,
     keep: () => {
-      if (place !== undefined) writeKept(place, source, script.createCachedData())
+      if (place !== undefined) writeKept(place, source, { code: script.createCachedData(), runs: runs + 1 })
     },
   }
 }
 
-/** {@link runWarm} where Node's compile cache lies, and keeps the code if there was none: a while after the start, and at the end. */
-export function startWarm(file: string): void {
-  const { isWarm, keep } = runWarm(file, getCompileCacheDir())
-  if (isWarm) return
+/** {@link runWarm} where Node's compile cache lies; keeps the code of the first runs: a while after the start, and at a good end. */
+export function startWarm(file: string, kind?: string): void {
+  const { runs, keep } = runWarm(file, { folder: getCompileCacheDir(), kind })
+  if (runs >= runsKept) return
   setTimeout(keep, keepAfterMs).unref()
-  process.once('exit', keep)
+  process.once('exit', (exitCode) => {
+    if (exitCode === 0) keep()
+  })
 }
 
-function readKept(place: string, source: Uint8Array): Buffer | undefined {
-  const kept = ifPossible(() => readFileSync(place))
-  if (kept === undefined || kept.length <= checkBytes) return undefined
-  const code = kept.subarray(checkBytes)
-  return kept.readUInt32BE(0) === checkOf(source, code) ? code : undefined
+function readKept(place: string, source: Uint8Array): Kept | undefined {
+  const bytes = ifPossible(() => readFileSync(place))
+  if (bytes === undefined || bytes.length <= headBytes) return undefined
+  const isWhole = bytes.readUInt32BE(0) === checkOf(source, bytes)
+  return isWhole ? { code: bytes.subarray(headBytes), runs: bytes[checkBytes] as number } : undefined
 }
 
-function writeKept(place: string, source: Uint8Array, code: Buffer): void {
-  const check = Buffer.alloc(checkBytes)
-  check.writeUInt32BE(checkOf(source, code))
+function writeKept(place: string, source: Uint8Array, { code, runs }: Kept): void {
+  const bytes = Buffer.concat([Buffer.alloc(headBytes), code])
+  bytes[checkBytes] = runs
+  bytes.writeUInt32BE(checkOf(source, bytes))
   const unfinished = `${place}.${process.pid}`
   const isKept = ifPossible(() => {
     mkdirSync(dirname(place), { recursive: true })
-    writeFileSync(unfinished, Buffer.concat([check, code]))
+    writeFileSync(unfinished, bytes)
     renameSync(unfinished, place)
     return true
   })
   if (isKept !== true) ifPossible(() => rmSync(unfinished, { force: true }))
 }
 
-function checkOf(source: Uint8Array, code: Uint8Array): number {
-  return crc32(code, crc32(source))
+/** @param bytes of the kept file; its check is left out */
+function checkOf(source: Uint8Array, bytes: Uint8Array): number {
+  return crc32(bytes.subarray(checkBytes), crc32(source))
 }
 
 /** No folder, nothing in it, one that cannot be written, a full disk: this start, or the next one, does without. */

@@ -2,10 +2,12 @@
  * What users install: the packed project, in a project of its own, without this repository around it.
  */
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -83,7 +85,9 @@ test('the package holds the build, the docs and the licence, and neither sources
     'dist/client/index.js',
     'dist/client/index.d.ts',
     'dist/testing/index.js',
+    'dist/cli/main.cjs',
     'dist/cli/main.js',
+    'dist/cli/verb-program.cjs',
     'dist/cli/master-child.cjs',
     'dist/cli/master-program.cjs',
     'dist/cli/chunkserver-child.cjs',
@@ -159,6 +163,40 @@ test('ashlar version runs from .bin, on a Node that is new enough', (t) => {
   assert.equal(stderr, '')
   assert.match(stdout, new RegExp(`\\b${version.replaceAll('.', '\\.')}\\b`))
   assert.equal(status, 0)
+})
+
+test('ashlar up of the package stores, and its programs keep the code that they ran', async (t) => {
+  if (offline !== undefined) return t.skip(offline)
+  const ashlar = join(project, 'node_modules/.bin/ashlar')
+  const cache = join(folder, 'cache')
+  const env: NodeJS.ProcessEnv = { ...cleanEnv(), PATH: `${join(process.execPath, '..')}:${process.env['PATH']}` }
+  env['XDG_CACHE_HOME'] = cache
+  delete env['NODE_COMPILE_CACHE']
+  const up = spawn(ashlar, ['up', '--temp', '--port', '0', '--s3-port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  })
+  const exited = once(up, 'exit')
+  try {
+    const [line] = await Promise.race([once(createInterface({ input: up.stdout }), 'line'), exited])
+    const { cluster } = JSON.parse(String(line))
+    const put = spawnSync(ashlar, ['put', '--text', 'hello', '/hello', '--cluster', cluster], { encoding: 'utf8', env })
+    assert.deepEqual({ status: put.status, stderr: put.stderr }, { status: 0, stderr: '' })
+    const cat = spawnSync(ashlar, ['cat', '/hello', '--cluster', cluster], { encoding: 'utf8', env })
+    assert.equal(cat.stdout, 'hello')
+  } finally {
+    up.kill('SIGTERM')
+  }
+  assert.deepEqual(await exited, [0, null])
+  const kept = readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.warm'))
+  assert.deepEqual(kept.map((path) => basename(path)).sort(), [
+    'chunkserver-program.cjs.all.warm',
+    'gateway-program.cjs.all.warm',
+    'master-program.cjs.all.warm',
+    'verb-program.cjs.cat.warm',
+    'verb-program.cjs.put.warm',
+    'verb-program.cjs.up.warm',
+  ])
 })
 
 test('an older Node is told that 24 is needed, by import and by command', (t) => {
