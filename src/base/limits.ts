@@ -87,6 +87,8 @@ export const limits = {
   // Memory.
   /** Of large payloads that arrived, kept for the next ones. */
   payloadsKeptBytes: 16 * MiB,
+  /** Of payloads of 1 MiB that a server takes into whole pages, from where they are written. More of them are copied. */
+  payloadPagesBytes: 32 * MiB,
   clientBufferBytes: 64 * MiB,
   /** Transfers of one client that wait for memory. */
   clientWaitersForMemory: 65_536,

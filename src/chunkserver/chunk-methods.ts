@@ -18,7 +18,7 @@ import {
   putChunk,
   readChunk,
 } from '../wire/methods/chunk-methods.ts'
-import { recyclePayload } from '../wire/payload-memory.ts'
+import { payloadRelease, recyclePayload } from '../wire/payload-memory.ts'
 import { signReceipt } from '../wire/receipt.ts'
 import type { Service } from '../wire/service.ts'
 import type { Receipt } from '../wire/types/extent.ts'
@@ -41,10 +41,13 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
     signReceipt(receiptKey, { chunk: info.id, length: info.length, crc: info.crc, server: serverId, epoch, slot })
 
   service.handle(putChunk, async ({ chunk, token, epoch, crc }, { peer, payload }) => {
-    const grant = await access.checkWrite(peer, token, { chunk, epoch })
-    const info = await store.put(chunk, payload, { expectedCrc: crc })
-    recyclePayload(payload)
-    return { value: { receipt: receiptOf(info, grant) } }
+    try {
+      const grant = await access.checkWrite(peer, token, { chunk, epoch })
+      const info = await store.put(chunk, payload, { expectedCrc: crc })
+      return { value: { receipt: receiptOf(info, grant) } }
+    } finally {
+      recyclePayload(payload)
+    }
   })
 
   service.handle(beginChunk, async ({ chunk, token, epoch, length }, { peer }) => {
@@ -56,8 +59,13 @@ export function serveChunks({ service, store, access, serverId, receiptKey }: Ch
 
   // The handle's queue keeps the order: nothing is awaited before the call joins it.
   service.handle(appendChunk, async ({ handle, offset }, { peer, payload }) => {
-    await handles.get(peer, handle).append(offset, payload)
-    recyclePayload(payload)
+    const release = payloadRelease(payload)
+    try {
+      await handles.get(peer, handle).append(offset, payload, release)
+    } catch (error) {
+      release()
+      throw error
+    }
     return { value: {} }
   })
 

@@ -107,6 +107,7 @@ export async function startChunkServer(options: ChunkServerOptions): Promise<Chu
     address: options.listenAddress,
     credentials,
     service,
+    takesChunks: true,
     onPeerClosed: (peer) => {
       handles.abortAll(peer).catch((error: unknown) => {
         env.log.warn('a write left open by a closed connection could not be dropped', { error })

@@ -15,6 +15,7 @@ import type { ChunkStore, ChunkWriter, ReplicaInfo } from '../store/chunk-store.
 import { connectPeer } from '../wire/connect.ts'
 import type { Credentials } from '../wire/credentials.ts'
 import { readChunk } from '../wire/methods/chunk-methods.ts'
+import { recyclePayload } from '../wire/payload-memory.ts'
 import type { Peer } from '../wire/peer.ts'
 import { type CopyPace, mostCopiesAtOnce } from './copy-pace.ts'
 
@@ -136,6 +137,7 @@ async function fill(
       )
     }
     await writer.append(payload)
+    recyclePayload(payload)
     offset += payload.length
   }
 }

@@ -36,7 +36,8 @@ export class WriteHandle {
     this.#writer = writer
   }
 
-  append(offset: number, bytes: Uint8Array): Promise<void> {
+  /** @param release called when nothing reads the bytes any more. Where this rejects, that is so already */
+  append(offset: number, bytes: Uint8Array, release: () => void): Promise<void> {
     return this.#next(async () => {
       if (offset !== this.#appended) {
         throw new AshlarError(
@@ -44,7 +45,7 @@ export class WriteHandle {
           `Cannot append to chunk ${this.chunk} at ${offset}: it has ${this.#appended} bytes`,
         )
       }
-      await this.#writer.append(bytes)
+      await this.#writer.append(bytes, release)
       this.#appended += bytes.length
     })
   }

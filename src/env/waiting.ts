@@ -107,10 +107,7 @@ export class Limiter {
   /** Waits for `units` slots; give each back by {@link release}. @throws {AshlarError} `busy` — too many wait; `cancelled` */
   acquire(units = 1, signal?: AbortSignal): Promise<void> {
     assert(units <= this.#slots, `${this.#name}: ${units} of ${this.#slots} slots asked for`)
-    if (this.#waiting.length === 0 && this.#free >= units) {
-      this.#free -= units
-      return Promise.resolve()
-    }
+    if (this.tryAcquire(units)) return Promise.resolve()
     if (this.#waiting.length >= this.#maxWaiting) {
       return Promise.reject(
         new AshlarError('busy', `Cannot start: ${this.#waiting.length} wait for ${this.#name} already`),
@@ -133,6 +130,13 @@ export class Limiter {
       this.#waiting.push(entry)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
+  }
+
+  /** Takes `units` slots if they are free and nobody waits. */
+  tryAcquire(units = 1): boolean {
+    if (this.#waiting.length > 0 || this.#free < units) return false
+    this.#free -= units
+    return true
   }
 
   release(units = 1): void {

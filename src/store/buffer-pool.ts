@@ -80,6 +80,20 @@ export class BufferPool {
     }
   }
 
+  /** Counts somebody else's buffer among the lent ones, until its lease is released. @returns undefined: there is no room */
+  adopt(bytes: Buffer, release: () => void): Lease | undefined {
+    if (!this.#budget.tryAcquire(bytes.length)) return undefined
+    this.#lentBytes += bytes.length
+    return {
+      bytes,
+      release: () => {
+        this.#lentBytes -= bytes.length
+        this.#budget.release(bytes.length)
+        release()
+      },
+    }
+  }
+
   #take(size: number): AlignedBuffer {
     const kept = this.#idle.get(size)?.pop()
     if (kept !== undefined) {

@@ -42,11 +42,12 @@ export interface CommitRequest {
 /** One chunk being written. Use it from one place at a time; end it by `commit` or `abort`. */
 export interface ChunkWriter {
   /**
-   * Appends bytes. They are copied (or written) before it resolves; the caller keeps the buffer.
-   * It resolves when the next bytes may come: awaiting it is the back-pressure.
+   * Appends bytes. It resolves when the next bytes may come: awaiting it is the back-pressure.
+   * @param release called when nothing reads the bytes any more. Without it they are copied (or written) before it resolves.
+   *   Where it rejects, nothing reads them once `abort` has resolved: the caller sees to them then
    * @throws {AshlarError} `too-large` — past the declared length; `disk-failed`; `no-space`
    */
-  append(bytes: Uint8Array): Promise<void>
+  append(bytes: Uint8Array, release?: () => void): Promise<void>
   /**
    * Makes the chunk durable and visible. Exactly the declared length must have been appended.
    * @param options.readBack first reads what was written from the medium: it is visible only once that proved right

@@ -15,7 +15,8 @@ import type { Reservation } from './space-ledger.ts'
 
 /** Where the bytes of a write go. */
 export interface WriteTarget {
-  append(bytes: Uint8Array): Promise<void>
+  /** As {@link ChunkWriter.append}. */
+  append(bytes: Uint8Array, release?: () => void): Promise<void>
   commit(request: CommitRequest): Promise<ReplicaInfo>
   abort(): Promise<void>
 }
@@ -38,14 +39,14 @@ export class DeclaredWrite implements ChunkWriter {
     this.#options = options
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
+  async append(bytes: Uint8Array, release?: () => void): Promise<void> {
     const { id, length, target } = this.#options
     this.#checkOpen()
     if (this.#appendedBytes + bytes.length > length) {
       throw new AshlarError('too-large', `Cannot append to chunk ${id}: more than the ${length} bytes declared`)
     }
     this.#appendedBytes += bytes.length
-    await target.append(bytes)
+    await target.append(bytes, release)
   }
 
   async commit(request: CommitRequest): Promise<ReplicaInfo> {
@@ -94,7 +95,7 @@ export function fileTarget(
 ): WriteTarget {
   const { commits, writer, reservation, infoOf } = parts
   return {
-    append: (bytes) => writer.append(bytes),
+    append: (bytes, release) => writer.append(bytes, release),
     commit: (request) => commits.putFile(id, writer, { ...request, reservation, infoOf }),
     abort: () => writer.discard(),
   }
@@ -114,9 +115,10 @@ export function recordTarget(
   const { commits, lease, length, reservation, infoOf } = parts
   let filledBytes = 0
   return {
-    async append(bytes) {
+    async append(bytes, release) {
       lease.bytes.set(bytes, filledBytes)
       filledBytes += bytes.length
+      release?.()
     },
     async commit(request) {
       try {
@@ -139,8 +141,9 @@ export function compareTarget(
   const { id, length } = existing
   const sums = new BlockSums(length)
   return {
-    async append(bytes) {
+    async append(bytes, release) {
       sums.append(bytes)
+      release?.()
     },
     async commit({ expectedCrc }) {
       const { crc, blockCrcs } = sums.finish()

@@ -111,10 +111,11 @@ class MemoryChunkStore implements MemoryStore {
       length,
       onEnd: () => reservation?.release(),
       target: {
-        append: async (piece) => {
+        append: async (piece, release) => {
           this.#checkOpen()
           bytes.set(piece, filledBytes)
           filledBytes += piece.length
+          release?.()
         },
         commit: async ({ expectedCrc }) => this.#store({ id, bytes, expectedCrc, reservation }),
         abort: async () => undefined,

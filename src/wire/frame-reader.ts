@@ -21,7 +21,7 @@ import {
   labelBytes,
   verifyFrameCheck,
 } from './frame.ts'
-import { payloadMemory } from './payload-memory.ts'
+import { payloadMemory, recyclePayload } from './payload-memory.ts'
 
 const noBytes = Buffer.alloc(0)
 /** A shorter rest is copied: to read exactly up to its end would cost a system call more. */
@@ -48,10 +48,20 @@ export class FrameReader {
   /** Set while a payload is incomplete, with the frame it belongs to. */
   #payload: FillingPayload | undefined
 
-  /** @param onFrame called for each frame, in order, from within {@link push} */
-  constructor(maximum: FrameLengths, onFrame: (frame: Frame) => void) {
+  readonly #memory: (lengthBytes: number) => Buffer
+
+  /**
+   * @param maximum lengths that are taken
+   * @param options.onFrame called for each frame, in order, from within {@link push}
+   * @param options.memory of payloads; `payloadMemory` by default
+   */
+  constructor(
+    maximum: FrameLengths,
+    options: { readonly onFrame: (frame: Frame) => void; readonly memory?: (lengthBytes: number) => Buffer },
+  ) {
     this.#maximum = maximum
-    this.#onFrame = onFrame
+    this.#onFrame = options.onFrame
+    this.#memory = options.memory ?? payloadMemory
   }
 
   /** Whether a frame has begun and not ended. */
@@ -79,6 +89,12 @@ export class FrameReader {
       else if (this.#header.filled > 0 || piece.length - at < frameHeaderBytes) at = this.#fillHeader(piece, at)
       else at = this.#readInPlace(piece, at)
     }
+  }
+
+  /** Nothing more will come: the connection is gone, and so does not read into the payload's memory any more. */
+  end(): void {
+    if (this.#payload !== undefined) recyclePayload(this.#payload.bytes)
+    this.#payload = undefined
   }
 
   /** The header is whole in `piece`. @returns where to read on */
@@ -131,7 +147,7 @@ export class FrameReader {
     }
     // The piece may go before the payload is complete; then the head must not be a view of it.
     const keptHead = inPieceBytes >= payloadBytes ? head : Buffer.from(head)
-    this.#payload = { header, head: keptHead, bytes: payloadMemory(payloadBytes), filled: 0 }
+    this.#payload = { header, head: keptHead, bytes: this.#memory(payloadBytes), filled: 0 }
   }
 
   #fillPayload(payload: FillingPayload, piece: Buffer, at: number): number {

@@ -4,9 +4,11 @@ import fc from 'fast-check'
 import { FakeConnection } from '../../test/wire/fake-connection.ts'
 import { createManualClock, turns } from '../../test/wire/manual-clock.ts'
 import { isAshlarError } from '../base/errors.ts'
+import { limits } from '../base/limits.ts'
 import { type Frame, type FrameKind, frameHeaderBytes, frameKinds, writeFrameHeader } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
+import { payloadMemory } from './payload-memory.ts'
 
 const maximum = { headBytes: 1000, payloadBytes: 100_000 }
 
@@ -36,7 +38,9 @@ function frameBytes(kind: number, head: Buffer, payload: Buffer): Buffer {
 
 function read(...pieces: readonly Buffer[]): Frame[] {
   const frames: Frame[] = []
-  const reader = new FrameReader(maximum, (frame) => frames.push({ ...frame, head: Buffer.from(frame.head) }))
+  const reader = new FrameReader(maximum, {
+    onFrame: (frame) => frames.push({ ...frame, head: Buffer.from(frame.head) }),
+  })
   for (const piece of pieces) {
     const passing = Buffer.from(piece)
     reader.push(passing)
@@ -142,7 +146,7 @@ test('FrameReader.payloadRest is where the next bytes belong: what a connection 
         ),
       )
       const found: Frame[] = []
-      const reader = new FrameReader(maximum, (one) => found.push({ ...one, head: Buffer.from(one.head) }))
+      const reader = new FrameReader(maximum, { onFrame: (one) => found.push({ ...one, head: Buffer.from(one.head) }) })
       const shared = Buffer.alloc(8000)
       let inPlace = 0
       for (let at = 0, turn = 0; at < stream.length; turn++) {
@@ -187,7 +191,7 @@ test('FrameReader.push() refuses any byte of header or head that was changed und
     const bad = Buffer.from(good)
     bad[at] = (bad[at] as number) ^ 1
     const frames: Frame[] = []
-    const reader = new FrameReader(maximum, (frame) => frames.push(frame))
+    const reader = new FrameReader(maximum, { onFrame: (frame) => frames.push(frame) })
     try {
       reader.push(bad)
     } catch (error) {
@@ -271,4 +275,20 @@ test('FrameWriter.write() calls sent once: at once for a copied payload, else wh
   await turns(2)
   connection.takeAll()
   assert.deepEqual(sent, ['small', 'large'])
+})
+
+test('FrameReader.end() gives the memory of a payload back that was not completed', () => {
+  const bytes = frameBytes(frameKinds.request, Buffer.from([1]), Buffer.alloc(50_000))
+  const returned: Buffer[] = []
+  const lend = () => {
+    const memory = payloadMemory(limits.framePayloadBytes)
+    returned.push(memory)
+    return memory.subarray(0, 50_000)
+  }
+  const reader = new FrameReader(maximum, { onFrame: () => assert.fail('no frame is whole'), memory: lend })
+  reader.push(bytes.subarray(0, 20_000))
+  assert.equal(reader.payloadRest?.buffer, returned[0]?.buffer)
+  reader.end()
+  assert.equal(reader.payloadRest, undefined)
+  assert.equal(payloadMemory(limits.framePayloadBytes).buffer, returned[0]?.buffer)
 })

@@ -78,7 +78,7 @@ function setUp() {
 function framesIn(bytes: Buffer): Frame[] {
   const frames: Frame[] = []
   const maximum = { headBytes: limits.frameHeadBytes, payloadBytes: limits.framePayloadBytes }
-  new FrameReader(maximum, (frame) => frames.push({ ...frame, head: Buffer.from(frame.head) })).push(bytes)
+  new FrameReader(maximum, { onFrame: (frame) => frames.push({ ...frame, head: Buffer.from(frame.head) }) }).push(bytes)
   return frames
 }
 

@@ -29,6 +29,8 @@ export interface ListenOptions {
   /** A server's. */
   readonly credentials: Credentials
   readonly service: Service
+  /** What comes in large is written to a disk: its payloads lie in whole pages. */
+  readonly takesChunks?: boolean
   /** Called before the peer's first request is read. */
   readonly onPeer?: (peer: Peer) => void
   readonly onPeerClosed?: (peer: Peer) => void
@@ -84,10 +86,10 @@ class Door {
       tellsRefusals: true,
       admit: () => this.#checkRoom(),
       createPeer: (proven) => {
-        const { service } = this.#options
+        const { service, takesChunks = false } = this.#options
         const identity = { ...proven, address: connection.peerAddress }
         const onClosed = (closed: PeerConnection) => this.#peerClosed(closed)
-        const peer = new PeerConnection({ env, connection, identity, service, idleTimeoutMs, onClosed })
+        const peer = new PeerConnection({ env, connection, identity, service, takesChunks, idleTimeoutMs, onClosed })
         this.#peers.add(peer)
         this.#options.onPeer?.(peer)
         return peer

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limits } from '../base/limits.ts'
-import { payloadMemory, recyclePayload } from './payload-memory.ts'
+import { isAligned } from '../env/aligned-memory.ts'
+import { createMemoryDisk } from '../env/memory-disk.ts'
+import { createNodeClock } from '../env/node-clock.ts'
+import { payloadMemory, payloadPages, payloadRelease, recyclePayload } from './payload-memory.ts'
 
 const MiB = limits.framePayloadBytes
 
@@ -40,4 +43,46 @@ test('recyclePayload() keeps no more than the limit', () => {
   for (const payload of payloads) recyclePayload(payload)
   const again = Array.from({ length: count + 3 }, () => payloadMemory(MiB))
   assert.equal(again.filter(({ buffer }) => known.has(buffer)).length, count)
+})
+
+const disk = createMemoryDisk({ clock: createNodeClock() })
+const pages = (lengthBytes: number) => payloadPages(lengthBytes, (bytes) => disk.alignedBuffer(bytes))
+
+test('payloadPages() lends whole pages for the largest payloads, within the limit, and plain memory past it', () => {
+  assert.equal(isAligned(pages(MiB - 1)), false)
+  const count = limits.payloadPagesBytes / MiB
+  const payloads = Array.from({ length: count + 2 }, () => pages(MiB))
+  assert.equal(payloads.filter(isAligned).length, count)
+  for (const [index, payload] of payloads.entries()) payload.writeUInt32LE(index, 0)
+  assert.ok(
+    payloads.every((payload, index) => payload.readUInt32LE(0) === index),
+    'no two share memory',
+  )
+  for (const payload of payloads) recyclePayload(payload)
+  const again = Array.from({ length: count }, () => pages(MiB))
+  assert.equal(again.filter(isAligned).length, count)
+  for (const payload of again) recyclePayload(payload)
+})
+
+test('recyclePayload() takes pages once, though they were lent again meanwhile', () => {
+  const first = pages(MiB)
+  recyclePayload(first)
+  const second = pages(MiB)
+  assert.deepEqual([second.buffer === first.buffer, second.byteOffset], [true, first.byteOffset])
+  recyclePayload(first)
+  const third = pages(MiB)
+  assert.ok(third.buffer !== second.buffer || third.byteOffset !== second.byteOffset)
+  for (const payload of [second, third]) recyclePayload(payload)
+})
+
+test('payloadRelease() gives memory back at its first call only', () => {
+  const payload = payloadMemory(MiB)
+  const release = payloadRelease(payload)
+  release()
+  const next = payloadMemory(MiB)
+  assert.equal(next.buffer, payload.buffer)
+  release()
+  const third = payloadMemory(MiB)
+  assert.notEqual(third.buffer, next.buffer)
+  for (const each of [next, third]) recyclePayload(each)
 })

@@ -20,6 +20,7 @@ import { IncomingCalls } from './incoming-calls.ts'
 import { Keepalive } from './keepalive.ts'
 import type { Method } from './method.ts'
 import { OutgoingCalls } from './outgoing-calls.ts'
+import { payloadPages } from './payload-memory.ts'
 import type { CallOptions, Peer, PeerIdentity, Reply } from './peer.ts'
 import type { Service } from './service.ts'
 
@@ -35,6 +36,8 @@ export interface PeerConnectionOptions {
   readonly service: Service
   /** The connection is ended when no call was made in either direction for so long. */
   readonly idleTimeoutMs: number
+  /** What comes in large is written to a disk: its payloads lie in whole pages. */
+  readonly takesChunks?: boolean
   /** Called once, when the peer is closed. */
   readonly onClosed?: ((peer: PeerConnection) => void) | undefined
 }
@@ -53,7 +56,8 @@ export class PeerConnection implements Peer {
   readonly #gone = Promise.withResolvers<void>()
   #graceTimer: Timer | undefined
 
-  constructor({ env, connection, identity, service, idleTimeoutMs, onClosed }: PeerConnectionOptions) {
+  constructor(options: PeerConnectionOptions) {
+    const { env, connection, identity, service, idleTimeoutMs, onClosed } = options
     const { clock, log } = env
     this.identity = identity
     this.#env = env
@@ -61,7 +65,12 @@ export class PeerConnection implements Peer {
     this.#onClosed = onClosed
     const maximum = { headBytes: labelBytes + limits.frameHeadBytes, payloadBytes: limits.framePayloadBytes }
     const writer = new FrameWriter(connection, clock)
-    this.#reader = new FrameReader(maximum, (frame) => this.#take(frame))
+    this.#reader = new FrameReader(maximum, {
+      onFrame: (frame) => this.#take(frame),
+      ...(options.takesChunks && {
+        memory: (lengthBytes) => payloadPages(lengthBytes, (bytes) => env.disk.alignedBuffer(bytes)),
+      }),
+    })
     this.#writer = writer
     this.#outgoing = new OutgoingCalls({
       writer,
@@ -148,6 +157,7 @@ export class PeerConnection implements Peer {
   connectionClosed(error: AshlarError | undefined): void {
     this.#graceTimer?.cancel()
     this.#end(error)
+    this.#reader.end()
     this.#gone.resolve()
   }
 
