@@ -74,6 +74,11 @@ export class ByteReader {
     return this.#buffer.subarray(at, at + length)
   }
 
+  /** Passes over `length` bytes. */
+  skip(length: number): void {
+    this.#take(length)
+  }
+
   /** A copy of the next `length` bytes. */
   copy(length: number): Buffer {
     const at = this.#take(length)

@@ -69,6 +69,16 @@ export class ByteWriter {
     this.#length += value.length
   }
 
+  /** The bytes of `source` from `from` up to `to`: few are copied faster here than by a call. */
+  copyOf(source: Uint8Array, from: number, to: number): void {
+    const length = to - from
+    this.#room(length)
+    const buffer = this.#buffer
+    if (length > 32) buffer.set(source.subarray(from, to), this.#length)
+    else for (let index = 0; index < length; index++) buffer[this.#length + index] = source[from + index] as number
+    this.#length += length
+  }
+
   /** The bytes that hex digits spell. @returns how many they are: fewer than half the digits where one is none */
   hex(digits: string): number {
     this.#room(digits.length / 2)

@@ -51,7 +51,7 @@ export class BufferedTransaction implements Transaction {
     this.#assertOpen()
     assert(Number.isInteger(limit) && limit >= 1, 'a range takes at least one pair')
     if (this.#view.pause !== undefined) await this.#view.pause()
-    const range: TextRange = { start: keyText(start), end: keyText(end), reverse }
+    const range: TextRange = { start: keyText(start), end: keyText(end), reverse, rows: limit }
     if (range.start >= range.end) return []
     const pairs: KeyValue[] = []
     let last: string | undefined

@@ -239,6 +239,14 @@ test('a flipped byte in a key or a value is detected and the record named, by po
           kv.transact((tx) => tx.range({ ...next, reverse: true })),
           named,
         )
+        // Where it reads as lying behind the end, all between it and the end would be missing.
+        const around = { start: Buffer.from(keyOf(index - 3)), end: Buffer.from(keyOf(index + 3)), limit: 9 }
+        for (const reverse of [false, true]) {
+          await assert.rejects(
+            kv.transact((tx) => tx.range({ ...around, reverse })),
+            named,
+          )
+        }
         await assert.rejects(
           kv.transact(async (tx) => tx.insert(Buffer.from(keyOf(index)), Buffer.of(1))),
           named,
@@ -246,6 +254,25 @@ test('a flipped byte in a key or a value is detected and the record named, by po
       }
     }
   }
+})
+
+test('range() goes through more rows than are taken at once, past deletes that are not written yet', async () => {
+  using folder = new Folder()
+  await using kv = await folder.open()
+  const keys = Array.from({ length: 900 }, (_, index) => `key-${String(index).padStart(4, '0')}`)
+  await kv.transact(async (tx) => {
+    for (const key of keys) tx.put(Buffer.from(key), Buffer.from(key))
+  })
+  await kv.transact(async (tx) => {
+    for (const key of keys.slice(0, 600)) if (!key.endsWith('7')) tx.del(Buffer.from(key))
+    const left = keys.filter((key, index) => index >= 600 || key.endsWith('7'))
+    for (const limit of [1, 40, 256, 257, 330, 1000]) {
+      const range = { start: Buffer.from('key-'), end: Buffer.from('key-~'), limit }
+      const names = (pairs: readonly { key: Buffer }[]) => pairs.map(({ key }) => key.toString())
+      assert.deepEqual(names(await tx.range(range)), left.slice(0, limit))
+      assert.deepEqual(names(await tx.range({ ...range, reverse: true })), left.toReversed().slice(0, limit))
+    }
+  })
 })
 
 test('a file that is not a database, or is cut short, is metadata-corrupt', async () => {

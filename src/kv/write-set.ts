@@ -43,6 +43,8 @@ export interface TextRange {
   readonly start: string
   readonly end: string
   readonly reverse: boolean
+  /** The reader stops after about so many pairs. */
+  readonly rows?: number
 }
 
 export class WriteSet {
@@ -120,11 +122,11 @@ export class WriteSet {
   }
 
   /** The pairs of `base` (those of `range`, in its order) as a reader sees them through these writes, lazily. */
-  *mergeOver(base: Iterable<Pair>, range: TextRange): Generator<Pair> {
-    if (this.#writes.size === 0) {
-      yield* base
-      return
-    }
+  mergeOver(base: Iterable<Pair>, range: TextRange): Iterable<Pair> {
+    return this.#writes.size === 0 ? base : this.#merge(base, range)
+  }
+
+  *#merge(base: Iterable<Pair>, range: TextRange): Generator<Pair> {
     const { start, end, reverse } = range
     const upper = reverse ? this.#writes.descending(start, end) : this.#writes.ascending(start, end)
     let next = upper.next()

@@ -4,6 +4,7 @@ import { isAnswering } from '../cluster/placement.ts'
 import type { ExtentDescription } from '../namespace/namespace.ts'
 import * as methods from '../wire/methods/file-methods.ts'
 import * as versionMethods from '../wire/methods/version-methods.ts'
+import { EncodedResponse } from '../wire/peer.ts'
 import type { ChunkDescription } from '../wire/types/extent.ts'
 import { type HandlerContext, passThrough } from './handlers.ts'
 
@@ -11,7 +12,9 @@ export function answerFiles(context: HandlerContext): void {
   const { service, namespace, workers } = context
   passThrough(service, methods.stat, (request) => namespace.stat(request))
   passThrough(service, methods.listDirectory, (request) => namespace.listDirectory(request))
-  passThrough(service, methods.listObjects, (request) => namespace.listObjects(request))
+  service.handle(methods.listObjects, async (request) => ({
+    value: new EncodedResponse(await namespace.encodeObjects(request)),
+  }))
   passThrough(service, methods.openFile, (request) => namespace.openFile(request))
   passThrough(service, methods.getExtents, (request) => namespace.getExtents(request))
   passThrough(service, methods.summarize, (request) => namespace.summarize(request))

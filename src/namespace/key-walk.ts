@@ -11,17 +11,20 @@ import type { InodeId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { type KeyValue, prefixEnd, type Transaction } from '../kv/txn-kv.ts'
 import { entryNameBytes, entryPrefix } from './keys.ts'
-import { type Entry, entryRow } from './rows.ts'
+import { entryRow } from './rows.ts'
 
 /** Of a directory's reads: each further one of it reads twice as many as the one before, up to this. */
 const rowsAtMost = 256
+/** Enough where a directory is entered for one row. */
+const rowsToEnter = 4
 
 const slash = 0x2f
+const nul = Buffer.of(0)
 
 export interface WalkedKey {
   readonly key: Buffer
-  /** A file, or a directory's marker. */
-  readonly entry: Entry
+  /** Of a file, or of a directory's marker: an `entryRow`. */
+  readonly row: Buffer
 }
 
 export interface KeyWalkOptions {
@@ -56,7 +59,7 @@ export class KeyWalk {
   #from: Buffer
   #isOver = false
 
-  constructor(tx: Transaction, bucket: InodeId, { from, end, reads, rowsAtFirst = 4 }: KeyWalkOptions) {
+  constructor(tx: Transaction, bucket: InodeId, { from, end, reads, rowsAtFirst = rowsToEnter }: KeyWalkOptions) {
     this.#tx = tx
     this.#end = end
     this.#from = from
@@ -109,10 +112,9 @@ export class KeyWalk {
     const isBefore = isDirectory ? !this.#reaches(key) : Buffer.compare(key, this.#from) < 0
     // The bucket's own marker has no key, and what lies deeper than any path has none that could be asked for.
     if (isBefore || key.length === 0 || key.length > limits.pathBytes) return undefined
-    const entry = entryRow.decode(row.value)
-    this.#rise(isDirectory ? key : Buffer.concat([key, Buffer.from([0])]))
-    if (!isDirectory) return { key, entry }
-    this.#levels.push(levelOf(entry.inode as InodeId, key))
+    this.#rise(isDirectory ? key : Buffer.concat([key, nul]))
+    if (!isDirectory) return { key, row: row.value }
+    this.#levels.push(levelOf(entryRow.decode(row.value).inode as InodeId, key))
     return undefined
   }
 
@@ -120,9 +122,12 @@ export class KeyWalk {
     this.#readsLeft--
     const { directory, path } = level
     const last = level.rows.at(-1)
-    const first = entryPrefix(directory, this.#nameIn(path))
-    const next = last === undefined ? first : Buffer.concat([last.key, Buffer.from([0])])
-    level.asked = level.asked === 0 ? this.#rowsAtFirst : Math.min(level.asked * 2, rowsAtMost)
+    const name = this.#nameIn(path)
+    const first = entryPrefix(directory, name)
+    const next = last === undefined ? first : Buffer.concat([last.key, nul])
+    // What begins inside of a directory enters that one, and may end there.
+    const atFirst = name.at(-1) === slash ? rowsToEnter : this.#rowsAtFirst
+    level.asked = level.asked === 0 ? atFirst : Math.min(level.asked * 2, rowsAtMost)
     level.rows = await this.#tx.range({
       start: Buffer.compare(first, next) > 0 ? first : next,
       end: prefixEnd(entryPrefix(directory)),

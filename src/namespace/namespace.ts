@@ -26,7 +26,7 @@ import { recordKey } from './keys.ts'
 import { createLeader } from './leading.ts'
 import { linkAppend } from './link-append.ts'
 import { listDirectory } from './list.ts'
-import { listObjects } from './list-objects.ts'
+import { encodeObjects, listObjects } from './list-objects.ts'
 import { listTrash } from './list-trash.ts'
 import { listVersions } from './list-versions.ts'
 import { lock, unlock } from './locks.ts'
@@ -78,6 +78,7 @@ export function createNamespace(context: NamespaceContext): Namespace {
     stat: async (request) => stat(context, request),
     listDirectory: async (request) => listDirectory(context, request),
     listObjects: async (request) => listObjects(context, request),
+    encodeObjects: async (request) => encodeObjects(context, request),
     openFile: async (request) => openFile(context, request),
     getExtents: async (request) => getExtents(context, request),
     summarize: async (request) => summarize(context, request),

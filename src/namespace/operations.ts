@@ -43,6 +43,8 @@ export interface ClientOperations {
   readonly stat: Operation<typeof fileMethods.stat>
   readonly listDirectory: Operation<typeof fileMethods.listDirectory>
   readonly listObjects: Operation<typeof fileMethods.listObjects>
+  /** As {@link listObjects}: the response as its method's struct encodes it. */
+  readonly encodeObjects: (request: Parameters<ClientOperations['listObjects']>[0]) => Promise<Buffer>
   readonly openFile: Operation<typeof fileMethods.openFile>
   readonly getExtents: Operation<typeof fileMethods.getExtents>
   readonly summarize: Operation<typeof fileMethods.summarize>

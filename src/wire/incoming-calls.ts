@@ -16,7 +16,7 @@ import { DeadlineTimer } from './deadline-timer.ts'
 import { Fifo } from './fifo.ts'
 import { type Frame, frameKinds } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
-import type { Answer, CallContext, Peer } from './peer.ts'
+import { type Answer, type CallContext, EncodedResponse, type Peer } from './peer.ts'
 import type { Registration, Service } from './service.ts'
 import { encodeError } from './wire-error.ts'
 
@@ -182,7 +182,7 @@ export class IncomingCalls {
     }
     let head: Buffer
     try {
-      head = method.response.encode(value)
+      head = value instanceof EncodedResponse ? value.bytes : method.response.encode(value)
       if (head.length > limits.frameHeadBytes || (payload?.length ?? 0) > limits.framePayloadBytes) {
         throw new AshlarError('too-large', `Cannot answer ${method.name}: the answer is larger than a frame`)
       }

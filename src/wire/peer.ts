@@ -57,9 +57,18 @@ export interface CallContext {
   readonly signal: AbortSignal
 }
 
+/** A response that was encoded where it was made, as its method's struct would encode it: long ones need no objects in between. */
+export class EncodedResponse {
+  readonly bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+}
+
 /** What a handler returns: the response, or the response with a payload. */
 export interface Answer<Response> {
-  readonly value: Response
+  readonly value: Response | EncodedResponse
   readonly payload?: Uint8Array
   /** Called when the payload's memory is free again: the socket has taken it, or the connection closed. */
   readonly sent?: () => void
