@@ -39,6 +39,10 @@ export class Chronicle {
   readonly commits: Commit[] = []
   /** Gives the moment of a commit. */
   momentOf: () => number = () => 0
+  /** Sees each transaction, whole. */
+  onWrites: ((writes: WriteSet) => void) | undefined
+  /** Some of what was seen did not stay. */
+  onUndone: (() => void) | undefined
 
   newImage(): WatchedImage {
     return new WatchedImage(this)
@@ -47,6 +51,7 @@ export class Chronicle {
   /** The metadata are from now on what a log had up to `position`. */
   noteRestored(position: number): void {
     this.commits.push({ ...noChange, at: this.momentOf(), restoredTo: position })
+    this.onUndone?.()
   }
 }
 
@@ -62,12 +67,16 @@ export class WatchedImage extends MemoryImage {
 
   override apply(writes: WriteSet, options: { readonly synced: boolean }): void {
     super.apply(writes, options)
-    if (this.isWatched) this.#chronicle.commits.push(commitOf(writes, this.#chronicle.momentOf()))
+    if (!this.isWatched) return
+    this.#chronicle.commits.push(commitOf(writes, this.#chronicle.momentOf()))
+    this.#chronicle.onWrites?.(writes)
   }
 
   override loseLatest(count: number): void {
     super.loseLatest(count)
-    if (this.isWatched && count > 0) this.#chronicle.commits.splice(-count)
+    if (!this.isWatched || count === 0) return
+    this.#chronicle.commits.splice(-count)
+    this.#chronicle.onUndone?.()
   }
 }
 

@@ -145,6 +145,6 @@ export class History {
       this.surprises.push({ operation, atMs: this.#nowMs(), error })
     }
     if (applied === 'unknown') return { kind: 'unknown', code }
-    return isRefusal ? { kind: 'refused', code: code as RefusalCode } : { kind: 'void', code }
+    return isRefusal ? { kind: 'refused', code: code as RefusalCode, words: error.message } : { kind: 'void', code }
   }
 }

@@ -201,6 +201,7 @@ export class SimWorld implements World {
   }
 
   #newHost(name: string, program: Program, random: SeededRandom): SimHost {
+    const { onLog } = this.#options
     const draws = random.stream('machine')
     const clock = new SimClock(this.#scheduler, {
       rate: 1 + (draws.fraction() - 0.5) * maxDrift * 2,
@@ -220,7 +221,7 @@ export class SimWorld implements World {
       clock,
       disk,
       buggify: (site) => this.#buggify.happens(site),
-      onLog: this.#options.onLog,
+      onLog: onLog && ((line) => onLog({ ...line, atMs: this.clock.monotonicMs() })),
       tell: (host, what) => this.#tell(host, what),
       nextProcess: () => ++this.#processes,
     })

@@ -24,6 +24,7 @@ import { Watch } from './oracles/watch.ts'
 import { readBack } from './read-back.ts'
 import type { Fault, HostName, Script } from './script.ts'
 import { untrustedHosts } from './swarm-faults.ts'
+import type { Witness } from './witness.ts'
 import { type OperationEnd, runWorkload } from './workload.ts'
 import type { LogLine, MetadataLoss, StoryLine, World } from './world.ts'
 
@@ -46,6 +47,8 @@ export interface Outcome {
 
 export interface SimulateOptions {
   readonly onLog?: (line: LogLine) => void
+  /** Sees what master and servers do, for whoever tells the story. */
+  readonly witness?: Witness
 }
 
 const watchIntervalMs = 5_000
@@ -56,12 +59,20 @@ const closeBoundMs = 60_000
 /** Of reading everything back. */
 const readBackBoundMs = 120_000
 
-export async function simulate(script: Script, { onLog }: SimulateOptions = {}): Promise<Outcome> {
+export async function simulate(script: Script, { onLog, witness }: SimulateOptions = {}): Promise<Outcome> {
   const story: StoryLine[] = []
   let onStory = (_: StoryLine): void => undefined
   let onLoss = (_: MetadataLoss): void => undefined
   const { cluster, seed } = script
   const chronicle = new Chronicle()
+  if (witness !== undefined) {
+    chronicle.onWrites = (writes) => witness.seeWrites(writes)
+    chronicle.onUndone = () => witness.doubt()
+  }
+  const hear = (line: LogLine) => {
+    witness?.hear(line)
+    onLog?.(line)
+  }
   const world = await createWorld({
     cluster,
     seed,
@@ -71,8 +82,9 @@ export async function simulate(script: Script, { onLog }: SimulateOptions = {}):
       onStory(line)
     },
     onLoss: (loss) => onLoss(loss),
-    ...(onLog === undefined ? {} : { onLog }),
+    ...(onLog === undefined && witness === undefined ? {} : { onLog: hear }),
   })
+  witness?.begin(() => world.clock.monotonicMs())
   try {
     const run = new Run(script, world, { story, chronicle })
     onStory = (line) => run.hear(line)

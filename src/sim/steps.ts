@@ -52,8 +52,8 @@ export type RefusalCode = (typeof refusalCodes)[number]
 
 export type Outcome =
   | { readonly kind: 'ok'; readonly answer: Answer }
-  /** The store said no, for a reason that must have been true at some moment of the call. */
-  | { readonly kind: 'refused'; readonly code: RefusalCode }
+  /** The store said no, for a reason (`words`: in its own) that must have been true at some moment of the call. */
+  | { readonly kind: 'refused'; readonly code: RefusalCode; readonly words?: string }
   /** It may take effect at any time from its beginning on, once, or never. */
   | { readonly kind: 'unknown'; readonly code: string }
   /** It certainly had no effect, and says nothing about the files. */

@@ -21,15 +21,17 @@ const day = 86_400_000
 export const swarmDurationMs = 60_000
 
 export function swarm(seed: number): Script {
+  const plan = swarmPlan(seed)
+  const { cluster, durationMs } = plan
+  return { ...plan, operations: drawOperations(seededRandom(seed).stream('operations'), { cluster, durationMs }) }
+}
+
+/** What a seed is about, without its work: cheap enough to look through thousands. */
+export function swarmPlan(seed: number): Omit<Script, 'operations'> {
   const random = seededRandom(seed)
   const cluster = drawCluster(random.stream('cluster'))
-  return {
-    seed,
-    cluster,
-    durationMs: swarmDurationMs,
-    operations: drawOperations(random.stream('operations'), { cluster, durationMs: swarmDurationMs }),
-    faults: drawFaults(random.stream('faults'), { cluster, durationMs: swarmDurationMs }),
-  }
+  const faults = drawFaults(random.stream('faults'), { cluster, durationMs: swarmDurationMs })
+  return { seed, cluster, durationMs: swarmDurationMs, faults }
 }
 
 function drawCluster(random: SeededRandom): SimCluster {

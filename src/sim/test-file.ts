@@ -1,7 +1,7 @@
 /** A failing script as a test file, ready to be kept: it fails until the bug is mended, and guards it afterwards. @module */
 import type { Script } from './script.ts'
 import type { Outcome } from './simulate.ts'
-import { tellStory } from './story.ts'
+import { tellStory } from './story/tell-story.ts'
 
 export interface TestFile {
   /** Relative to the project. */
@@ -12,7 +12,7 @@ export interface TestFile {
 export function testFileOf(script: Script, outcome: Outcome): TestFile {
   const [first] = outcome.violations
   const broken = first?.oracle ?? 'nothing'
-  const story = tellStory(script, outcome).map((line) => ` * ${line}`.trimEnd())
+  const story = tellStory(script, outcome, { isBrief: true }).map((line) => ` * ${line}`.trimEnd())
   return {
     path: `test/sim/seed-${script.seed}-${broken}.test.ts`,
     text: `/**

@@ -92,6 +92,7 @@ export interface WorldOptions {
 }
 
 export interface LogLine {
+  /** By the observer's clock. */
   readonly atMs: number
   readonly host: HostName
   readonly level: 'debug' | 'info' | 'warn' | 'error'

@@ -7,10 +7,11 @@ import { historyLines } from '../../sim/history-jsonl.ts'
 import type { OracleName } from '../../sim/oracles/violation.ts'
 import type { Script } from '../../sim/script.ts'
 import { shrink } from '../../sim/shrink.ts'
-import { simulate } from '../../sim/simulate.ts'
-import { tellStory } from '../../sim/story.ts'
+import { type Outcome, simulate } from '../../sim/simulate.ts'
+import { tellStory } from '../../sim/story/tell-story.ts'
 import { swarm } from '../../sim/swarm.ts'
 import { testFileOf } from '../../sim/test-file.ts'
+import { Witness } from '../../sim/witness.ts'
 import type { Output } from '../output.ts'
 import { packageVersion } from '../version.ts'
 import { runScript, runSeeds, type SeedResult } from './seed-runs.ts'
@@ -40,12 +41,15 @@ export async function runSim(options: SimOptions): Promise<boolean> {
   const startedMs = performance.now()
   const failed: SeedResult[] = []
   const sums = { seeds: 0, virtualMs: 0, undecided: 0 }
+  // Of one run that is told, a good verdict comes at the end of its story.
+  const isOneStory = options.story && options.seeds === 1 && !options.shrink
   const onResult = (result: SeedResult) => {
     sums.seeds++
     sums.virtualMs += result.virtualMs
     if (result.isUndecided) sums.undecided++
     if (result.violations.length > 0) failed.push(result)
-    tellResult(output, result, { isAlone: options.seeds === 1, isTold: failed.length <= mostTold })
+    const isAlone = options.seeds === 1 && !isOneStory
+    tellResult(output, result, { isAlone, isTold: failed.length <= mostTold })
   }
   const script = options.scriptPath === undefined ? undefined : await readScript(options.scriptPath)
   if (script !== undefined) onResult(await runScript(script, { twice: options.checkDeterminism }))
@@ -59,10 +63,12 @@ export async function runSim(options: SimOptions): Promise<boolean> {
       onResult,
     })
   }
-  tellSums(output, { ...sums, failed: failed.length, elapsedMs: performance.now() - startedMs, firstSeed })
+  const elapsedMs = performance.now() - startedMs
   const scriptOf = (seed: number) => script ?? swarm(seed)
   const shown = failed[0]?.seed ?? firstSeed
-  if (options.story && !options.shrink) await tellRun(output, scriptOf(shown))
+  if (isOneStory) await tellRun(output, scriptOf(shown))
+  tellSums(output, { ...sums, failed: failed.length, elapsedMs, firstSeed })
+  if (options.story && !options.shrink && !isOneStory) await tellRun(output, scriptOf(shown))
   if (options.exportPath !== undefined) await exportHistory(scriptOf(shown), options.exportPath)
   if (options.keepFolder !== undefined) for (const { seed } of failed) await keep(options.keepFolder, scriptOf(seed))
   const [first] = failed
@@ -112,10 +118,18 @@ function tellSums(
 }
 
 async function tellRun(output: Output, script: Script): Promise<void> {
-  const outcome = await simulate(script)
-  const story = tellStory(script, outcome)
+  const { story } = await toldRun(script)
   output.object({ event: 'story', seed: script.seed, story })
-  output.line(`\n${story.join('\n')}`)
+  output.line(`${story.join('\n')}\n`)
+}
+
+async function toldRun(
+  script: Script,
+  { isShrunk = false } = {},
+): Promise<{ readonly story: readonly string[]; readonly outcome: Outcome }> {
+  const witness = new Witness()
+  const outcome = await simulate(script, { witness })
+  return { story: tellStory(script, outcome, { witness, isShrunk }), outcome }
 }
 
 async function exportHistory(script: Script, path: string): Promise<void> {
@@ -129,8 +143,7 @@ async function shrinkAndTell(
 ): Promise<void> {
   output.note('making the failure smaller …')
   const shrunk = await shrink(script, { simulate, oracle })
-  const outcome = await simulate(shrunk.script)
-  const story = tellStory(shrunk.script, outcome)
+  const { story, outcome } = await toldRun(shrunk.script, { isShrunk: true })
   const file = testFileOf(shrunk.script, outcome)
   output.object({ event: 'shrunk', runs: shrunk.runs, script: shrunk.script, story, test: file })
   output.line(`\nThe smallest failing run found in ${shrunk.runs} tries:\n\n${story.join('\n')}`)

@@ -28,6 +28,7 @@ export function judgeAnswers(history: History, { trashLastsMs, guess }: AnswersO
   const { calls, surprises } = history
   const violations: Violation[] = surprises.map(({ operation, atMs, error }) => ({
     oracle: 'surprise',
+    operations: [operation],
     text: `operation ${operation} failed strangely at ${seconds(atMs)}: ${errorText(error)}`,
   }))
   const replaced = judgeReplacedReads(calls)
@@ -40,6 +41,7 @@ export function judgeAnswers(history: History, { trashLastsMs, guess }: AnswersO
     )
     violations.push({
       oracle: 'order',
+      operations: verdict.stuck.map(({ call }) => call.operation),
       text: `no order of the operations explains every answer; ${verdict.placed} of ${verdict.calls} fit, then ${stuck.join('; and ')}`,
     })
   }
@@ -68,6 +70,7 @@ function judgeBytes(calls: readonly Call[]): Violation[] {
     else if (first.digest !== digest) {
       violations.push({
         oracle: 'bytes',
+        operations: [call.operation, first.by],
         text: `operation ${call.operation} (${stepText(call)}) got other bytes of version ${version} than operation ${first.by} knows`,
       })
     }
@@ -98,6 +101,7 @@ function judgeVersions(calls: readonly Call[]): Violation[] {
     if (floor !== undefined && version <= floor.version) {
       violations.push({
         oracle: 'versions',
+        operations: [floor.call.operation, call.operation],
         text: `operation ${call.operation} (${stepText(call)}) made version ${version}, after operation ${floor.call.operation} was told ${floor.version}`,
       })
     }
@@ -105,6 +109,7 @@ function judgeVersions(calls: readonly Call[]): Violation[] {
     if (other !== undefined) {
       violations.push({
         oracle: 'versions',
+        operations: [other.operation, call.operation],
         text: `operations ${other.operation} and ${call.operation} both made version ${version}`,
       })
     }
@@ -120,7 +125,9 @@ function versionOf({ outcome }: Call): number {
 
 export function stepText({ step }: { readonly step: Step }): string {
   const { kind, ...rest } = step
-  const parts = Object.entries(rest).map(([name, value]) =>
+  // What a script asks for and a client does in the same words carries what only the script needs.
+  const facts = Object.entries(rest).filter(([name]) => !['id', 'client', 'atMs'].includes(name))
+  const parts = facts.map(([name, value]) =>
     name === 'content' ? `${(value as { length: number }).length} bytes` : `${name} ${JSON.stringify(value)}`,
   )
   return [kind, ...parts].join(' ')

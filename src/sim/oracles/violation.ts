@@ -33,4 +33,6 @@ export interface Violation {
   readonly oracle: OracleName
   /** One sentence for people: what was promised, and what was seen. */
   readonly text: string
+  /** Ids of those at which it shows. */
+  readonly operations?: readonly number[]
 }

@@ -1,0 +1,93 @@
+/** The beginning of a story: what is simulated, what is promised and who judges, and how to read what follows. @module */
+import { formatSize } from '../../base/sizes.ts'
+import type { Script } from '../script.ts'
+import type { Outcome } from '../simulate.ts'
+import { strikesIn } from './events.ts'
+import { count, durationText, wrapped } from './words.ts'
+
+export function headLines(
+  script: Script,
+  { story }: Pick<Outcome, 'story'>,
+  { isShrunk }: { readonly isShrunk: boolean },
+): readonly string[] {
+  const { seed, operations, cluster, durationMs } = script
+  const struck = strikesIn(story).length
+  const plan =
+    struck === 0
+      ? 'Nothing breaks: a good day.'
+      : `${count(struck, 'fault')} strike${struck === 1 ? 's' : ''}: a bad day.`
+  const rare = cluster.buggify ? ' Rare turns of the code (a late heartbeat, a lost answer) are made frequent.' : ''
+  return [
+    isShrunk ? `WHAT IS LEFT OF SEED ${seed}` : `THE STORY OF SEED ${seed}`,
+    '',
+    ...wrapped(
+      'Ashlar stores files on many machines. This is a simulation of it: the real code of all its programs runs here, in one process, on ' +
+        `made-up disks, networks and clocks. The seed decides all that is left to chance, so ${isShrunk ? 'this' : `seed ${seed}`} is the same story each time.`,
+    ),
+    ...wrapped(
+      `This time: ${clusterText(script)} In ${durationText(durationMs)} of their time the client${cluster.clients === 1 ? ' does' : 's do'} ${count(operations.length, 'operation')} on a few files` +
+        `${isShrunk ? '' : ', with pauses, and often several at once'}. ${plan}${rare}`,
+    ),
+    '',
+    ...wrapped(
+      'Promised: what was answered is never lost; nobody ever reads wrong bytes; all clients see one order of all changes; and once nothing ' +
+        'is broken, every byte has all its copies again, and nothing is left over on any disk.',
+    ),
+    ...wrapped(
+      'Judged by: a small model of a file system that shares no code with the store; it must be able to give every answer that a client was given, ' +
+        "in some order that fits the times. At the end all disks are compared with the master's books. A broken promise would be named there.",
+    ),
+    '',
+  ]
+}
+
+function clusterText({ cluster }: Script): string {
+  const { servers, clients, policy, chunkSizeBytes, trashKeepMs } = cluster
+  const copies = Number(policy.slice('replicated-'.length))
+  const racks = new Set(servers.map(({ rack }) => rack)).size
+  const where = servers[0]?.rack === undefined ? '' : ` in ${count(racks, 'rack')}`
+  const trash =
+    trashKeepMs === 0
+      ? 'Removed and replaced contents are gone at once.'
+      : `Removed and replaced contents stay in a trash for ${durationText(trashKeepMs)}.`
+  return (
+    `${count(clients, 'client')}, a master (it knows the names, and where the bytes are) and ${count(servers.length, 'chunk server')}${where} ` +
+    `(${servers.length === 1 ? 'it holds' : 'they hold'} the bytes, in chunks of at most ${formatSize(chunkSizeBytes)}, each on ${count(copies, 'server')}). ${trash}`
+  )
+}
+
+export function keyLines(
+  { faults }: Script,
+  {
+    isBrief,
+    isSummedUp,
+    hasContested,
+    hasNamed,
+  }: {
+    readonly isBrief: boolean
+    readonly isSummedUp: boolean
+    readonly hasContested: boolean
+    readonly hasNamed: boolean
+  },
+): readonly string[] {
+  const marks = [
+    ...(faults.length === 0
+      ? []
+      : ['* something breaks, or works again', '> what the master and the chunk servers do about it']),
+    ...(hasContested
+      ? ['| at the same time as another one on the same file: either may be first, so old and new are both right']
+      : []),
+    ...(hasNamed ? ['! here a promise was broken'] : []),
+  ]
+  if (isBrief) return marks.length === 0 ? [] : ['Marks:', ...marks.map((mark) => `  ${mark}`)]
+  return [
+    ...wrapped(
+      'How to read: in front are the seconds at which an operation began and ended. v82 is version 82: each new content of a file gets ' +
+        'the next number of a counter of the whole cluster, which counts other things, too. To be refused is a right answer where it is true.' +
+        (isSummedUp
+          ? ' At the end of a chapter stand, only counted, more of what has been shown before: files found as they were, and refusals.'
+          : ''),
+    ),
+    ...marks.flatMap((mark) => wrapped(mark.slice(2), `  ${mark.slice(0, 2)}`)),
+  ]
+}

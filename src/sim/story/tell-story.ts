@@ -1,0 +1,131 @@
+/**
+ * A run told in words, for a person who has never seen the code: what is simulated and promised, what was done, what broke
+ * and what the servers did about it, and which promise was kept or broken. Where much happened, what nobody would miss
+ * is summed up, so that the whole stays a few pages.
+ * @module
+ */
+import type { Script } from '../script.ts'
+import type { Outcome } from '../simulate.ts'
+import type { Sight, Witness } from '../witness.ts'
+import { type Brevity, type Chapter, chapterLines } from './chapter-lines.ts'
+import { cutIntoSpans } from './chapters.ts'
+import { type Deed, deedsOf } from './deeds.ts'
+import { endingLines, nextLines, readBackLines } from './ending.ts'
+import { faultEvents, lateSights, type StoryEvent, serverEvents } from './events.ts'
+import { headLines, keyLines } from './head.ts'
+import { count, hostsText } from './words.ts'
+
+export interface TellOptions {
+  /** Who looked on; without one nothing is told of what master and servers did. */
+  readonly witness?: Witness
+  /** For someone who knows what a simulation is: only what happened. */
+  readonly isBrief?: boolean
+  /** The script is what is left of its seed's. */
+  readonly isShrunk?: boolean
+}
+
+/** Of what clients did and machines suffered. */
+const wantedLines = 80
+/** All of so few is told. */
+const fewDeeds = 40
+
+/** Lines of plain text. */
+export function tellStory(
+  script: Script,
+  outcome: Outcome,
+  { witness, isBrief = false, isShrunk = false }: TellOptions = {},
+): readonly string[] {
+  const deeds = deedsOf(script.operations, outcome.history)
+  const named = new Set(outcome.violations.flatMap(({ operations = [] }) => operations))
+  const kept = new Set([...named, ...examplesIn(deeds)])
+  const sights = witness?.sights ?? []
+  const events = [...faultEvents(outcome), ...serverEvents(sights, outcome.story)].sort((a, b) => a.atMs - b.atMs)
+  const chapters = chaptersOf(script, outcome, { deeds, events, sights })
+  let told: readonly string[] = []
+  for (const brevity of brevitiesOf(script, deeds)) {
+    told = chapters.flatMap((chapter) => ['', ...chapterLines(chapter, { brevity, named, kept })])
+    if (told.length <= wantedLines) break
+  }
+  const after = events.filter(({ atMs }) => atMs >= script.durationMs)
+  return [
+    ...(isBrief ? [] : headLines(script, outcome, { isShrunk })),
+    ...keyLines(script, {
+      isBrief,
+      isSummedUp: deeds.length > fewDeeds,
+      hasContested: deeds.some(({ isContested }) => isContested),
+      hasNamed: named.size > 0,
+    }),
+    ...told,
+    ...readBackLines(script, outcome, { after, sights, holdings: witness?.holdings(), named }),
+    ...endingLines(script, outcome, { deeds, explain: (text) => witness?.explain(text) ?? text }),
+    ...(isBrief || isShrunk ? [] : nextLines(script, outcome)),
+  ]
+}
+
+/** Where nothing breaks, the changes are the story. */
+function brevitiesOf({ faults }: Script, deeds: readonly Deed[]): readonly Brevity[] {
+  if (deeds.length <= fewDeeds) return [0]
+  return faults.length === 0 ? [1, 2] : [1, 2, 3]
+}
+
+/** The first of each kind of answer that may be summed up later. */
+function examplesIn(deeds: readonly Deed[]): readonly number[] {
+  const firsts = new Map<string, number>()
+  for (const { operation, end, code } of deeds) {
+    const kind = code ?? `${end} ${operation.kind}`
+    if (!firsts.has(kind)) firsts.set(kind, operation.id)
+  }
+  return [...firsts.values()]
+}
+
+function chaptersOf(
+  { durationMs }: Script,
+  { story }: Outcome,
+  {
+    deeds,
+    events,
+    sights,
+  }: { readonly deeds: readonly Deed[]; readonly events: readonly StoryEvent[]; readonly sights: readonly Sight[] },
+): readonly Chapter[] {
+  const spans = cutIntoSpans(story, { deeds, durationMs })
+  const late = lateSights(sights, story)
+  return spans.map(({ fromMs, toMs, title, isTrouble }, index) => {
+    const beginMs = index === 0 ? Number.NEGATIVE_INFINITY : fromMs
+    const endMs = Math.min(durationMs, spans[index + 1]?.fromMs ?? durationMs)
+    const isIn = (atMs: number) => atMs >= beginMs && atMs < endMs
+    const own = deeds.filter(({ beganMs }) => isIn(beganMs))
+    return {
+      title: `${tenths(fromMs)} to ${tenths(toMs)} s: ${title}`,
+      isTrouble,
+      deeds: own,
+      events: events.filter(({ atMs }) => isIn(atMs)),
+      background: backgroundOf(
+        sights.filter(({ atMs }) => isIn(atMs)),
+        late.filter((sight) => sight.kind === 'state' && sight.to === 'suspect' && isIn(sight.atMs)).length,
+      ),
+    }
+  })
+}
+
+/** What the servers did, in sum. */
+function backgroundOf(sights: readonly Sight[], late: number): readonly string[] {
+  const stored = sights.flatMap((sight) => (sight.kind === 'stored' ? [sight] : []))
+  const deleted = sights.filter((sight) => sight.kind === 'deleted').length
+  const hosts = [...new Set(stored.flatMap((sight) => sight.hosts))].sort()
+  const where = hosts.length > mostHosts ? 'the chunk servers' : hostsText(hosts)
+  const texts = [
+    stored.length === 0 ? '' : `${count(stored.length, 'new chunk')} went to ${where}`,
+    deleted === 0 ? '' : `${count(deleted, 'chunk')} that no file needed ${deleted === 1 ? 'was' : 'were'} deleted`,
+  ].filter((text) => text !== '')
+  return [
+    ...(texts.length === 0 ? [] : [`${texts.join('; ')}.`]),
+    ...(late === 0 ? [] : [`The master missed servers for a moment (${count(late, 'time')}), and waited.`]),
+  ]
+}
+
+/** More need not be named. */
+const mostHosts = 3
+
+function tenths(atMs: number): string {
+  return (atMs / 1000).toFixed(1)
+}
