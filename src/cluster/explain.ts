@@ -88,7 +88,9 @@ export function ifLost(
   const after: ClusterView = { ...view, servers, groups }
   const massLoss = findMassLoss({ groups: view.groups, servers }, { holdOffMs })
   const repair = planRepair(after, { limits, massLoss }, random)
-  const plan = isRepairPaused ? withheld(repair, 'repair is paused') : repair
+  const isExpected = known?.isInMaintenance === true
+  const held = isRepairPaused ? 'repair is paused' : isExpected ? 'it is in maintenance until that is over' : undefined
+  const plan = held === undefined ? repair : withheld(repair, held)
   const sums = { chunks: 0, bytes: 0, lostChunks: 0, lastCopyChunks: 0, writableGroups: 0 }
   for (const group of groups) {
     const { chunks, sizeBytes } = view.sizeOf(group.id)

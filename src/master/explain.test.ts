@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { FakeCluster } from '../../test/cluster/fake-cluster.ts'
 import { AshlarError, isAshlarError } from '../base/errors.ts'
 import { groupOf } from '../base/ids.ts'
-import { pauseDuty } from '../wire/methods/duty-methods.ts'
+import { changeDuty, pauseDuty } from '../wire/methods/duty-methods.ts'
 import { explainGroup, explainRefusal, explainServer } from '../wire/methods/insight-methods.ts'
 import { Refusals } from './refusals.ts'
 
@@ -57,6 +57,8 @@ test('explainServer() says that repair would wait where it is paused, or where s
   await cluster.call(pauseDuty, { duty: 'repair', paused: true })
   assert.deepEqual([(await lossOf(0)).begun, (await lossOf(0)).why], [0, 'repair is paused'])
   await cluster.call(pauseDuty, { duty: 'repair', paused: false })
+  await cluster.call(changeDuty, { server: cluster.server(1).id, change: 'begin-maintenance', forMs: 60_000 })
+  assert.match((await lossOf(1)).why ?? '', /it is in maintenance/)
   cluster.server(5).kill()
   await cluster.clock.advance(1000)
   assert.match((await lossOf(0)).why ?? '', /2 of 6 servers fell silent together: holding off/)

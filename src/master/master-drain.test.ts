@@ -128,7 +128,9 @@ test('nothing is repaired for a server in maintenance, until its time is over', 
   const isUnchanged = async () =>
     (await groupsOf(cluster)).every(({ members }) => members.every(({ state }) => state === 'in'))
   assert.equal(await isUnchanged(), true)
+  assert.equal((await cluster.master.status()).serversInMaintenance, 1)
   await cluster.clock.until(async () => !(await isMember(cluster, 4)), 'repair after the maintenance')
+  assert.equal((await cluster.master.status()).serversInMaintenance, 0)
 })
 
 test('planDuty shows what would be done and does nothing; applySteps refuses what was planned on an older epoch', async () => {

@@ -36,6 +36,7 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
   const { clusterId, generation, leaderEpoch, registry, map, settings } = options
   const nodes = registry.nodes()
   const present = nodes.filter(({ state }) => state !== 'left')
+  const missed = nodes.filter(({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0)
   const sum = (bytesOf: (node: NodeStatus) => number) => present.reduce((total, node) => total + bytesOf(node), 0)
   const [totals, metadataBytes] = await Promise.all([options.namespace.totals(), options.kv.usedBytes()])
   return {
@@ -72,9 +73,8 @@ export async function clusterStatus(options: StatusOptions): Promise<ClusterStat
     restoreNeeded: options.lostFuture.sentence,
     work: reportWork(options.work),
     paused: options.work.paused.names,
-    serversMissed: nodes.filter(
-      ({ id }) => registry.peerOf(id) === undefined && map.index.groupsOfServer(id).length > 0,
-    ).length,
+    serversMissed: missed.length,
+    serversInMaintenance: missed.filter(({ id }) => registry.isInMaintenance(id)).length,
     holdOffMs: options.work.changes.massLoss()?.leftMs,
     backup: options.backups?.(),
     oldestUnscrubbedSeconds: oldestUnscrubbedSeconds(present),

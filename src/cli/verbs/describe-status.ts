@@ -27,16 +27,18 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
 /** In one sentence: what is short, and what is done about it. */
 export function healthOf(status: ClusterStatus): string {
   const { servers, serversUp, underReplicatedChunks, safeMode, restoreNeeded } = status
-  const { serversMissed = servers - serversUp, work = [] } = status
+  const { serversMissed = servers - serversUp, serversInMaintenance = 0, work = [] } = status
   const parts: string[] = restoreNeeded === undefined ? [] : ['restore needed, see below']
   if (underReplicatedChunks > 0) {
     const state = work.find(({ duty }) => duty === 'repair')?.state
-    const repair = state === 'working' ? 'under way' : state === 'paused' ? 'paused' : 'queued'
-    parts.push(`${underReplicatedChunks} chunks lack a replica; repair is ${repair}`)
+    const idle = serversInMaintenance > 0 && state !== 'waiting' ? 'waits until maintenance is over' : 'is queued'
+    const repair = state === 'working' ? 'is under way' : state === 'paused' ? 'is paused' : idle
+    parts.push(`${underReplicatedChunks} chunks lack a replica; repair ${repair}`)
   }
   if (serversMissed > 0) {
     const loss = underReplicatedChunks > 0 ? '' : ', and with them a replica of what they hold'
-    parts.push(`${serversMissed} of ${servers} servers are away${loss}`)
+    const expected = serversInMaintenance > 0 ? ` (${serversInMaintenance} in maintenance)` : ''
+    parts.push(`${serversMissed} of ${servers} servers are away${expected}${loss}`)
   }
   if (parts.length === 0) {
     parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')

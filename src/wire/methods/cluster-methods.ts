@@ -77,6 +77,8 @@ export const clusterStatus = struct('cluster status', 1, {
   scrubWithinMs: optional(45, uint),
   /** Some outermost failure domain holds several copies of a chunk. */
   crowding: optional(46, crowding),
+  /** Of `serversMissed`, those whose absence an operator expects: nothing is repaired for them. */
+  serversInMaintenance: optional(48, uint),
   /** Duties that an operator has paused. */
   paused: optional(47, list(pausableDuty, 8)),
 })

@@ -24,6 +24,8 @@ export interface GrowthResult extends Ended {
 }
 
 const band = 0.05
+/** What rebalancing leaves alone whatever the mean (src/cluster/plan-rebalance.ts): where there is little, more than the band. */
+const floor = { bytes: 8 * 2 ** 20, ofCapacity: 0.01 }
 const first = 6
 const leaving: ServerName = 'chunkserver-1'
 const dying: ServerName = 'chunkserver-2'
@@ -40,7 +42,7 @@ export async function runGrowth(options: StageOptions): Promise<GrowthResult> {
   await stage.until('balance', async ({ work = [] }) => {
     const isIdle = work.every(({ state }) => state === 'idle')
     // Before it has begun, two empty servers are far from the mean.
-    return isIdle && deviationOf(await stage.client.nodes()) <= band
+    return isIdle && isBalanced(await stage.client.nodes())
   })
   const balanceMs = performance.now() - startMs
   const moves = await movesSince(stage, startedAfter)
@@ -109,14 +111,30 @@ function leastMoves(nodes: readonly NodeStatus[], { joining }: { readonly joinin
   const mean = used.reduce((sum, bytes) => sum + bytes, 0) / used.length
   const over = (limit: number) => used.reduce((sum, bytes) => sum + Math.max(0, bytes - limit), 0)
   const under = (limit: number) => used.reduce((sum, bytes) => sum + Math.max(0, limit - bytes), 0)
-  const leastBytes = Math.round(Math.max(over(mean * (1 + band)), under(mean * (1 - band))))
+  const allowed = allowedBytes(nodes, mean)
+  const leastBytes = Math.round(Math.max(over(mean + allowed), under(mean - allowed)))
   return { leastBytes, leastToMeanBytes: Math.round(over(mean)) }
 }
 
+function isBalanced(nodes: readonly NodeStatus[]): boolean {
+  const { mean, farthestBytes } = spreadOf(nodes)
+  return farthestBytes <= allowedBytes(nodes, mean)
+}
+
+function allowedBytes(nodes: readonly NodeStatus[], mean: number): number {
+  const capacityBytes = nodes[0]?.capacityBytes ?? 0
+  return Math.max(mean * band, Math.min(floor.bytes, floor.ofCapacity * capacityBytes))
+}
+
 function deviationOf(nodes: readonly NodeStatus[]): number {
+  const { mean, farthestBytes } = spreadOf(nodes)
+  return farthestBytes / mean
+}
+
+function spreadOf(nodes: readonly NodeStatus[]): { readonly mean: number; readonly farthestBytes: number } {
   const used = nodes.filter(({ state }) => state === 'up').map(({ usedBytes }) => usedBytes)
   const mean = used.reduce((sum, bytes) => sum + bytes, 0) / used.length
-  return Math.max(...used.map((bytes) => Math.abs(bytes - mean) / mean))
+  return { mean, farthestBytes: Math.max(...used.map((bytes) => Math.abs(bytes - mean))) }
 }
 
 interface Moves {
