@@ -134,6 +134,12 @@ test('globs name many, and --dry-run changes nothing', async () => {
   assert.deepEqual(await names('/g'), ['.a3.log', 'a1.log', 'a2.log', 'b.txt'])
   await done('rm /g/*.log')
   assert.deepEqual(await names('/g'), ['.a3.log', 'b.txt'])
+  const inTrash = async () => (await done('trash list /g --json')).match(/"trashId":[^,]+/g)
+  const before = await inTrash()
+  assert.equal(before?.length, 2)
+  assert.match(await done('trash empty --dry-run --yes /g'), /\/g\/a1.log\n.*\/g\/a2.log/)
+  assert.match(await done('undelete --dry-run /g/a1.log'), /^would bring back \/g\/a1.log/)
+  assert.deepEqual(await inTrash(), before)
 })
 
 test('an interrupted put is not visible, and its space returns', async () => {
