@@ -1,4 +1,4 @@
-/** Headers that change what a request does: done, or refused, never passed over. @module */
+/** Headers, and elements of a body, that change what a request does: done, or refused, never passed over. @module */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type S3Rig, startS3Rig } from './s3-rig.ts'
@@ -72,4 +72,38 @@ test('a lifecycle configuration tells the least size of transitions', async () =
   }
   assert.equal((await put({ [name]: 'varies_by_storage_class' })).code, 'NotImplemented')
   assert.equal((await put({ [name]: 'x' })).code, 'InvalidRequest')
+})
+
+test('a checksum of the whole that nobody compares is refused with the complete, and the upload stays', async () => {
+  const crc32 = { 'x-amz-checksum-crc32': '+BLLOQ==' }
+  for (const [created, sent, code] of [
+    [{ 'x-amz-checksum-algorithm': 'SHA256' }, crc32, 'InvalidRequest'],
+    [{}, crc32, 'InvalidRequest'],
+    [{}, { 'x-amz-checksum-sha512': 'x' }, 'InvalidRequest'],
+    [{}, { 'x-amz-checksum-type': 'FULL_OBJECT' }, undefined],
+  ] as const) {
+    const begun = await rig.s3.send('POST', '/bucket/summed?uploads', { headers: created })
+    const upload = `/bucket/summed?uploadId=${begun.xml().textOf('UploadId')}`
+    const { headers } = await rig.s3.send('PUT', `${upload}&partNumber=1`, { body: 'seven b' })
+    const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${headers.etag}</ETag></Part></CompleteMultipartUpload>`
+    assert.equal((await rig.s3.send('POST', upload, { body, headers: sent })).code, code)
+    if (code !== undefined) assert.equal((await rig.s3.send('GET', upload)).status, 200)
+  }
+})
+
+test('a bucket is made with the tags that come with it, and no other kind of bucket is', async () => {
+  const create = (name: string, inner: string) =>
+    rig.s3.send('PUT', `/${name}`, { body: `<CreateBucketConfiguration>${inner}</CreateBucketConfiguration>` })
+  const tag = '<Tag><Key>team</Key><Value>data</Value></Tag>'
+  assert.equal((await create('tagged', `<Tags>${tag}</Tags>`)).status, 200)
+  const told = (await rig.s3.send('GET', '/tagged?tagging')).xml().child('TagSet')?.child('Tag')
+  assert.deepEqual([told?.textOf('Key'), told?.textOf('Value')], ['team', 'data'])
+  assert.equal((await create('tagged-twice', `<Tags>${tag}${tag}</Tags>`)).code, 'InvalidTag')
+  for (const inner of [
+    '<Location><Name>use1-az4</Name><Type>AvailabilityZone</Type></Location>',
+    '<Bucket><Type>Directory</Type></Bucket>',
+  ]) {
+    assert.equal((await create('of-a-zone', inner)).code, 'NotImplemented')
+  }
+  for (const name of ['tagged-twice', 'of-a-zone']) assert.equal((await rig.s3.send('HEAD', `/${name}`)).status, 404)
 })

@@ -9,11 +9,13 @@ import { checkOwnershipChange, type ObjectOwnership, parseObjectOwnership } from
 import { checkNewAcl } from '../rules/access/public-access-block.ts'
 import { checkBucketName } from '../rules/bucket-name.ts'
 import { invalidArgument, S3Error } from '../rules/s3-error.ts'
+import { checkTags, type Tag } from '../rules/tags.ts'
 import { formatIsoTime } from '../rules/timestamps.ts'
 import { type BucketDefaults, documentNames } from '../store/bucket-settings.ts'
-import { malformedXml, parseXml } from '../xml/parse-xml.ts'
+import { malformedXml, parseXml, type XmlElement } from '../xml/parse-xml.ts'
 import { element, leaf, type Xml, xmlDocument, xmlList } from '../xml/write-xml.ts'
 import { accountXml } from './answer-parts.ts'
+import { tagsDocument, tagsOf } from './bucket-settings-operations.ts'
 import { resolvedAcl } from './requested-acl.ts'
 
 const configurationBytes = 64 * 1024
@@ -84,8 +86,9 @@ export async function createBucket(call: S3Call): Promise<S3Answer> {
     checkOwnershipChange(parseObjectOwnership(ownership ?? services.bucketDefaults.ownership), acl)
   }
   const body = await openBody(configurationBytes).whole()
-  if (body.length > 0) checkLocation(body, services.region)
+  const tags = body.length === 0 ? [] : checkConfiguration(parseXml(body), services.region)
   const documents = {
+    ...(tags.length === 0 ? {} : { [documentNames.tags]: tagsDocument(checkTags(tags, 'bucket')) }),
     ...(acl === undefined ? {} : { [documentNames.acl]: JSON.stringify(acl) }),
     ...(ownership === undefined ? {} : { [documentNames.ownership]: ownership }),
   }
@@ -112,11 +115,15 @@ function ownershipWith(requested: RequestedAcl | undefined, defaults: BucketDefa
   return isPrivate && defaults.ownership === 'BucketOwnerEnforced' ? 'BucketOwnerPreferred' : undefined
 }
 
-function checkLocation(body: Buffer, region: string): void {
-  const root = parseXml(body)
+/** @returns the tags that it is made with */
+function checkConfiguration(root: XmlElement, region: string): Tag[] {
   if (root.name !== 'CreateBucketConfiguration') throw malformedXml()
+  if (root.child('Location') !== undefined || root.child('Bucket') !== undefined) {
+    throw new S3Error('NotImplemented', 'There are no directory buckets.')
+  }
   const constraint = root.textOf('LocationConstraint')
-  if (constraint === undefined || constraint === '' || constraint === region) return
+  const tags = root.child('Tags')
+  if (constraint === undefined || constraint === '' || constraint === region) return tags ? tagsOf(tags) : []
   throw new S3Error('InvalidLocationConstraint', 'The specified location-constraint is not valid', {
     details: { LocationConstraint: constraint },
   })

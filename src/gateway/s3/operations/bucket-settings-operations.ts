@@ -122,7 +122,7 @@ export async function getBucketTagging(call: BucketCall): Promise<S3Answer> {
 
 export async function putBucketTagging(call: BucketCall): Promise<S3Answer> {
   const tags = checkTags(listedTags(await bodyXml(call, 'Tagging')), 'bucket')
-  await put(call, documentNames.tags, JSON.stringify(Object.fromEntries(tags)))
+  await put(call, documentNames.tags, tagsDocument(tags))
   return { status: 204 }
 }
 
@@ -137,11 +137,20 @@ export function tagsAnswer(tags: Readonly<Record<string, string>>): S3Answer {
 export function listedTags(root: XmlElement): Tag[] {
   const set = root.child('TagSet')
   if (root.name !== 'Tagging' || set === undefined) throw malformedXml()
+  return tagsOf(set)
+}
+
+/** @throws {S3Error} `MalformedXML` */
+export function tagsOf(set: XmlElement): Tag[] {
   return set.all('Tag').map((tag) => {
     const [key, value] = [tag.textOf('Key'), tag.textOf('Value')]
     if (key === undefined || value === undefined) throw malformedXml()
     return { key, value }
   })
+}
+
+export function tagsDocument(tags: ReadonlyMap<string, string>): string {
+  return JSON.stringify(Object.fromEntries(tags))
 }
 
 export async function getBucketCors(call: BucketCall): Promise<S3Answer> {

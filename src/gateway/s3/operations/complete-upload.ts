@@ -16,6 +16,7 @@ import {
   isChecksumValue,
 } from '../rules/checksums/checksum-algorithm.ts'
 import { combineChecksums, multipartETag } from '../rules/checksums/combine-checksums.ts'
+import { isChecksumHeader } from '../rules/checksums/requested-checksum.ts'
 import { writeConditionsOf } from '../rules/conditions.ts'
 import { S3Error } from '../rules/s3-error.ts'
 import { completeUpload } from '../store/complete-upload.ts'
@@ -199,12 +200,20 @@ function invalidPart({ uploadId }: Upload, number: number, eTag: string): S3Erro
   )
 }
 
-/** The checksum of the whole that the client sends with a complete. */
+/**
+ * The checksum of the whole that the client sends with a complete.
+ * @throws {S3Error} `InvalidRequest`: one of another algorithm than the upload was begun with; nobody could compare it
+ */
 function expectedChecksum({ request }: ObjectCall, { checksum }: Upload): string | undefined {
   for (const name of request.headers.names()) {
+    if (!isChecksumHeader(name)) continue
     const algorithm = algorithmOfHeader(name)
-    if (algorithm === undefined) continue
-    if (algorithm !== checksum?.algorithm) continue
+    if (algorithm === undefined || algorithm !== checksum?.algorithm) {
+      throw new S3Error(
+        'InvalidRequest',
+        `Checksum Type mismatch occurred, expected checksum Type: ${checksum?.algorithm.toLowerCase() ?? 'null'}, actual: ${name.slice(0, 40)}`,
+      )
+    }
     const value = request.headers.get(checksumHeader(algorithm)) as string
     if (!isChecksumValue(algorithm, value.replace(/-\d+$/, '')))
       throw new S3Error('BadDigest', `The ${algorithm} is not one.`)

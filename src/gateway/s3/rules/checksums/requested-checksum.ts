@@ -24,13 +24,18 @@ export interface RequestedChecksum {
 const notChecksums = new Set(['x-amz-checksum-mode', 'x-amz-checksum-algorithm', 'x-amz-checksum-type'])
 const prefix = 'x-amz-checksum-'
 
+/** @param name in lower case */
+export function isChecksumHeader(name: string): boolean {
+  return name.startsWith(prefix) && !notChecksums.has(name)
+}
+
 /**
  * @param headers names in lower case
  * @returns undefined: the request brings no checksum
  * @throws {S3Error} `InvalidRequest`: several, or an unknown one; `BadDigest`: the value cannot be such a checksum
  */
 export function requestedChecksum(headers: Headers): RequestedChecksum | undefined {
-  const named = Object.keys(headers).filter((name) => name.startsWith(prefix) && !notChecksums.has(name))
+  const named = Object.keys(headers).filter(isChecksumHeader)
   const trailers = trailerNames(headers)
   if (named.length + trailers.length > 1) {
     throw new S3Error(
