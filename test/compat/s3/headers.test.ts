@@ -1,7 +1,8 @@
 /** Headers, and elements of a body, that change what a request does: done, or refused, never passed over. @module */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type S3Rig, startS3Rig } from './s3-rig.ts'
+import { rootKey, type S3Rig, startS3Rig } from './s3-rig.ts'
+import { presignedV2, presignedV4, type Signer } from './security-signers.ts'
 
 let rig: S3Rig
 
@@ -106,4 +107,34 @@ test('a bucket is made with the tags that come with it, and no other kind of buc
     assert.equal((await create('of-a-zone', inner)).code, 'NotImplemented')
   }
   for (const name of ['tagged-twice', 'of-a-zone']) assert.equal((await rig.s3.send('HEAD', `/${name}`)).status, 404)
+})
+
+// As the AWS SDK for JavaScript makes its URLs.
+test('headers in the query of a URL count where its signature covers them, but the checksum of no body', async () => {
+  const send = async (signer: Signer, url: string, headers: Record<string, string> = {}) => {
+    const { host } = new URL(rig.endpoint)
+    const signed = signer(['PUT', url, ''], { key: rootKey, host, timeMs: Date.now(), expiresSeconds: 60 })
+    const answer = await fetch(`http://${host}${signed.url}`, { method: 'PUT', body: 'x', headers })
+    return [answer.status, /<Code>(.*)<\/Code>/.exec(await answer.text())?.[1]]
+  }
+  const query =
+    'x-amz-meta-color=bl%C3%BC&x-amz-tagging=a%3Db&x-amz-server-side-encryption=AES256&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32'
+  assert.deepEqual(await send(presignedV4, `/bucket/hoisted?${query}`), [501, 'NotImplemented'], 'there are no keys')
+  assert.deepEqual(await send(presignedV4, `/bucket/hoisted?${query.replace('encryption=AES256', 'x=y')}`), [
+    200,
+    undefined,
+  ])
+  const { headers } = await rig.s3.send('HEAD', '/bucket/hoisted')
+  assert.deepEqual([headers['x-amz-meta-color'], headers['x-amz-tagging-count']], ['bl\u00c3\u00bc', '1'])
+  assert.deepEqual(await send(presignedV4, '/bucket/copied?x-amz-copy-source=%2Fbucket%2Fhoisted'), [200, undefined])
+  assert.equal((await rig.s3.send('HEAD', '/bucket/copied')).headers['x-amz-meta-color'], 'bl\u00c3\u00bc')
+  assert.deepEqual(await send(presignedV4, '/bucket/there?x-amz-write-offset-bytes=9'), [501, 'NotImplemented'])
+  assert.deepEqual(await send(presignedV4, '/bucket/split?x-amz-meta-a=1%0d%0aset-cookie:x'), [400, 'InvalidArgument'])
+  // What version 2 does not sign counts for nothing.
+  assert.deepEqual(await send(presignedV2, '/bucket/of-v2?x-amz-meta-color=red', { 'content-type': '' }), [
+    200,
+    undefined,
+  ])
+  assert.equal((await rig.s3.send('HEAD', '/bucket/of-v2')).headers['x-amz-meta-color'], undefined)
+  assert.equal(await there(), 'as it was')
 })

@@ -22,6 +22,7 @@ import type { AccessLog } from '../notify/access-log.ts'
 import { publishChanges } from '../notify/publish-changes.ts'
 import { settingsOf } from '../operations/bucket-settings-operations.ts'
 import { writtenTags } from '../operations/object-headers.ts'
+import { withHoistedHeaders } from '../request/hoisted-headers.ts'
 import { type OperationName, operationOf } from '../request/operations.ts'
 import { parseS3Request, type S3Request } from '../request/s3-request.ts'
 import { checkHeadersAreKnown } from '../request/unsupported-headers.ts'
@@ -137,8 +138,9 @@ interface Exchange {
 }
 
 async function answerRequest(exchange: Exchange): Promise<S3Answer> {
-  const { request, options, requestId, trail, signal } = exchange
-  const { accounts, caller } = await identify(request, options)
+  const { options, requestId, trail, signal } = exchange
+  const { accounts, caller } = await identify(exchange.request, options)
+  const request = withHoistedHeaders(exchange.request, caller)
   const services: S3Services = { ...options.services, accounts }
   trail.caller = caller
   const operation = operationOf(request)

@@ -37,6 +37,13 @@ export class RequestHeaders {
     return this.#values.keys()
   }
 
+  /** These, and of `others` those whose name is not there. @param others names in lower case, values with a byte a character */
+  completedBy(others: Iterable<readonly [string, string]>): RequestHeaders {
+    const both = new RequestHeaders([])
+    for (const [name, value] of [...others, ...this.#values]) both.#values.set(name, value)
+    return both
+  }
+
   /** As the rules take them. */
   record(): Readonly<Record<string, string>> {
     this.#record ??= Object.fromEntries(this.#values)
