@@ -49,7 +49,7 @@ export interface WarmOptions {
   readonly kind?: string | undefined
 }
 
-/** @param file absolute path of the program, a CommonJS module in ASCII */
+/** @param file absolute path of the program, a CommonJS module, in ASCII but for its comments */
 export function runWarm(file: string, { folder, kind = 'all' }: WarmOptions): WarmCode {
   const source = readFileSync(file)
   const place = folder === undefined ? undefined : join(folder, `${basename(file)}.${kind}.warm`)
