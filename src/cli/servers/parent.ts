@@ -3,18 +3,24 @@
  * The operating system closes the channel when the parent dies, however it dies.
  * @module
  */
+import { Socket } from 'node:net'
 import { errorTable } from '../../base/error-table.ts'
 import { AshlarError } from '../../base/errors.ts'
 import type { Env } from '../../env/env.ts'
+import { channelFd, openLineChannel } from '../up/line-channel.ts'
 import type { ChildReport, ParentMessage } from '../up/messages.ts'
 import { orphanGuard } from './serve-until.ts'
 
 export interface Parent {
   report(report: ChildReport): void
+  /** Resolves when it is on its way. */
+  reportFailure(error: AshlarError): Promise<void>
   /** Resolves when the parent says where the master is. */
   readonly masterAddress: Promise<string>
   /** Aborts when the parent is gone. */
   readonly gone: AbortSignal
+  /** Listened to, the channel would keep the process. */
+  close(): void
 }
 
 /**
@@ -35,27 +41,26 @@ export async function runUnderParent(
     await work(parent)
   } catch (error) {
     if (parent === undefined || !(error instanceof AshlarError)) throw error
-    await send({ event: 'failed', code: error.code, message: error.message })
+    await parent.reportFailure(error)
     exitWith(errorTable[error.code].exit)
   } finally {
-    // Listened to, the channel would keep the process.
-    if (parent !== undefined && process.connected) process.disconnect?.()
+    parent?.close()
   }
 }
 
-function connectToParent(): Parent | undefined {
-  if (process.send === undefined) return undefined
+function connectToParent(): Parent {
   const gone = new AbortController()
   const address = Promise.withResolvers<string>()
-  process.once('disconnect', () => gone.abort())
-  process.on('message', (message) => address.resolve((message as ParentMessage).masterAddress))
-  return { gone: gone.signal, masterAddress: address.promise, report: (report) => void send(report) }
-}
-
-/** The parent may have died meanwhile: `gone` says so. */
-function send(report: ChildReport): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.connected && process.send !== undefined) process.send(report, undefined, undefined, () => resolve())
-    else resolve()
+  const channel = openLineChannel(new Socket({ fd: channelFd, readable: true, writable: true }), {
+    onMessage: (message) => address.resolve((message as ParentMessage).masterAddress),
+    onClosed: () => gone.abort(),
   })
+  return {
+    gone: gone.signal,
+    masterAddress: address.promise,
+    // It never rejects, and a parent that is gone is told by `gone`.
+    report: (report) => void channel.send(report),
+    reportFailure: ({ code, message }) => channel.send({ event: 'failed', code, message } satisfies ChildReport),
+    close: () => channel.close(),
+  }
 }

@@ -3,13 +3,15 @@
  *
  *     starting → ready → (exits) → waiting → starting …
  *
- * Parent and child share an IPC channel: the child reports on it, and when the parent dies, however it dies, the operating
+ * Parent and child share a pipe: the child reports on it, and when the parent dies, however it dies, the operating
  * system closes it and the child ends. Invariant: only processes started here are ever signalled, by their pid.
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { extname, join } from 'node:path'
+import { Duplex } from 'node:stream'
 import type { Clock, Timer } from '../../env/clock.ts'
+import { channelFd, type LineChannel, openLineChannel } from './line-channel.ts'
 import type { ChildReport, ParentMessage } from './messages.ts'
 
 const firstBackoffMs = 200
@@ -35,6 +37,7 @@ export interface SupervisedOptions {
 export class SupervisedProcess {
   readonly #options: SupervisedOptions
   #child: ChildProcess | undefined
+  #channel: LineChannel | undefined
   #timer: Timer | undefined
   #backoffMs = firstBackoffMs
   #isStopping = false
@@ -52,12 +55,18 @@ export class SupervisedProcess {
     const { clock, role, options, onReport } = this.#options
     const startedMs = clock.monotonicMs()
     const child = spawn(process.execPath, [...process.execArgv, programOf(role), JSON.stringify(options())], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     })
     this.#child = child
-    child.on('message', (report) => onReport(report as ChildReport))
+    const pipe: unknown = child.stdio?.[channelFd]
+    // There is none when the process could not be started.
+    this.#channel =
+      pipe instanceof Duplex
+        ? openLineChannel(pipe, { onMessage: (report) => onReport(report as ChildReport) })
+        : undefined
     child.once('error', (error) => this.#ended(child, { reason: `could not be started: ${error.message}`, startedMs }))
-    child.once('exit', (code, signal) => {
+    // Not `exit`: its last report is read first.
+    child.once('close', (code, signal) => {
       this.#ended(child, { reason: signal === null ? `exited with code ${code}` : `was ended by ${signal}`, startedMs })
     })
     if (this.#lastMessage !== undefined) this.tell(this.#lastMessage)
@@ -67,7 +76,7 @@ export class SupervisedProcess {
   tell(message: ParentMessage): void {
     this.#lastMessage = message
     // A child that has just died cannot be told; its exit is reported, and the next one is told at its start.
-    if (this.#child?.connected === true) this.#child.send(message, () => undefined)
+    void this.#channel?.send(message)
   }
 
   /** SIGTERM, and SIGKILL when it has not ended after `graceMs`. */

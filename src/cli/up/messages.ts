@@ -1,4 +1,4 @@
-/** What `ashlar up` and its servers say to each other over IPC. @module */
+/** What `ashlar up` and its servers say to each other on a pipe. @module */
 
 /** From a server. */
 export type ChildReport =
