@@ -54,12 +54,10 @@ export type WrittenRow = readonly [key: Uint8Array, value: Uint8Array | undefine
 
 const nul = Buffer.of(0)
 
-type Row = [key: Uint8Array, value: Uint8Array, checksum: number]
+/** Key and value in one piece of memory, since each piece costs 1.3 µs to make. `keyBytes` null: one of them is no bytes. */
+type Row = [bytes: Uint8Array, keyBytes: number | null, checksum: number]
 
-/** Of a scan: key and value in one piece of memory, since each costs 1.3 µs to make. `keyBytes` null: one of them is no bytes. */
-type PackedRow = [bytes: Uint8Array, keyBytes: number | null, checksum: number]
-
-const packedRow = `SELECT CAST(k || v AS BLOB), CASE WHEN typeof(k) = 'blob' AND typeof(v) = 'blob' THEN length(k) END, c FROM kv`
+const selectRow = `SELECT CAST(k || v AS BLOB), CASE WHEN typeof(k) = 'blob' AND typeof(v) = 'blob' THEN length(k) END, c FROM kv`
 
 /** A scan takes so many rows from SQLite at once, or fewer where fewer are wanted. */
 const scannedAtOnce = 256
@@ -95,12 +93,12 @@ export class SqliteTable {
     }
     try {
       this.#configure(path, { cacheBytes, unsafeNoSync })
-      this.#exact = this.#prepare('SELECT k, v, c FROM kv WHERE k = ?')
-      this.#atOrBelow = this.#prepare('SELECT k, v, c FROM kv WHERE k <= ? ORDER BY k DESC LIMIT 1')
-      this.#below = this.#prepare('SELECT k, v, c FROM kv WHERE k < ? ORDER BY k DESC LIMIT 1')
-      this.#above = this.#prepare('SELECT k, v, c FROM kv WHERE k > ? ORDER BY k LIMIT 1')
-      this.#upward = this.#prepare(`${packedRow} WHERE k >= ? AND k < ? ORDER BY k LIMIT ?`)
-      this.#downward = this.#prepare(`${packedRow} WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?`)
+      this.#exact = this.#prepare(`${selectRow} WHERE k = ?`)
+      this.#atOrBelow = this.#prepare(`${selectRow} WHERE k <= ? ORDER BY k DESC LIMIT 1`)
+      this.#below = this.#prepare(`${selectRow} WHERE k < ? ORDER BY k DESC LIMIT 1`)
+      this.#above = this.#prepare(`${selectRow} WHERE k > ? ORDER BY k LIMIT 1`)
+      this.#upward = this.#prepare(`${selectRow} WHERE k >= ? AND k < ? ORDER BY k LIMIT ?`)
+      this.#downward = this.#prepare(`${selectRow} WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?`)
       this.#put = this.#prepare('REPLACE INTO kv VALUES (?, ?, ?)')
       this.#delete = this.#prepare('DELETE FROM kv WHERE k = ?')
       this.#begin = this.#prepare('BEGIN IMMEDIATE')
@@ -118,15 +116,13 @@ export class SqliteTable {
     if (this.#gaps.holds(text)) return undefined
     try {
       // Finds the row, or in the same step the one before its place.
-      const row = this.#atOrBelow.get(key) as Row | undefined
-      const value = row && verified(row)
-      if (row !== undefined && isSameKey(row[0], key)) {
-        this.#rows.keep(text, value as Buffer)
-        return value
+      const row = this.#atOrBelow.get(key)
+      const found = row && verified(row)
+      if (found !== undefined && isSameKey(found.key, key)) {
+        this.#rows.keep(text, found.value)
+        return found.value
       }
-      const above = this.#above.get(key) as Row | undefined
-      if (above !== undefined) verified(above)
-      this.#gaps.learn(row && keyText(row[0]), above && keyText(above[0]))
+      this.#gaps.learn(found && keyText(found.key), this.#justAbove(key))
       return undefined
     } catch (error) {
       throw translateSqlite(error, 'read the metadata')
@@ -147,9 +143,9 @@ export class SqliteTable {
       let last = reverse ? endKey : startKey
       let before: string | undefined
       for (let isComplete = false; !isComplete; ) {
-        const taken = statement.all(from, to, atOnce) as unknown as readonly PackedRow[]
+        const taken = statement.all(from, to, atOnce)
         for (const row of taken) {
-          const { key, value } = unpacked(row)
+          const { key, value } = verified(row)
           const text = keyText(key)
           if (before !== undefined && (reverse ? text >= before : text <= before)) throw outOfOrder(key)
           before = text
@@ -285,15 +281,15 @@ export class SqliteTable {
 
   /** The key of a neighbour that was verified. */
   #atOrAbove(key: Uint8Array): string | undefined {
-    return verifiedText((this.#exact.get(key) ?? this.#above.get(key)) as Row | undefined)
+    return verifiedText(this.#exact.get(key) ?? this.#above.get(key))
   }
 
   #justAbove(key: Uint8Array): string | undefined {
-    return verifiedText(this.#above.get(key) as Row | undefined)
+    return verifiedText(this.#above.get(key))
   }
 
   #justBelow(key: Uint8Array): string | undefined {
-    return verifiedText(this.#below.get(key) as Row | undefined)
+    return verifiedText(this.#below.get(key))
   }
 
   #rollBack(error: unknown): CommitFailure {
@@ -316,26 +312,18 @@ export class SqliteTable {
   }
 }
 
-/** The row's value, once its checksum was found right. */
-function verified([key, value, checksum]: Row): Buffer {
+/** Views of a row's key and value, once its checksum was found right. */
+function verified(row: unknown): KeyValue {
+  const [bytes, keyLength, checksum] = row as Row
   // A damaged row header changes the types of its columns too.
-  const sound = key instanceof Uint8Array && value instanceof Uint8Array && checksumOf(key, value) === checksum
-  if (sound) return Buffer.from(value.buffer, value.byteOffset, value.length)
-  throw corrupt(key)
-}
-
-function verifiedText(row: Row | undefined): string | undefined {
-  if (row === undefined) return undefined
-  verified(row)
-  return keyText(row[0])
-}
-
-/** Views of a row's key and value, once its checksum was found right, which is of both together. */
-function unpacked([bytes, keyLength, checksum]: PackedRow): KeyValue {
   const sound = bytes instanceof Uint8Array && keyLength !== null && (crc32(bytes) | 0) === checksum
   if (!sound) throw corrupt(bytes?.subarray(0, keyLength ?? 0))
   const both = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   return { key: both.subarray(0, keyLength), value: both.subarray(keyLength) }
+}
+
+function verifiedText(row: unknown): string | undefined {
+  return row === undefined ? undefined : keyText(verified(row).key)
 }
 
 function corrupt(key: Uint8Array | null | undefined): AshlarError {

@@ -17,8 +17,11 @@ const pageKeys = 1000
 /** Asked of the master at once: it makes the next ones while these become XML, and answers others in between. */
 const keysAtOnce = 250
 
+/** As XML: of a thousand keys only that is kept, since a collection of garbage copies what is. */
 interface Page {
-  readonly items: readonly ListedObject[]
+  readonly keyCount: number
+  readonly contents: Xml
+  readonly prefixes: Xml
   readonly isTruncated: boolean
   /** The last item's key or prefix, where there is more. */
   readonly next: string | undefined
@@ -31,13 +34,19 @@ interface PageRequest {
   readonly maxKeys: number
 }
 
+type ListedKey = Extract<ListedObject, { readonly key: string }>
+
+interface Writing {
+  readonly encode: (name: string) => string
+  readonly withOwner: boolean
+}
+
 export async function listObjects(call: BucketCall): Promise<S3Answer> {
   const { query } = call.request
   const encode = nameEncoding(call.request)
   const marker = query.get('marker') ?? ''
   const asked = { ...pageRequestOf(call), after: marker }
-  const page = await readPage(call, asked)
-  const { items, isTruncated, next } = page
+  const { contents, prefixes, isTruncated, next } = await readPage(call, asked, { encode, withOwner: true })
   return xmlAnswer(
     xmlDocument(
       'ListBucketResult',
@@ -51,8 +60,8 @@ export async function listObjects(call: BucketCall): Promise<S3Answer> {
       leaf('EncodingType', query.get('encoding-type')),
       // Only told where a client could not take the last key for it.
       asked.delimiter === '' || next === undefined ? undefined : leaf('NextMarker', encode(next)),
-      contentsXml(call, items, { encode, withOwner: true }),
-      prefixesXml(items, encode),
+      contents,
+      prefixes,
     ),
   )
 }
@@ -63,22 +72,23 @@ export async function listObjectsV2(call: BucketCall): Promise<S3Answer> {
   const token = query.get('continuation-token')
   const startAfter = query.get('start-after')
   const asked = { ...pageRequestOf(call), after: token === undefined ? (startAfter ?? '') : markerOf(token) }
-  const { items, isTruncated, next } = await readPage(call, asked)
+  const withOwner = query.get('fetch-owner') === 'true'
+  const { keyCount, contents, prefixes, isTruncated, next } = await readPage(call, asked, { encode, withOwner })
   return xmlAnswer(
     xmlDocument(
       'ListBucketResult',
       leaf('Name', call.bucket.name),
       leaf('Prefix', encode(asked.prefix)),
       leaf('MaxKeys', asked.maxKeys),
-      leaf('KeyCount', items.length),
+      leaf('KeyCount', keyCount),
       asked.delimiter === '' ? undefined : leaf('Delimiter', encode(asked.delimiter)),
       leaf('IsTruncated', isTruncated),
       leaf('EncodingType', query.get('encoding-type')),
       leaf('ContinuationToken', token),
       leaf('NextContinuationToken', next === undefined ? undefined : tokenOf(next)),
       leaf('StartAfter', startAfter === undefined ? undefined : encode(startAfter)),
-      contentsXml(call, items, { encode, withOwner: query.get('fetch-owner') === 'true' }),
-      prefixesXml(items, encode),
+      contents,
+      prefixes,
     ),
   )
 }
@@ -92,9 +102,21 @@ function pageRequestOf({ request }: BucketCall): Omit<PageRequest, 'after'> {
   }
 }
 
-async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }: PageRequest): Promise<Page> {
-  const items: ListedObject[] = []
-  if (maxKeys === 0) return { items, isTruncated: false, next: undefined }
+async function readPage(
+  call: BucketCall,
+  { prefix, delimiter, after, maxKeys }: PageRequest,
+  writing: Writing,
+): Promise<Page> {
+  const contents: Xml[] = []
+  const prefixes: Xml[] = []
+  const page = (next?: string): Page => ({
+    keyCount: contents.length + prefixes.length,
+    contents: xmlList(contents),
+    prefixes: xmlList(prefixes),
+    isTruncated: next !== undefined,
+    next,
+  })
+  if (maxKeys === 0) return page()
   const listed = call.services.client.listObjects(call.bucket.name, {
     ...{ prefix, delimiter, after, signal: call.signal, xattrs: true },
     pageEntries: Math.min(keysAtOnce, maxKeys + 1),
@@ -103,45 +125,26 @@ async function readPage(call: BucketCall, { prefix, delimiter, after, maxKeys }:
   })
   let last: string | undefined
   for await (const item of listed) {
-    if (items.length === maxKeys) return { items, isTruncated: true, next: last }
-    items.push(item)
+    if (contents.length + prefixes.length === maxKeys) return page(last)
+    if ('key' in item) contents.push(contentXml(call, item, writing))
+    else prefixes.push(element('CommonPrefixes', leaf('Prefix', writing.encode(item.prefix))))
     last = 'key' in item ? item.key : item.prefix
   }
-  return { items, isTruncated: false, next: undefined }
+  return page()
 }
 
-function contentsXml(
-  { services }: BucketCall,
-  items: readonly ListedObject[],
-  options: {
-    readonly encode: (name: string) => string
-    readonly withOwner: boolean
-  },
-): Xml {
-  const { encode, withOwner } = options
-  return xmlList(
-    items.map((item) => {
-      if (!('key' in item)) return undefined
-      const { stats, record, sizeBytes } = objectInfo(item.stats)
-      const owner = services.accounts.owner(record.owner)
-      return element(
-        'Contents',
-        leaf('Key', encode(item.key)),
-        leaf('LastModified', formatIsoTime(lastModifiedMs(stats))),
-        leaf('ETag', quoted(record.eTag)),
-        leaf('ChecksumAlgorithm', record.checksum?.algorithm),
-        leaf('ChecksumType', record.checksum?.type),
-        leaf('Size', sizeBytes),
-        withOwner ? accountXml('Owner', owner) : undefined,
-        leaf('StorageClass', record.headers['x-amz-storage-class'] ?? 'STANDARD'),
-      )
-    }),
-  )
-}
-
-function prefixesXml(items: readonly ListedObject[], encode: (name: string) => string): Xml {
-  return xmlList(
-    items.map((item) => ('key' in item ? undefined : element('CommonPrefixes', leaf('Prefix', encode(item.prefix))))),
+function contentXml({ services }: BucketCall, { key, stats }: ListedKey, { encode, withOwner }: Writing): Xml {
+  const { record, sizeBytes } = objectInfo(stats)
+  return element(
+    'Contents',
+    leaf('Key', encode(key)),
+    leaf('LastModified', formatIsoTime(lastModifiedMs(stats))),
+    leaf('ETag', quoted(record.eTag)),
+    leaf('ChecksumAlgorithm', record.checksum?.algorithm),
+    leaf('ChecksumType', record.checksum?.type),
+    leaf('Size', sizeBytes),
+    withOwner ? accountXml('Owner', services.accounts.owner(record.owner)) : undefined,
+    leaf('StorageClass', record.headers['x-amz-storage-class'] ?? 'STANDARD'),
   )
 }
 

@@ -19,11 +19,9 @@ export function leaf(name: string, value: string | number | boolean | undefined)
   return `<${name}>${typeof value === 'string' ? escapeXml(value) : value}</${name}>` as Xml
 }
 
-/** Elements one after the other. */
+/** Elements one after the other, as one flat text: put together by `+`, it would keep every part of every element as long as it lives. */
 export function xmlList(items: readonly (Xml | undefined)[]): Xml {
-  let xml = ''
-  for (const item of items) if (item !== undefined) xml += item
-  return xml as Xml
+  return items.join('') as Xml
 }
 
 /** A whole document in S3's namespace. */
