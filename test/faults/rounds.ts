@@ -23,6 +23,7 @@ import {
   checkCopies,
   checkDisks,
   checkFiles,
+  checkFsck,
   type Door,
   type Tell,
   type Violation,
@@ -185,6 +186,7 @@ class Rounds {
     const { cluster } = this.#arena
     await this.#gateway?.end('SIGTERM')
     await waitForRest(cluster)
+    await checkFsck(cluster, this.#tell)
     await cluster.stop()
     const { books, leakedBytes } = await checkDisks(cluster, this.#tell)
     this.#sums.restChecks++

@@ -18,6 +18,7 @@ export type ViolationKind =
   | 'missing copy'
   | 'leak'
   | 'no recovery'
+  | 'fsck'
 
 export interface Violation {
   readonly kind: ViolationKind
@@ -131,6 +132,13 @@ export async function waitForRest(cluster: HandCluster): Promise<void> {
       return
     await wait(500)
   }
+}
+
+/** What the cluster says of itself, at rest. */
+export async function checkFsck(cluster: HandCluster, tell: Tell): Promise<void> {
+  await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 30_000 })
+  const { counts, isClean, findings } = await client.insight.fsck()
+  if (!isClean) tell('fsck', JSON.stringify({ counts, first: findings.slice(0, 3) }))
 }
 
 /** By the ledger: lengths of files say nothing where files share their chunks. */
