@@ -1,5 +1,6 @@
 /** The metrics of a master: what `ashlar status` and `ashlar nodes` say, in the words of Prometheus. @module */
 import type { Master } from '../../master/master.ts'
+import type { PausableDuty } from '../../wire/methods/duty-methods.ts'
 import type { BackupStatus } from '../../wire/types/backup-status.ts'
 import type { NodeStatus, ServerState } from '../../wire/types/cluster-map.ts'
 import { type MetricSet, metricSet, type SetGauge } from './metric-set.ts'
@@ -41,14 +42,14 @@ export function createMasterMetrics(master: () => Master | undefined): MetricSet
     set('ashlar_hold_off', Number(status.holdOffMs !== undefined))
     setBackup(set, status.backup)
     set('ashlar_restore_needed', Number(status.restoreNeeded !== undefined))
-    for (const { duty, state, ...work } of status.work ?? []) {
+    for (const { duty, ...work } of status.work ?? []) {
       set('ashlar_duty_groups', work.groupsUnderWay, { duty, progress: 'under_way' })
       set('ashlar_duty_groups', work.groupsWaiting, { duty, progress: 'waiting' })
       set('ashlar_duty_left_chunks', work.chunksLeft, { duty })
       set('ashlar_duty_left_bytes', work.bytesLeft, { duty })
       set('ashlar_duty_bytes_per_second', work.bytesPerSecond, { duty })
-      set('ashlar_duty_paused', Number(state === 'paused'), { duty })
     }
+    for (const duty of pausable) set('ashlar_duty_paused', Number(status.paused?.includes(duty) === true), { duty })
     for (const state of states) {
       set('ashlar_servers', nodes.filter((node) => node.state === state).length, { state })
     }
@@ -56,6 +57,7 @@ export function createMasterMetrics(master: () => Master | undefined): MetricSet
   })
 }
 
+const pausable: readonly PausableDuty[] = ['repair', 'drain', 'rebalance', 'scrub', 'gc']
 const backupStates: readonly BackupStatus['state'][] = ['off', 'making', 'current', 'behind']
 
 function setBackup(set: Set, backup: BackupStatus | undefined): void {

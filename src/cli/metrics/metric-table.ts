@@ -62,7 +62,7 @@ export const masterMetrics = {
   ashlar_duty_left_chunks: { type: 'gauge', help: 'Chunks that a duty has still to copy.', labels: ['duty'] },
   ashlar_duty_left_bytes: { type: 'gauge', help: 'Bytes that a duty has still to copy.', labels: ['duty'] },
   ashlar_duty_bytes_per_second: { type: 'gauge', help: 'What it copies now.', labels: ['duty'] },
-  ashlar_duty_paused: { type: 'gauge', help: '1: an operator paused it.', labels: ['duty'] },
+  ashlar_duty_paused: { type: 'gauge', help: '1: an operator paused it, also scrub and gc.', labels: ['duty'] },
   ashlar_server_capacity_bytes: { type: 'gauge', help: 'Of one chunk server.', labels: ['server', 'domain'] },
   ashlar_server_used_bytes: { type: 'gauge', help: 'Of one chunk server.', labels: ['server', 'domain'] },
   ashlar_server_silent_seconds: { type: 'gauge', help: 'Since its last heartbeat.', labels: ['server', 'domain'] },
