@@ -24,6 +24,8 @@ export function planDrain(
 ): MemberPlan {
   const steps: MemberStep[] = []
   const waiting: Waiting[] = []
+  // Almost always: then nobody need look through all groups.
+  if (![...view.servers.values()].some(({ state }) => state === 'draining')) return { steps, waiting }
   const traffic = new Traffic(view, limits)
   for (const group of view.groups) {
     const leaving = group.members.find(

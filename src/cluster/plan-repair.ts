@@ -42,12 +42,14 @@ interface Case {
 export function planRepair(view: ClusterView, { limits, massLoss }: RepairOptions, random: RandomChoice): MemberPlan {
   const steps: MemberStep[] = []
   const waiting: Waiting[] = []
-  const traffic = new Traffic(view, limits)
-  const returned = view.groups.flatMap((group) => turningBack(view, group))
-  steps.push(...returned)
-  const changed = new Set(returned.map(({ group }) => group))
+  for (const group of view.groups) steps.push(...turningBack(view, group))
+  const changed = new Set(steps.map(({ group }) => group))
+  const cases = casesOf(view)
+  // Almost always: then nobody need count what is on its way.
+  if (cases.length === 0) return { steps, waiting }
 
-  for (const { group, lost, survivors, sizeBytes } of casesOf(view)) {
+  const traffic = new Traffic(view, limits)
+  for (const { group, lost, survivors, sizeBytes } of cases) {
     // One change of a group at a time: the next plan sees its new epoch.
     if (changed.has(group.id)) continue
     const choice = chooseFor({ group, lost, survivors, sizeBytes }, { traffic, massLoss, random })
@@ -111,9 +113,9 @@ function chooseFor({ group, lost, survivors }: Case, { traffic, massLoss, random
 
 /** The slot goes back to a member that died and returned, where that holds more than its replacement does yet. */
 function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
-  // After a drain that was cancelled too; where a rebalance is under way both are up, and it goes on.
-  const filling = group.members.filter(({ state, duty }) => state === 'filling' && duty !== 'rebalance')
-  for (const member of filling) {
+  for (const member of group.members) {
+    // After a drain that was cancelled too; where a rebalance is under way both are up, and it goes on.
+    if (member.state !== 'filling' || member.duty === 'rebalance') continue
     const former = leavingBeside(group, member)
     const server = former && view.servers.get(former.server)
     if (server?.state !== 'up' || isCramped(view, group, { server: server.id })) continue
@@ -132,5 +134,7 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
       },
     ]
   }
-  return []
+  return noSteps
 }
+
+const noSteps: readonly MemberStep[] = []

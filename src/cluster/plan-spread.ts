@@ -19,14 +19,16 @@ export function planSpread(
   random: RandomChoice,
 ): MemberPlan {
   const steps: MemberStep[] = []
+  const outermost = outermostOf(view.servers)
+  const closeGroups = view.groups.filter(({ members }) => mostTogether(members, outermost) >= 2)
+  // Almost always: then nobody need count what is on its way.
+  if (closeGroups.length === 0) return { steps, waiting: [] }
   const spread = spreadOf(view)
   const traffic = new Traffic(view, limits)
   const domainsOf = (members: Members) => members.flatMap(({ server }) => view.servers.get(server)?.domain ?? [])
-  const outermost = outermostOf(view.servers)
-  for (const group of view.groups) {
+  for (const group of closeGroups) {
     if (traffic.isFull) break
     const { members } = group
-    if (mostTogether(members, outermost) < 2) continue
     if (members.some(({ state, server }) => state !== 'in' || !view.isProven(group, server))) continue
     const crowded = members.find((member) => {
       const domain = view.servers.get(member.server)?.domain

@@ -51,7 +51,6 @@ export class MemoryDiskCore {
   readonly tree = new MemoryTree((file) => this.resize(file, 0))
   /** Who holds each lock, by path. */
   readonly holders = new Map<string, string>()
-  readonly #allocated = new WeakMap<FileNode, number>()
   capacityBytes: number
   usedBytes = 0
   fault: DiskFault | undefined
@@ -94,9 +93,9 @@ export class MemoryDiskCore {
   /** @throws ENOSPC, without any change */
   resize(file: FileNode, lengthBytes: number): void {
     const allocatedBytes = wholePages(lengthBytes)
-    const moreBytes = allocatedBytes - (this.#allocated.get(file) ?? 0)
+    const moreBytes = allocatedBytes - file.allocatedBytes
     if (moreBytes > 0 && this.usedBytes + moreBytes > this.capacityBytes) throw errno('ENOSPC')
-    this.#allocated.set(file, allocatedBytes)
+    file.allocatedBytes = allocatedBytes
     this.usedBytes += moreBytes
   }
 
@@ -121,7 +120,7 @@ export class MemoryDiskCore {
     this.usedBytes = 0
     for (const file of this.tree.crash(keeps)) {
       const allocatedBytes = wholePages(file.image.lengthBytes)
-      this.#allocated.set(file, allocatedBytes)
+      file.allocatedBytes = allocatedBytes
       this.usedBytes += allocatedBytes
     }
   }

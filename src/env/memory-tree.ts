@@ -13,6 +13,8 @@ export interface FileNode {
   readonly kind: 'file'
   readonly inode: number
   readonly image: FileImage
+  /** Room that it takes on its disk, in whole pages. */
+  allocatedBytes: number
   modifiedMs: number
   /** Names, and open handles, that keep it. */
   links: number
@@ -57,7 +59,15 @@ export class MemoryTree {
   }
 
   newFile(modifiedMs: number): FileNode {
-    return { kind: 'file', inode: this.#nextInode++, image: new FileImage(), modifiedMs, links: 0, handles: 0 }
+    return {
+      kind: 'file',
+      inode: this.#nextInode++,
+      image: new FileImage(),
+      allocatedBytes: 0,
+      modifiedMs,
+      links: 0,
+      handles: 0,
+    }
   }
 
   newDirectory(modifiedMs: number): DirectoryNode {

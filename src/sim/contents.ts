@@ -5,7 +5,7 @@
  * mixture of two contents, and any piece in the wrong place, shows. Model files never hold bytes, only pieces.
  * @module
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ContentSpec } from './operations.ts'
 
 /** The bytes of a content; equal on every machine. */
@@ -21,7 +21,7 @@ export function bytesOf({ seed, length }: ContentSpec): Buffer {
 
 /** What a reader found, in a form that can be compared and shown. */
 export function digestOfBytes(bytes: Uint8Array): string {
-  return createHash('sha1').update(bytes).digest('hex').slice(0, 20)
+  return hash('sha1', bytes, 'hex').slice(0, 20)
 }
 
 interface Piece {

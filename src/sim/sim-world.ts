@@ -24,6 +24,8 @@ import type { World, WorldFacts, WorldOptions } from './world.ts'
 
 /** Machines start within so long, faults aside. */
 const startBoundMs = 120_000
+/** Between two looks at whether all servers are registered, which cost more than most events. */
+const bootLookMs = 0.5
 
 export class SimWorld implements World {
   readonly clock: Clock
@@ -83,7 +85,10 @@ export class SimWorld implements World {
   async boot(): Promise<void> {
     for (const host of this.#hosts()) host.start()
     await this.#startAll()
+    let nextLookMs = 0
     const areKnown = () => {
+      if (this.#scheduler.nowMs < nextLookMs) return false
+      nextLookMs = this.#scheduler.nowMs + bootLookMs
       const nodes = this.#master.program.master?.nodes() ?? []
       return nodes.filter(({ state }) => state === 'up').length === this.#servers.length
     }

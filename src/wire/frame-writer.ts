@@ -11,6 +11,8 @@ import type { RequestLabel } from '../env/request-label.ts'
 import { type FrameHeader, frameHeaderBytes, labelBytes, writeFrameHeader, writeLabel } from './frame.ts'
 
 const slabBytes = 64 * 1024
+/** Of the first one after a quiet time: on most connections little follows (a heartbeat, an order, a ping). */
+const firstSlabBytes = 4 * 1024
 /** Up to here a copy costs less than a write of its own: the payload's memory is free again at once. */
 export const copiedPayloadBytes = 4 * 1024
 const noBytes = Buffer.alloc(0)
@@ -110,7 +112,8 @@ export class FrameWriter {
 
   #nextSlab(leastBytes: number): void {
     this.#handOverSlab()
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, leastBytes))
+    const usualBytes = this.#slab === noBytes ? firstSlabBytes : slabBytes
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(usualBytes, leastBytes))
     this.#from = this.#to = 0
   }
 }

@@ -13,7 +13,7 @@ import { chunkRow } from '../../namespace/rows.ts'
 import type { Fault, HostName } from '../script.ts'
 import { untrustedHosts } from '../swarm-faults.ts'
 import type { WorldFacts } from '../world.ts'
-import { boundsOf } from './burials.ts'
+import { allIds } from './burials.ts'
 import type { Violation } from './violation.ts'
 
 const mostChunks = 1_000_000
@@ -37,20 +37,18 @@ export class KeptBytes {
     if (server?.store === undefined || kv === undefined || this.#untrusted.has(host)) return
     const { store, serverId } = server
     try {
-      for (const group of await store.groups()) {
-        for (const { id } of await store.list({ ...boundsOf(group), limit: mostChunks })) {
-          const isGood = await store.verify(id).then(
-            () => true,
-            (error: unknown) => !isAshlarError(error, 'corrupt', 'not-found'),
-          )
-          if (isGood || this.#facts().servers.find(({ name }) => name === host)?.store !== store) continue
-          const keys = [chunkKey(id), repairKey(id, serverId as ServerId)]
-          const [row, owed] = await kv.transact((tx) => tx.getMany(keys))
-          // Verifying has queued its repair by now, if the master heard of it.
-          if (row === undefined || chunkRow.decode(row).tombstonedMs !== undefined || owed !== undefined) continue
-          const text = `${host} has started, and cannot give chunk ${id}, which it has acknowledged`
-          this.violations.push({ oracle: 'proof', text })
-        }
+      for (const { id } of await store.list({ ...allIds, limit: mostChunks })) {
+        const isGood = await store.verify(id).then(
+          () => true,
+          (error: unknown) => !isAshlarError(error, 'corrupt', 'not-found'),
+        )
+        if (isGood || this.#facts().servers.find(({ name }) => name === host)?.store !== store) continue
+        const keys = [chunkKey(id), repairKey(id, serverId as ServerId)]
+        const [row, owed] = await kv.transact((tx) => tx.getMany(keys))
+        // Verifying has queued its repair by now, if the master heard of it.
+        if (row === undefined || chunkRow.decode(row).tombstonedMs !== undefined || owed !== undefined) continue
+        const text = `${host} has started, and cannot give chunk ${id}, which it has acknowledged`
+        this.violations.push({ oracle: 'proof', text })
       }
     } catch (error) {
       // Under faults a look may fail like anything else.
