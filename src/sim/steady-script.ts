@@ -1,10 +1,11 @@
 /**
- * The run by which the simulator's speed is measured: five chunk servers, everything kept three times, the swarm's own mix of
- * work at two operations a virtual second, and no faults, which would only make it faster: who is dead does nothing.
+ * The run by which the simulator's speed is measured: five chunk servers, everything kept three times, and the swarm's own mix of
+ * work at two operations a virtual second; without faults, or with those that a seed of the swarm would draw for this cluster.
  * @module
  */
 import { seededRandom } from '../env/seeded-random.ts'
 import type { Script, SimCluster } from './script.ts'
+import { drawFaults } from './swarm-faults.ts'
 import { drawOperations } from './swarm-operations.ts'
 
 const cluster: SimCluster = {
@@ -20,7 +21,13 @@ const cluster: SimCluster = {
 }
 const durationMs = 60_000
 
-export function steadyScript(seed: number): Script {
-  const random = seededRandom(seed).stream('operations')
-  return { seed, cluster, durationMs, operations: drawOperations(random, { cluster, durationMs }), faults: [] }
+export function steadyScript(seed: number, { hasFaults = false }: { readonly hasFaults?: boolean } = {}): Script {
+  const random = seededRandom(seed)
+  return {
+    seed,
+    cluster,
+    durationMs,
+    operations: drawOperations(random.stream('operations'), { cluster, durationMs }),
+    faults: hasFaults ? drawFaults(random.stream('faults'), { cluster, durationMs }) : [],
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * `ashlar sim --rate`: how many times faster than real time one core simulates a steady cluster, boot, checks and all.
+ * `ashlar sim --rate`: how many times faster than real time one core simulates a steady cluster, boot, checks and all; without
+ * faults, and with those of the swarm.
  *
  * By the time that this process had the processor (the compiler's and the collector's threads too), so that what else runs on
  * the machine matters little; the first runs, in which code is still being compiled, are not counted. One thread does all of
@@ -13,10 +14,13 @@ import type { Output } from '../output.ts'
 import { seedResources } from './seed-runs.ts'
 
 const warmUpRuns = 40
+/** With faults, after those without: most is compiled by then. */
+const moreWarmUpRuns = 10
 const defaultRuns = 20
 const role = 'ashlar-sim-rate'
 
 interface Sums {
+  readonly hasFaults: boolean
   readonly runs: number
   readonly virtualMs: number
   readonly events: number
@@ -29,23 +33,26 @@ export async function tellRate(
   output: Output,
   { runs = defaultRuns, stop }: { readonly runs?: number | undefined; readonly stop: AbortSignal },
 ): Promise<boolean> {
-  const sums = await measureApart(runs, stop)
-  if (sums === undefined) return true
-  const { virtualMs, cpuMs, events, operations } = sums
+  const both = await measureApart(runs, stop)
+  for (const sums of both) tell(output, sums)
+  return both.every(({ failed }) => failed === 0)
+}
+
+function tell(output: Output, sums: Sums): void {
+  const { hasFaults, virtualMs, cpuMs, events, operations } = sums
   const timesRealTime = Math.round(virtualMs / cpuMs)
   output.object({ event: 'rate', ...sums, timesRealTime })
   const perSecond = (count: number) => ((1000 * count) / virtualMs).toFixed(1)
   output.line(
-    `5 chunk servers, ${perSecond(operations)} operations and ${perSecond(events)} events a virtual second: ` +
+    `5 chunk servers, ${hasFaults ? 'faults' : 'no faults'}, ${perSecond(operations)} operations and ${perSecond(events)} events a virtual second: ` +
       `${timesRealTime} times real time on one core, ${((1000 * cpuMs) / events).toFixed(1)} µs an event ` +
       `(${sums.runs} runs, ${(cpuMs / 1000).toFixed(1)} s of processor time)`,
   )
-  return sums.failed === 0
 }
 
-/** @returns undefined: it was stopped */
-function measureApart(runs: number, stop: AbortSignal): Promise<Sums | undefined> {
-  if (stop.aborted) return Promise.resolve(undefined)
+/** @returns nothing: it was stopped */
+function measureApart(runs: number, stop: AbortSignal): Promise<readonly Sums[]> {
+  if (stop.aborted) return Promise.resolve([])
   const worker = new Worker(new URL(import.meta.url), { workerData: { role, runs }, resourceLimits: seedResources })
   const onStop = () => void worker.terminate()
   stop.addEventListener('abort', onStop, { once: true })
@@ -54,17 +61,18 @@ function measureApart(runs: number, stop: AbortSignal): Promise<Sums | undefined
     worker.once('error', reject)
     worker.once('exit', () => {
       stop.removeEventListener('abort', onStop)
-      resolve(undefined)
+      resolve([])
     })
   })
 }
 
-async function measure(runs: number): Promise<Sums> {
-  for (let seed = 0; seed < warmUpRuns; seed++) await simulate(steadyScript(seed))
-  const sums = { runs, virtualMs: 0, events: 0, operations: 0, failed: 0 }
+async function measure(runs: number, hasFaults: boolean): Promise<Sums> {
+  const warmUps = hasFaults ? moreWarmUpRuns : warmUpRuns
+  for (let seed = 0; seed < warmUps; seed++) await simulate(steadyScript(seed, { hasFaults }))
+  const sums = { hasFaults, runs, virtualMs: 0, events: 0, operations: 0, failed: 0 }
   const before = process.cpuUsage()
   for (let seed = 0; seed < runs; seed++) {
-    const { virtualMs, events, operations, ok } = await simulate(steadyScript(warmUpRuns + seed))
+    const { virtualMs, events, operations, ok } = await simulate(steadyScript(warmUpRuns + seed, { hasFaults }))
     sums.virtualMs += virtualMs
     sums.events += events
     sums.operations += operations
@@ -75,5 +83,6 @@ async function measure(runs: number): Promise<Sums> {
 }
 
 if (!isMainThread && (workerData as { readonly role?: unknown } | null)?.role === role) {
-  parentPort?.postMessage(await measure((workerData as { readonly runs: number }).runs))
+  const { runs } = workerData as { readonly runs: number }
+  parentPort?.postMessage([await measure(runs, false), await measure(runs, true)])
 }
