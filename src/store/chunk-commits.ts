@@ -43,7 +43,8 @@ export class ChunkCommits {
     checkCrc(id, draft.crc, options.expectedCrc)
     const info = { id, length: draft.length, crc: draft.crc, blockCrcs: draft.blockCrcs }
     const existing = await locks.run(id, async () => {
-      const there = await index.find(id)
+      const found = index.find(id)
+      const there = found instanceof Promise ? await found : found
       if (there !== undefined) return there
       const record = { ...draft, sequence: log.takeSequence() }
       const appended = await log.append(record, { payload: bytes })

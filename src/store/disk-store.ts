@@ -25,6 +25,7 @@ import { compareTarget, DeclaredWrite, fileTarget, recordTarget } from './chunk-
 import type { Compactor } from './compactor.ts'
 import { isGone, openChunkFile, openRecord, type ReplicaSource } from './replica-reader.ts'
 import type { SpaceGauge } from './space-gauge.ts'
+import type { Reservation } from './space-ledger.ts'
 import { readFact, writeFact } from './store-facts.ts'
 import { type StoreIdentity, writeIdentity } from './store-identity.ts'
 import type { StoreParts } from './store-parts.ts'
@@ -100,32 +101,45 @@ export class DiskStore implements ChunkStore {
     })
   }
 
-  async put(id: ChunkId, bytes: Uint8Array, options: { readonly expectedCrc?: number }): Promise<ReplicaInfo> {
-    if (bytes.length >= limits.chunkFileMinBytes) {
-      const writer = await this.begin(id, bytes.length)
-      try {
-        // Ours until this settles: nothing is to be released, and so nothing need be copied.
-        await writer.append(bytes, () => undefined)
-        return await writer.commit(options)
-      } finally {
-        await writer.abort()
-      }
+  put(id: ChunkId, bytes: Uint8Array, options: { readonly expectedCrc?: number }): Promise<ReplicaInfo> {
+    return bytes.length >= limits.chunkFileMinBytes
+      ? this.#putLarge(id, bytes, options)
+      : this.#putSmall(id, bytes, options)
+  }
+
+  async #putLarge(id: ChunkId, bytes: Uint8Array, options: { readonly expectedCrc?: number }): Promise<ReplicaInfo> {
+    const writer = await this.begin(id, bytes.length)
+    try {
+      // Ours until this settles: nothing is to be released, and so nothing need be copied.
+      await writer.append(bytes, () => undefined)
+      return await writer.commit(options)
+    } finally {
+      await writer.abort()
     }
-    return await this.#changing(async () => {
+  }
+
+  /** One function, and no wait that is not needed: each costs as much as the checksum of such a chunk. */
+  async #putSmall(id: ChunkId, bytes: Uint8Array, options: { readonly expectedCrc?: number }): Promise<ReplicaInfo> {
+    const { index, keeper, ledger } = this.#parts
+    this.#begin()
+    let reservation: Reservation | undefined
+    try {
       checkChunkLength(id, bytes.length)
-      const existing = await this.#parts.index.find(id)
+      const found = index.find(id)
+      const existing = found instanceof Promise ? await found : found
       if (existing !== undefined) return await this.#putExisting(existing, bytes, options)
-      await this.#parts.keeper.room()
-      await this.#duties.gauge.refresh(bytes.length)
-      const reservation = this.#parts.ledger.reserve(bytes.length, () => this.space())
-      try {
-        return await this.#commits.putSmall(id, bytes, { ...options, reservation, infoOf: this.#infoOf })
-      } catch (error) {
-        throw this.#explained(error)
-      } finally {
-        reservation.release()
-      }
-    })
+      const room = keeper.room()
+      if (room !== undefined) await room
+      const measured = this.#duties.gauge.refresh(bytes.length)
+      if (measured !== undefined) await measured
+      reservation = ledger.reserve(bytes.length, () => this.space())
+      return await this.#commits.putSmall(id, bytes, { ...options, reservation, infoOf: this.#infoOf })
+    } catch (error) {
+      throw reservation === undefined ? error : this.#explained(error)
+    } finally {
+      reservation?.release()
+      this.#end()
+    }
   }
 
   async open(id: ChunkId): Promise<ChunkReader> {
@@ -264,14 +278,22 @@ export class DiskStore implements ChunkStore {
 
   /** Runs one change; `close` waits for it. */
   async #changing<T>(work: () => Promise<T>): Promise<T> {
-    this.#checkServing()
-    this.#underWay++
+    this.#begin()
     try {
       return await work()
     } finally {
-      this.#underWay--
-      if (this.#underWay === 0) this.#onIdle?.()
+      this.#end()
     }
+  }
+
+  #begin(): void {
+    this.#checkServing()
+    this.#underWay++
+  }
+
+  #end(): void {
+    this.#underWay--
+    if (this.#underWay === 0) this.#onIdle?.()
   }
 
   /** A writer whose commits count as work under way. */

@@ -1,17 +1,18 @@
 /** One at a time per key, in order of arrival. Holds memory only for keys in use. @module */
 export class KeyedLock<Key> {
-  readonly #tails = new Map<Key, Promise<void>>()
+  /** The last that came, by key. */
+  readonly #turns = new Map<Key, Turn>()
 
   async run<T>(key: Key, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(key)
-    const { promise: done, resolve } = Promise.withResolvers<void>()
-    this.#tails.set(key, done)
+    const before = this.#turns.get(key)
+    const turn = new Turn()
+    this.#turns.set(key, turn)
     try {
-      if (before !== undefined) await before
+      if (before !== undefined) await before.ended
       return await work()
     } finally {
-      if (this.#tails.get(key) === done) this.#tails.delete(key)
-      resolve()
+      if (this.#turns.get(key) === turn) this.#turns.delete(key)
+      turn.end()
     }
   }
 
@@ -21,5 +22,20 @@ export class KeyedLock<Key> {
     const step = (index: number): Promise<T> =>
       index === sorted.length ? work() : this.run(sorted[index] as Key, () => step(index + 1))
     return step(0)
+  }
+}
+
+/** Makes its promise only when the next one waits for it: mostly nobody does. */
+class Turn {
+  #awaited: PromiseWithResolvers<void> | undefined
+
+  /** Asked for while the turn lasts. */
+  get ended(): Promise<void> {
+    this.#awaited ??= Promise.withResolvers()
+    return this.#awaited.promise
+  }
+
+  end(): void {
+    this.#awaited?.resolve()
   }
 }
