@@ -77,7 +77,7 @@ const summedUpRefusals: Readonly<Record<RefusalCode, string>> = {
   'not-a-directory': 'a file was there, and no directory',
   'not-empty': 'the directory was not empty',
   changed: 'the file was not as expected',
-  'invalid-argument': 'it cannot be',
+  'invalid-argument': 'it could not be done',
 }
 
 function isSlow({ beganMs, endedMs }: Deed): boolean {

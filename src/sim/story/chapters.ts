@@ -7,7 +7,7 @@
 import type { Fault } from '../script.ts'
 import type { StoryLine } from '../world.ts'
 import type { Deed } from './deeds.ts'
-import { hostOf, isDeadly, shortText } from './fault-words.ts'
+import { endOf, hostOf, isDeadly, shortText } from './fault-words.ts'
 import { capital, count, listText } from './words.ts'
 
 export interface Span {
@@ -57,7 +57,7 @@ function troublesOf(story: readonly StoryLine[], durationMs: number): readonly T
     if (fault === undefined || atMs >= durationMs) return []
     const later = story.slice(index + 1)
     const host = hostOf(fault)
-    const ends = later.find((line) => line.host === host && line.what === `${fault.kind} ends`)
+    const ends = endOf(fault, { atMs, later })
     const isUp = (line: StoryLine) => line.what === 'runs' && (line.host === host || host === 'all')
     const since = ends?.atMs ?? atMs
     // Of all servers at once: the last that comes.

@@ -51,7 +51,7 @@ export function resultOf(action: Action, calls: readonly Call[]): string {
     case 'refused':
       return refusalText(action, outcome)
     case 'void':
-      return `fails after ${duration(settledMs - invokedMs)}, without effect (${outcome.code})`
+      return `fails${settledMs - invokedMs < 1000 ? '' : ` after ${duration(settledMs - invokedMs)}`}, without effect (${outcome.code})`
     case 'unknown':
       if (outcome.code === 'pending') return 'no answer ever comes, as its client died: it may have happened, or not'
       return `no certain answer after ${duration(settledMs - invokedMs)} (${outcome.code}): it may have happened, once, or not`
@@ -64,8 +64,9 @@ function writePhrase({ path, content, condition }: Extract<Action, { kind: 'writ
   if (condition === 'absent') return `writes ${bytes} to ${path} if nothing is there`
   const version = answerOf(calls[0])?.version
   if (version === undefined) return `wants to write ${bytes} over ${path} as it is`
-  const asked = condition === 'current' ? version : version - 1
-  return `sees v${version} of ${path} and writes ${bytes} over it if it still is v${asked}`
+  return condition === 'current'
+    ? `sees v${version} of ${path} and writes ${bytes} over it if it still is v${version}`
+    : `sees v${version} of ${path} and asks, wrongly, to write ${bytes} over it if it still is v${version - 1}`
 }
 
 function appendPhrase(
@@ -79,8 +80,10 @@ function appendPhrase(
   }
   const size = answerOf(calls[0])?.size
   if (size === undefined) return `wants to append ${bytes} to ${path} as long as it is`
-  const asked = condition === 'current' ? size : size + 1
-  return `sees ${bytesText(size)} in ${path} and appends ${numberText(content.length)} if it still has ${numberText(asked)}`
+  const seen = `sees ${bytesText(size)} in ${path} and`
+  return condition === 'current'
+    ? `${seen} appends ${numberText(content.length)} if it still has ${numberText(size)}`
+    : `${seen} asks, wrongly, to append ${numberText(content.length)} if it still has ${numberText(size + 1)}`
 }
 
 function answerOf(call: Call | undefined): Answer | undefined {

@@ -77,7 +77,7 @@ function endedAt({ calls }: Deed): number {
   return calls.at(-1)?.settledAt ?? 0
 }
 
-function pathsOf(action: Action): readonly string[] {
+export function pathsOf(action: Action): readonly string[] {
   if (action.kind === 'rename' || action.kind === 'copy') return [action.from, action.to]
   if (action.kind === 'concat') return [action.path, ...action.sources]
   return [action.path]

@@ -45,6 +45,22 @@ test('faultEvents() tells of machines that start together, and of starts in vain
   ])
 })
 
+test('faultEvents() does not tell that a fault ends while another one of its kind holds on', () => {
+  const full = (id: number, atMs: number, durationMs: number): StoryLine => {
+    const fault: Fault = { kind: 'disk-full', id, atMs, durationMs, host: 'chunkserver-1' }
+    return { atMs, host: 'chunkserver-1', what: 'disk-full begins', fault }
+  }
+  const end = (atMs: number) => ({ atMs, host: 'chunkserver-1', what: 'disk-full ends' })
+  const story = [full(1, 100, 900), full(2, 200, 300), end(500), end(1_000)]
+  assert.deepEqual(texts(story), [
+    '100 Chunk server 1 has a full disk.',
+    '200 Chunk server 1 has a full disk.',
+    '1000 Chunk server 1 has room on its disk again.',
+  ])
+  const [span] = cutIntoSpans([...boot, ...story], { deeds: [], durationMs: 60_000 })
+  assert.equal(span?.toMs, 3_500)
+})
+
 test('faultEvents() does not tell of a lost disk where none was lost', () => {
   const fault: Fault = { kind: 'master-disk-lost', id: 2, atMs: 100, durationMs: 50 }
   const story = [

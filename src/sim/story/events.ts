@@ -6,7 +6,8 @@
 import type { Fault, HostName } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
 import type { LoggedMessage, Sight } from '../witness.ts'
-import { beginText, hostOf, whatText } from './fault-words.ts'
+import type { StoryLine } from '../world.ts'
+import { beginText, endOf, hostOf, whatText } from './fault-words.ts'
 import { capital, count, hostsText, hostText } from './words.ts'
 
 export interface StoryEvent {
@@ -28,7 +29,9 @@ export function faultEvents({ story, history }: Pick<Outcome, 'story' | 'history
   const losses = history.calls.filter(({ step }) => step.kind === 'rollback')
   const isLost = (atMs: number) => losses.some(({ invokedMs }) => Math.abs(invokedMs - atMs) < 1)
   let isSpared = false
-  for (const { atMs, host, what, fault } of story) {
+  for (const line of story) {
+    const { atMs, host, what, fault } = line
+    if (isOutlasted(line, story)) continue
     if (what === 'runs' || what.startsWith('is done') || isOwnEnd(what)) continue
     if (fault?.kind === 'master-disk-lost') isSpared = !isLost(atMs)
     if (what.startsWith('master-disk-lost') && isSpared) {
@@ -39,6 +42,17 @@ export function faultEvents({ story, history }: Pick<Outcome, 'story' | 'history
     if (text !== undefined) events.push({ atMs, text: `${capital(hostText(host))} ${text}.`, isFault: true })
   }
   return [...events, ...startEvents(story), ...ownEndEvents(story)].sort((a, b) => a.atMs - b.atMs)
+}
+
+/** An end that changes nothing, as another fault of its kind still holds its host. */
+function isOutlasted({ atMs, host, what }: StoryLine, story: Outcome['story']): boolean {
+  return story.some((line, index) => {
+    const { fault } = line
+    if (fault === undefined || line.atMs >= atMs || hostOf(fault) !== host || what !== `${fault.kind} ends`)
+      return false
+    const end = endOf(fault, { atMs: line.atMs, later: story.slice(index + 1) })
+    return end !== undefined && end.atMs > atMs
+  })
 }
 
 function isOwnEnd(what: string): boolean {

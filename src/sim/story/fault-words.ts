@@ -1,5 +1,6 @@
 /** Faults in words: what happens to whom, what ends it, and the same for a heading. @module */
 import type { Fault, HostName } from '../script.ts'
+import type { StoryLine } from '../world.ts'
 import { count, durationText, hostText, listText } from './words.ts'
 
 /** What happens to its host, which stands before it: `is killed: …`. */
@@ -83,6 +84,17 @@ const shortTexts: Readonly<Record<Exclude<Fault['kind'], 'partition'>, string>> 
 export function hostOf(fault: Fault): HostName {
   if ('host' in fault) return fault.host
   return 'from' in fault ? fault.from : 'master'
+}
+
+/** What ends it among the lines behind its beginning: at its time, or earlier when all is mended. */
+export function endOf(
+  fault: Fault,
+  { atMs, later }: { readonly atMs: number; readonly later: readonly StoryLine[] },
+): StoryLine | undefined {
+  if (!('durationMs' in fault)) return undefined
+  const ends = later.filter(({ host, what }) => host === hostOf(fault) && what === `${fault.kind} ends`)
+  const isOwn = (line: StoryLine) => Math.abs(line.atMs - atMs - fault.durationMs) < 1
+  return ends.find(isOwn) ?? ends.findLast((line) => line.atMs < atMs + fault.durationMs)
 }
 
 /** Whether its host has to start again after it. */

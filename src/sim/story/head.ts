@@ -2,6 +2,7 @@
 import { formatSize } from '../../base/sizes.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
+import { pathsOf } from './deeds.ts'
 import { strikesIn } from './events.ts'
 import { count, durationText, wrapped } from './words.ts'
 
@@ -25,7 +26,7 @@ export function headLines(
         `made-up disks, networks and clocks. The seed decides all that is left to chance, so ${isShrunk ? 'this' : `seed ${seed}`} is the same story each time.`,
     ),
     ...wrapped(
-      `This time: ${clusterText(script)} In ${durationText(durationMs)} of their time the client${cluster.clients === 1 ? ' does' : 's do'} ${count(operations.length, 'operation')} on a few files` +
+      `This time: ${clusterText(script)} In ${durationText(durationMs)} of their time the client${cluster.clients === 1 ? ' does' : 's do'} ${count(operations.length, 'operation')} on ${count(pathsIn(operations), 'path')}` +
         `${isShrunk ? '' : ', with pauses, and often several at once'}. ${plan}${rare}`,
     ),
     '',
@@ -39,6 +40,10 @@ export function headLines(
     ),
     '',
   ]
+}
+
+function pathsIn(operations: Script['operations']): number {
+  return new Set(operations.flatMap(pathsOf)).size
 }
 
 function clusterText({ cluster }: Script): string {
@@ -83,9 +88,10 @@ export function keyLines(
   return [
     ...wrapped(
       'How to read: in front are the seconds at which an operation began and ended. v82 is version 82: each new content of a file gets ' +
-        'the next number of a counter of the whole cluster, which counts other things, too. To be refused is a right answer where it is true.' +
+        'the next number of a counter of the whole cluster, which counts other things too, so there are gaps. Operations are drawn at random, ' +
+        'and some cannot work: to be refused is then the right answer.' +
         (isSummedUp
-          ? ' At the end of a chapter stand, only counted, more of what has been shown before: files found as they were, and refusals.'
+          ? ' More reads that found what was there, and more refusals, are only counted, at the end of each chapter.'
           : ''),
     ),
     ...marks.flatMap((mark) => wrapped(mark.slice(2), `  ${mark.slice(0, 2)}`)),

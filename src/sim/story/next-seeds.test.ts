@@ -21,7 +21,7 @@ test('nextSeeds() names a dead server, a cut network and a dead master, each of 
       const planned = faults.find(({ id }) => id === fault.id)
       assert.deepEqual(planned, fault)
       assert.ok(fault.atAnswer === undefined && fault.atWrite === undefined, 'it waits for nothing')
-      assert.ok(fault.atMs < durationMs && faults.length <= 3)
+      assert.ok(fault.atMs < durationMs && faults.length <= 4)
       assert.ok(text.endsWith(` at ${(fault.atMs / 1000).toFixed(1)} s`), text)
     }
     const kinds = found.map(({ fault }) => `${'host' in fault ? fault.host.replace(/-\d+/, '') : ''} ${fault.kind}`)

@@ -5,7 +5,8 @@
  */
 
 import type { Fault, Script } from '../script.ts'
-import { hostsOf, swarmPlan } from '../swarm.ts'
+import { hostsOf, swarm, swarmPlan } from '../swarm.ts'
+import { pathsOf } from './deeds.ts'
 import { shortText } from './fault-words.ts'
 
 export interface NextSeed {
@@ -17,10 +18,12 @@ export interface NextSeed {
 
 type Plan = Omit<Script, 'operations'>
 
-const mostFaults = 3
+const mostFaults = 4
 /** Within which a fault is seen at work: some work before it, and some after it. */
 const [leastAtMs, mostAtMs] = [5_000, 50_000]
 const leastDurationMs = 1_500
+const leastWrites = 25
+const mostPaths = 8
 /** Seeds to look through; the rarest wish comes true every few dozen seeds. */
 const mostLooks = 2_000
 
@@ -40,13 +43,19 @@ export function nextSeeds(seed: number): readonly NextSeed[] {
     if (plan.faults.length > mostFaults) continue
     for (const wish of open) {
       const fault = plan.faults.find((one) => isSeen(one) && wish(one, plan))
-      if (fault === undefined) continue
+      if (fault === undefined || !isLively(swarm(plan.seed))) continue
       open.delete(wish)
       found.push({ seed: plan.seed, fault, text: `${shortText(fault)} at ${(fault.atMs / 1000).toFixed(1)} s` })
       break
     }
   }
   return found
+}
+
+/** Most of its work comes to something: it writes often, and to few paths. */
+function isLively({ operations }: Script): boolean {
+  const writes = operations.filter(({ kind }) => kind === 'write' || kind === 'append')
+  return writes.length >= leastWrites && new Set(writes.flatMap(pathsOf)).size <= mostPaths
 }
 
 /** It strikes at its time, whatever clients do, and lasts. */

@@ -24,8 +24,8 @@ export interface TellOptions {
   readonly isShrunk?: boolean
 }
 
-/** Of what clients did and machines suffered. */
-const wantedLines = 80
+/** Of what clients did and machines suffered. On bad days quiet times are told in short sooner. */
+const wantedLines = { goodDay: 80, badDay: 60 } as const
 /** All of so few is told. */
 const fewDeeds = 40
 
@@ -44,7 +44,7 @@ export function tellStory(
   let told: readonly string[] = []
   for (const brevity of brevitiesOf(script, deeds)) {
     told = chapters.flatMap((chapter) => ['', ...chapterLines(chapter, { brevity, named, kept })])
-    if (told.length <= wantedLines) break
+    if (told.length <= wantedLines[script.faults.length === 0 ? 'goodDay' : 'badDay']) break
   }
   const after = events.filter(({ atMs }) => atMs >= script.durationMs)
   return [
@@ -68,12 +68,13 @@ function brevitiesOf({ faults }: Script, deeds: readonly Deed[]): readonly Brevi
   return faults.length === 0 ? [1, 2] : [1, 2, 3]
 }
 
-/** The first of each kind of answer that may be summed up later. */
+/** Told in full once before they are summed up: a read, a list of the trash, and each kind of refusal. */
 function examplesIn(deeds: readonly Deed[]): readonly number[] {
   const firsts = new Map<string, number>()
   for (const { operation, end, code } of deeds) {
+    const isExample = code !== undefined || operation.kind === 'read' || operation.kind === 'list-trash'
     const kind = code ?? `${end} ${operation.kind}`
-    if (!firsts.has(kind)) firsts.set(kind, operation.id)
+    if (isExample && !firsts.has(kind)) firsts.set(kind, operation.id)
   }
   return [...firsts.values()]
 }
