@@ -14,23 +14,30 @@ import { verbsFor } from './verb-families.ts'
 const unfinished = 13
 
 const stop = stopSignal()
+let isEnded = false
 
 // A reader that went away (`ashlar ls | head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  if (error.code !== 'EPIPE') throw error
+  isEnded = true
+  process.exit(0)
+})
+
+// Not set before: commander takes an exit code that is there for that of its help.
+process.once('exit', (exitCode) => {
+  if (!isEnded && exitCode === 0) process.exitCode = unfinished
 })
 
 export const ended = main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<void> {
-  process.exitCode = unfinished
   try {
     refuseBadUtf8(argv)
     process.exitCode = await runProgram(argv, { host: processHost(stop), register: await verbsFor(argv) })
   } catch (error) {
     process.exitCode = reportFailure(explained(error), { json: argv.includes('--json') })
   }
+  isEnded = true
   releaseStdin()
 }
 

@@ -41,6 +41,14 @@ test('usage errors exit with 2, and say what is known instead', async () => {
   await refused(['help', 'lss'], { exitCode: 2, message: /unknown command 'lss'[\s\S]*Did you mean ls\?/ })
 })
 
+test('help that was asked for is no failure', async () => {
+  for (const args of [['help', 'put'], ['put', '--help'], ['help'], ['--help'], ['trash', '--help']]) {
+    const { exitCode, stdout, stderr } = await run(args, { cluster: cluster.cluster, cwd: folder.path })
+    assert.deepEqual([exitCode, stderr], [0, ''], args.join(' '))
+    assert.match(stdout, /^Usage: ashlar/)
+  }
+})
+
 test('with --json an error is one line of JSON on stderr, a usage error too', async () => {
   for (const [args, code] of [
     [['stat', '/nothing', '--json'], 'not-found'],
