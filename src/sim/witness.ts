@@ -20,7 +20,9 @@ export type Sight = At &
   (
     | { readonly kind: 'state'; readonly host: HostName; readonly from: ServerState; readonly to: ServerState }
     /** A file names it from now on, and `hosts` hold it. */
-    | { readonly kind: 'stored' | 'deleted'; readonly chunk: ChunkId; readonly hosts: readonly HostName[] }
+    | { readonly kind: 'stored'; readonly chunk: ChunkId; readonly hosts: readonly HostName[] }
+    /** It is gone. `unused`: it was uploaded, and no file ever named it. */
+    | { readonly kind: 'dropped' | 'unused'; readonly chunk: ChunkId }
     /** The host has no copy of it that counts; `moot`: the chunk is not needed any more. */
     | { readonly kind: 'owed' | 'repaid' | 'moot'; readonly chunk: ChunkId; readonly host: HostName }
     | { readonly kind: 'joins'; readonly host: HostName; readonly group: number }
@@ -54,6 +56,8 @@ export class Witness {
   readonly #groups = new Map<number, Group>()
   /** Live chunks, and their lengths. */
   readonly #live = new Map<ChunkId, number>()
+  /** Chunks that a file names or once named. */
+  readonly #named = new Set<ChunkId>()
   readonly #owed = new Set<string>()
   #isSure = true
   /** Undefined until the cluster is ready: nobody tells of its first start. */
@@ -103,6 +107,11 @@ export class Witness {
     return [...held].map(([host, sum]) => ({ host, ...sum })).sort((a, b) => a.host.localeCompare(b.host))
   }
 
+  /** Chunks that files or the trash name by now. Undefined when that is not known for sure. */
+  chunks(): number | undefined {
+    return this.#isSure ? this.#live.size : undefined
+  }
+
   /** Names servers in words, and says when a chunk was stored that is named there. */
   explain(text: string): string {
     let named = text
@@ -140,14 +149,14 @@ export class Witness {
     else {
       const isNew = !this.#live.has(chunk)
       this.#live.set(chunk, length)
+      this.#named.add(chunk)
       if (isNew) this.#see({ kind: 'stored', chunk, hosts: this.#hostsOf(chunk) })
     }
   }
 
   #seeDeleted(chunk: ChunkId): void {
-    // Also what was written and never named: it was no file's.
     this.#live.delete(chunk)
-    this.#see({ kind: 'deleted', chunk, hosts: this.#hostsOf(chunk) })
+    this.#see({ kind: this.#named.has(chunk) ? 'dropped' : 'unused', chunk })
   }
 
   #seeDebt(row: Buffer, isOwed: boolean): void {

@@ -4,7 +4,7 @@ import type { OracleName } from '../oracles/violation.ts'
 import { readerClient } from '../read-back.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
-import type { Holding, Sight } from '../witness.ts'
+import type { Holding } from '../witness.ts'
 import { kindsText } from './chapter-lines.ts'
 import type { Deed } from './deeds.ts'
 import { type StoryEvent, strikesIn } from './events.ts'
@@ -19,13 +19,15 @@ export function readBackLines(
   { history, violations }: Outcome,
   {
     after,
-    sights,
     holdings,
+    sums,
     named,
   }: {
     readonly after: readonly StoryEvent[]
-    readonly sights: readonly Sight[]
-    readonly holdings: readonly Holding[] | undefined
+    /** None where it is not known for sure. */
+    readonly holdings: readonly Holding[]
+    /** How the chunks that are left come about. */
+    readonly sums: readonly string[]
     /** Operations at which a promise was broken. */
     readonly named: ReadonlySet<number>
   },
@@ -37,7 +39,6 @@ export function readBackLines(
       ? 'The work is over. What is under way ends, and the clients go.'
       : 'The work is over. All faults end, every machine that is down is started, what is under way ends, and the clients go.'
   const events = [{ atMs: durationMs, text: healed, isFault: faults.length > 0 }, ...after]
-  const deleted = sights.filter(({ kind, atMs }) => kind === 'deleted' && atMs >= durationMs).length
   const lines = [
     '',
     `--- ${(durationMs / 1000).toFixed(1)} s: Coming to rest, and reading everything back`,
@@ -48,14 +49,13 @@ export function readBackLines(
   if (beganMs === undefined)
     return [...lines, ...wrapped('The cluster never came to rest, so nothing was read back.', blank)]
   const isAtRest = !violations.some(({ oracle }) => oracle === 'rest')
-  const went = deleted === 0 ? '' : ` (${count(deleted, 'chunk')} went in the end)`
   const rest = isAtRest
-    ? `Nothing is broken, no copy is missing, nothing waits to be deleted${went}: the cluster is at rest.`
+    ? 'Nothing is broken, no copy is missing, nothing waits to be deleted: the cluster is at rest.'
     : 'The time in which the cluster must come to rest is over, and it has not.'
-  const held = holdings === undefined || holdings.length === 0 ? '' : ` ${heldText(holdings)}`
+  const held = holdings.length === 0 ? [] : [heldText(holdings), ...sums]
   return [
     ...lines,
-    ...wrapped(`${rest}${held}`, `${spanText(beganMs)}  `),
+    ...wrapped([rest, ...held].join(' '), `${spanText(beganMs)}  `),
     ...wrapped(`Another client reads all: ${readBackText(calls)}`, blank),
     ...calls.filter(({ operation }) => named.has(operation)).flatMap(namedLine),
   ]

@@ -94,6 +94,23 @@ test('tellStory() counts each operation once, as done or as refused', async () =
   assert.equal(sum, Number(done))
 })
 
+test('tellStory() gives numbers of chunks that add up: what files got, less what is deleted, is what is held', async () => {
+  const { lines } = await goodRun
+  const text = lines.join(' ').replace(/\s+/g, ' ')
+  const sum = (pattern: RegExp) =>
+    [...text.matchAll(pattern)].reduce((before, [, number]) => before + Number(number), 0)
+  const [, held, left, got, gone, unused] =
+    /servers 1 and 2 hold (\d+) chunks each .*? These are (\d+) chunks, each on 2 servers: files got (\d+), and (\d+) of trash that was emptied are deleted\. (\d+) chunks uploaded for changes refused/
+      .exec(text)
+      ?.map(Number) ?? []
+  assert.equal(held, left)
+  assert.equal(Number(got) - Number(gone), left)
+  assert.equal(sum(/(\d+) new chunks? went/g), got)
+  assert.equal(sum(/(\d+) chunks? of trash that was emptied/g), Number(gone))
+  assert.ok(Number(unused) > 0)
+  assert.equal(sum(/Deleted: [^.]*?(\d+) chunks? uploaded/g), unused)
+})
+
 test('tellStory() tells every change of a good day with its version, and all that is read back', async () => {
   const { lines, outcome } = await goodRun
   const text = lines.join(' ').replace(/\s+/g, ' ')

@@ -9,11 +9,12 @@ import type { Outcome } from '../simulate.ts'
 import type { Sight, Witness } from '../witness.ts'
 import { type Brevity, type Chapter, chapterLines } from './chapter-lines.ts'
 import { cutIntoSpans } from './chapters.ts'
+import { chunkSentences, dropReason, sumSentences } from './chunk-words.ts'
 import { type Deed, deedsOf } from './deeds.ts'
 import { endingLines, nextLines, readBackLines } from './ending.ts'
 import { faultEvents, lateSights, type StoryEvent, serverEvents } from './events.ts'
 import { headLines, keyLines } from './head.ts'
-import { count, hostsText } from './words.ts'
+import { count } from './words.ts'
 
 export interface TellOptions {
   /** Who looked on; without one nothing is told of what master and servers did. */
@@ -46,6 +47,8 @@ export function tellStory(
     told = chapters.flatMap((chapter) => ['', ...chapterLines(chapter, { brevity, named, kept })])
     if (told.length <= wantedLines[script.faults.length === 0 ? 'goodDay' : 'badDay']) break
   }
+  const holdings = witness?.holdings() ?? []
+  const sums = sumSentences(sights, { holdings, chunks: witness?.chunks(), why: dropReason(script, deeds) })
   const after = events.filter(({ atMs }) => atMs >= script.durationMs)
   return [
     ...(isBrief ? [] : headLines(script, outcome, { isShrunk })),
@@ -56,7 +59,7 @@ export function tellStory(
       hasNamed: named.size > 0,
     }),
     ...told,
-    ...readBackLines(script, outcome, { after, sights, holdings: witness?.holdings(), named }),
+    ...readBackLines(script, outcome, { after, holdings, sums, named }),
     ...endingLines(script, outcome, { deeds, explain: (text) => witness?.explain(text) ?? text }),
     ...(isBrief || isShrunk ? [] : nextLines(script, outcome)),
   ]
@@ -80,7 +83,7 @@ function examplesIn(deeds: readonly Deed[]): readonly number[] {
 }
 
 function chaptersOf(
-  { durationMs }: Script,
+  script: Script,
   { story }: Outcome,
   {
     deeds,
@@ -88,6 +91,8 @@ function chaptersOf(
     sights,
   }: { readonly deeds: readonly Deed[]; readonly events: readonly StoryEvent[]; readonly sights: readonly Sight[] },
 ): readonly Chapter[] {
+  const { durationMs } = script
+  const why = dropReason(script, deeds)
   const spans = cutIntoSpans(story, { deeds, durationMs })
   const late = lateSights(sights, story)
   return spans.map(({ fromMs, toMs, title, isTrouble }, index) => {
@@ -102,30 +107,20 @@ function chaptersOf(
       events: events.filter(({ atMs }) => isIn(atMs)),
       background: backgroundOf(
         sights.filter(({ atMs }) => isIn(atMs)),
-        late.filter((sight) => sight.kind === 'state' && sight.to === 'suspect' && isIn(sight.atMs)).length,
+        {
+          why,
+          late: late.filter((sight) => sight.kind === 'state' && sight.to === 'suspect' && isIn(sight.atMs)).length,
+        },
       ),
     }
   })
 }
 
 /** What the servers did, in sum. */
-function backgroundOf(sights: readonly Sight[], late: number): readonly string[] {
-  const stored = sights.flatMap((sight) => (sight.kind === 'stored' ? [sight] : []))
-  const deleted = sights.filter((sight) => sight.kind === 'deleted').length
-  const hosts = [...new Set(stored.flatMap((sight) => sight.hosts))].sort()
-  const where = hosts.length > mostHosts ? 'the chunk servers' : hostsText(hosts)
-  const texts = [
-    stored.length === 0 ? '' : `${count(stored.length, 'new chunk')} went to ${where}`,
-    deleted === 0 ? '' : `${count(deleted, 'chunk')} that no file needed ${deleted === 1 ? 'was' : 'were'} deleted`,
-  ].filter((text) => text !== '')
-  return [
-    ...(texts.length === 0 ? [] : [`${texts.join('; ')}.`]),
-    ...(late === 0 ? [] : [`The master missed servers for a moment (${count(late, 'time')}), and waited.`]),
-  ]
+function backgroundOf(sights: readonly Sight[], { why, late }: { readonly why: string; readonly late: number }) {
+  const missed = `The master missed servers for a moment (${count(late, 'time')}), and waited.`
+  return [...chunkSentences(sights, why), ...(late === 0 ? [] : [missed])]
 }
-
-/** More need not be named. */
-const mostHosts = 3
 
 function tenths(atMs: number): string {
   return (atMs / 1000).toFixed(1)
