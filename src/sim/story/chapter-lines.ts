@@ -36,11 +36,13 @@ interface Line {
   readonly toMs: number
   readonly mark: string
   readonly text: string
-  /** Undefined: an event. */
+  readonly consequence?: string
+  /** None: an event. */
   readonly deeds: readonly Deed[]
 }
 
 const slowMs = 1_000
+const blank = ' '.repeat(spanText(0).length)
 /** Between two deeds that are told in one breath. */
 const breathMs = 200
 const mostInOneLine = 100
@@ -55,8 +57,11 @@ export function chapterLines(chapter: Chapter, options: LineOptions): readonly s
   const sentences = [...summary(rest), ...background]
   return [
     `--- ${chapter.title}`,
-    ...joined(lines).flatMap(({ atMs, toMs, mark, text }) => wrapped(text, `${spanText(atMs, toMs)}${mark} `)),
-    ...(sentences.length === 0 ? [] : wrapped(sentences.join(' '), ' '.repeat(spanText(0).length + 2))),
+    ...joined(lines).flatMap(({ atMs, toMs, mark, text, consequence = '' }) => [
+      ...wrapped(text, `${spanText(atMs, toMs)}${mark} `),
+      ...(consequence === '' ? [] : wrapped(consequence, `${blank}= `)),
+    ]),
+    ...(sentences.length === 0 ? [] : wrapped(sentences.join(' '), `${blank}  `)),
   ]
 }
 
@@ -84,8 +89,8 @@ function isSlow({ beganMs, endedMs }: Deed): boolean {
   return endedMs - beganMs >= slowMs
 }
 
-function eventLine({ atMs, toMs = atMs, text, isFault }: StoryEvent): Line {
-  return { atMs, toMs, mark: isFault ? '*' : '>', text, deeds: [] }
+function eventLine({ atMs, toMs = atMs, text, isFault, consequence = '' }: StoryEvent): Line {
+  return { atMs, toMs, mark: isFault ? '*' : '>', text, consequence, deeds: [] }
 }
 
 function deedLine(deed: Deed, { named }: LineOptions): Line {

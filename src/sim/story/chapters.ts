@@ -7,7 +7,8 @@
 import type { Fault } from '../script.ts'
 import type { StoryLine } from '../world.ts'
 import type { Deed } from './deeds.ts'
-import { endOf, hostOf, isDeadly, shortText } from './fault-words.ts'
+import { shortText } from './fault-words.ts'
+import { strikesOf } from './strikes.ts'
 import { capital, count, listText } from './words.ts'
 
 export interface Span {
@@ -53,17 +54,9 @@ export function cutIntoSpans(
 }
 
 function troublesOf(story: readonly StoryLine[], durationMs: number): readonly Trouble[] {
-  return story.flatMap(({ fault, atMs }, index) => {
-    if (fault === undefined || atMs >= durationMs) return []
-    const later = story.slice(index + 1)
-    const host = hostOf(fault)
-    const ends = endOf(fault, { atMs, later })
-    const isUp = (line: StoryLine) => line.what === 'runs' && (line.host === host || host === 'all')
-    const since = ends?.atMs ?? atMs
-    // Of all servers at once: the last that comes.
-    const ups = isDeadly(fault) ? later.filter((line) => line.atMs >= since && isUp(line)) : []
-    const up = host === 'all' ? ups.filter(({ atMs: upMs }) => upMs < since + 5_000).at(-1) : ups[0]
-    const endMs = 'durationMs' in fault ? (up?.atMs ?? ends?.atMs ?? durationMs) : atMs
+  return strikesOf(story).flatMap(({ fault, atMs, overMs }) => {
+    if (atMs >= durationMs) return []
+    const endMs = 'durationMs' in fault ? (overMs ?? durationMs) : atMs
     return [{ fromMs: atMs, toMs: Math.min(durationMs, endMs + aftermathMs), faults: [fault] }]
   })
 }

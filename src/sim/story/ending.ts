@@ -7,8 +7,9 @@ import type { Outcome } from '../simulate.ts'
 import type { Holding } from '../witness.ts'
 import { kindsText } from './chapter-lines.ts'
 import type { Deed } from './deeds.ts'
-import { type StoryEvent, strikesIn } from './events.ts'
+import type { StoryEvent } from './events.ts'
 import { nextSeeds } from './next-seeds.ts'
+import { strikesOf } from './strikes.ts'
 import { bytesText, capital, count, hostsText, listText, numberText, spanText, wrapped } from './words.ts'
 
 const mostNamed = 12
@@ -153,7 +154,7 @@ export function endingLines(
 ): readonly string[] {
   const { ok, violations, isUndecided, history } = outcome
   const readings = readerCalls(history).length
-  const missed = script.faults.length - strikesIn(outcome.story).length
+  const missed = script.faults.length - strikesOf(outcome.story).length
   const figures = [
     ...figureLines(script, deeds),
     ...(missed === 0 ? [] : [missedText(missed)]),

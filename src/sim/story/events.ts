@@ -16,11 +16,10 @@ export interface StoryEvent {
   readonly text: string
   /** It breaks something, or ends that. */
   readonly isFault: boolean
-}
-
-/** Faults that found their moment. Those of the world's own mending are none. */
-export function strikesIn(story: Outcome['story']): readonly Fault[] {
-  return story.flatMap(({ fault }) => (fault === undefined || fault.id < 0 ? [] : [fault]))
+  /** The fault that begins with it. */
+  readonly fault?: Fault
+  /** What came of it. */
+  readonly consequence?: string
 }
 
 /** What happened to machines, as the world told it. The first start of each is no event. */
@@ -39,7 +38,8 @@ export function faultEvents({ story, history }: Pick<Outcome, 'story' | 'history
       continue
     }
     const text = fault === undefined ? whatText(what) : beginText(fault)
-    if (text !== undefined) events.push({ atMs, text: `${capital(hostText(host))} ${text}.`, isFault: true })
+    const begins = fault === undefined || fault.id < 0 ? {} : { fault }
+    if (text !== undefined) events.push({ atMs, text: `${capital(hostText(host))} ${text}.`, isFault: true, ...begins })
   }
   return [...events, ...startEvents(story), ...ownEndEvents(story)].sort((a, b) => a.atMs - b.atMs)
 }

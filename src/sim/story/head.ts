@@ -3,7 +3,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
 import { pathsOf } from './deeds.ts'
-import { strikesIn } from './events.ts'
+import { strikesOf } from './strikes.ts'
 import { count, durationText, wrapped } from './words.ts'
 
 export function headLines(
@@ -12,7 +12,7 @@ export function headLines(
   { isShrunk }: { readonly isShrunk: boolean },
 ): readonly string[] {
   const { seed, operations, cluster, durationMs } = script
-  const struck = strikesIn(story).length
+  const struck = strikesOf(story).length
   const plan =
     struck === 0
       ? 'Nothing breaks: a good day.'
@@ -78,7 +78,11 @@ export function keyLines(
   const marks = [
     ...(faults.length === 0
       ? []
-      : ['* something breaks, or works again', '> what the master and the chunk servers do about it']),
+      : [
+          '* something breaks, or works again',
+          '= what came of it, as was seen later',
+          '> what the master and the chunk servers do about it',
+        ]),
     ...(hasContested
       ? ['| at the same time as another one on the same file: either may be first, so old and new are both right']
       : []),

@@ -10,10 +10,12 @@ import type { Sight, Witness } from '../witness.ts'
 import { type Brevity, type Chapter, chapterLines } from './chapter-lines.ts'
 import { cutIntoSpans } from './chapters.ts'
 import { chunkSentences, dropReason, sumSentences } from './chunk-words.ts'
+import { consequenceText, type Surroundings } from './consequences.ts'
 import { type Deed, deedsOf } from './deeds.ts'
 import { endingLines, nextLines, readBackLines } from './ending.ts'
 import { faultEvents, lateSights, type StoryEvent, serverEvents } from './events.ts'
 import { headLines, keyLines } from './head.ts'
+import { strikesOf } from './strikes.ts'
 import { count } from './words.ts'
 
 export interface TellOptions {
@@ -26,7 +28,7 @@ export interface TellOptions {
 }
 
 /** Of what clients did and machines suffered. On bad days quiet times are told in short sooner. */
-const wantedLines = { goodDay: 80, badDay: 60 } as const
+const wantedLines = { goodDay: 80, badDay: 75 } as const
 /** All of so few is told. */
 const fewDeeds = 40
 
@@ -40,7 +42,15 @@ export function tellStory(
   const named = new Set(outcome.violations.flatMap(({ operations = [] }) => operations))
   const kept = new Set([...named, ...examplesIn(deeds)])
   const sights = witness?.sights ?? []
-  const events = [...faultEvents(outcome), ...serverEvents(sights, outcome.story)].sort((a, b) => a.atMs - b.atMs)
+  const strikes = strikesOf(outcome.story)
+  const late = new Set(lateSights(sights, outcome.story))
+  const around = {
+    ...{ script, strikes, deeds, history: outcome.history },
+    sights: sights.filter((sight) => !late.has(sight)),
+  }
+  const events = [...faultEvents(outcome), ...serverEvents(sights, outcome.story)]
+    .map((event) => withConsequence(event, around))
+    .sort((a, b) => a.atMs - b.atMs)
   const chapters = chaptersOf(script, outcome, { deeds, events, sights })
   let told: readonly string[] = []
   for (const brevity of brevitiesOf(script, deeds)) {
@@ -63,6 +73,11 @@ export function tellStory(
     ...endingLines(script, outcome, { deeds, explain: (text) => witness?.explain(text) ?? text }),
     ...(isBrief || isShrunk ? [] : nextLines(script, outcome)),
   ]
+}
+
+function withConsequence(event: StoryEvent, around: Surroundings): StoryEvent {
+  const strike = around.strikes.find(({ fault }) => fault === event.fault)
+  return strike === undefined ? event : { ...event, consequence: consequenceText(strike, around) }
 }
 
 /** Where nothing breaks, the changes are the story. */
