@@ -12,7 +12,7 @@ function deed(action: Action, atMs: number, changes: Partial<Deed> = {}): Deed {
   const path = 'path' in action ? action.path : action.from
   return {
     ...{ operation, calls: [], beganMs: atMs, endedMs: atMs + 1, end: 'done', code: undefined },
-    ...{ phrase: `${action.kind}s ${path}`, result: '', paths: [path], isContested: false },
+    ...{ phrase: `${action.kind}s ${path}`, result: '', paths: [path], rivals: [] },
     ...changes,
   }
 }
@@ -29,20 +29,24 @@ function lines(
     named = [],
     isTrouble = false,
     events = [],
+    told = [change],
   }: {
     readonly brevity: Brevity
     readonly named?: readonly number[]
     readonly isTrouble?: boolean
     readonly events?: readonly StoryEvent[]
+    readonly told?: readonly Deed[]
   },
 ) {
   const chapter = { title: 'A title', isTrouble, deeds, events, background: [] }
-  return chapterLines(chapter, { brevity, named: new Set(named), kept: new Set(named) }).map((line) => line.trim())
+  const ids = new Set(told.map(({ operation }) => operation.id))
+  const options = { brevity, named: new Set(named), kept: new Set(named), told: ids }
+  return chapterLines(chapter, options).map((line) => line.trim())
 }
 
 const [first, second, third] = [read('/a', 0), read('/a', 500, refused), read('/b', 1_000, refused)]
-const contested = read('/c', 2_000, { isContested: true })
 const change = remove('/a', 3_000)
+const contested = read('/c', 2_000, { rivals: [change] })
 const slow = remove('/d', 4_000, { endedMs: 9_500 })
 const all = [first, second, third, contested, change, slow]
 
@@ -52,7 +56,7 @@ test('chapterLines() tells everything where nothing is to be summed up', () => {
     '0.000-0.001     Client 1 reads /a.',
     '0.500-0.501     Client 1 reads /a: refused, nothing is there.',
     '1.000-1.001     Client 1 reads /b: refused, nothing is there.',
-    '2.000-2.001   | Client 1 reads /c.',
+    '2.000-2.001   | Client 1 reads /c [meets 3.000].',
     '3.000-3.001     Client 1 removes /a.',
     '4.000-9.500     Client 1 removes /d (after 5.5 s).',
   ])
@@ -61,7 +65,7 @@ test('chapterLines() tells everything where nothing is to be summed up', () => {
 test('chapterLines() sums up more, the briefer it is to be, and counts each that it does not tell', () => {
   assert.deepEqual(lines(all, { brevity: 1 }), [
     '--- A title',
-    '2.000-2.001   | Client 1 reads /c.',
+    '2.000-2.001   | Client 1 reads /c [meets 3.000].',
     '3.000-3.001     Client 1 removes /a.',
     '4.000-9.500     Client 1 removes /d (after 5.5 s).',
     'Found as it was: 1 read. Refused: 2 as nothing was there (/a, /b).',
@@ -108,5 +112,25 @@ test('chapterLines() tells of long waits that it sums up', () => {
   const waited = read('/a', 1_000, { endedMs: 8_000 })
   assert.deepEqual(lines([waited], { brevity: 2 }).slice(1), [
     'Found as it was: 1 read. 1 of these waited for seconds: answers came from 8.000 to 8.000 s.',
+  ])
+})
+
+test('chapterLines() marks that an operation met others only where these have lines of their own, and names their times', () => {
+  const rivals = [1_500, 1_600, 1_700, 1_800].map((atMs) => remove('/c', atMs))
+  const met = read('/c', 2_000, { rivals, ...refused })
+  const lineOf = (told: readonly Deed[]) => lines([met], { brevity: 0, told })[1]
+  assert.equal(lineOf([]), '2.000-2.001     Client 1 reads /c: refused, nothing is there.')
+  assert.equal(
+    lineOf(rivals.slice(1, 3)),
+    '2.000-2.001   | Client 1 reads /c: refused, nothing is there [meets 1.600 and 1.700].',
+  )
+  assert.match(lineOf(rivals) ?? '', /\[meets 1\.500, 1\.600 and 2 more\]/)
+})
+
+test('chapterLines() puts what came of a fault below it', () => {
+  const event = { atMs: 3_000, text: 'The master is killed.', isFault: true, consequence: 'Up again at 4.000.' }
+  assert.deepEqual(lines([], { brevity: 0, events: [event] }).slice(1), [
+    '3.000         * The master is killed.',
+    '= Up again at 4.000.',
   ])
 })

@@ -27,6 +27,8 @@ export interface LineOptions {
   readonly brevity: Brevity
   /** Operations at which a promise was broken. */
   readonly named: ReadonlySet<number>
+  /** Operations that have lines of their own, in any chapter. */
+  readonly told: ReadonlySet<number>
   /** Operations that are told in any case. */
   readonly kept: ReadonlySet<number>
 }
@@ -47,10 +49,11 @@ const blank = ' '.repeat(spanText(0).length)
 const breathMs = 200
 const mostInOneLine = 100
 const mostPaths = 4
+const mostRivals = 3
 
 export function chapterLines(chapter: Chapter, options: LineOptions): readonly string[] {
   const { deeds, events, background } = chapter
-  const told = deeds.filter((deed) => !isSummedUp(deed, chapter, options))
+  const told = toldDeeds(chapter, options)
   const lines: Line[] = [...events.map(eventLine), ...told.map((deed) => deedLine(deed, options))]
   lines.sort((a, b) => a.atMs - b.atMs)
   const rest = deeds.filter((deed) => !told.includes(deed))
@@ -65,12 +68,24 @@ export function chapterLines(chapter: Chapter, options: LineOptions): readonly s
   ]
 }
 
+/** Those that get lines of their own. */
+export function toldDeeds(
+  chapter: Pick<Chapter, 'deeds' | 'isTrouble'>,
+  options: Pick<LineOptions, 'brevity' | 'kept'>,
+): readonly Deed[] {
+  return chapter.deeds.filter((deed) => !isSummedUp(deed, chapter, options))
+}
+
 /** Whether nothing is lost when it is only counted. */
-function isSummedUp(deed: Deed, { isTrouble }: Chapter, { brevity, kept }: LineOptions): boolean {
-  const { operation, isContested, end } = deed
+function isSummedUp(
+  deed: Deed,
+  { isTrouble }: Pick<Chapter, 'isTrouble'>,
+  { brevity, kept }: Pick<LineOptions, 'brevity' | 'kept'>,
+): boolean {
+  const { operation, rivals, end } = deed
   if (brevity === 0 || kept.has(operation.id)) return false
   if (isSlow(deed) && (brevity < 2 || (end === 'done' && !isReading(operation)))) return false
-  if (isContested && brevity < 2) return false
+  if (rivals.length > 0 && brevity < 2) return false
   if (end === 'refused') return true
   return end === 'done' && (isReading(operation) || (brevity === 3 && !isTrouble))
 }
@@ -93,8 +108,9 @@ function eventLine({ atMs, toMs = atMs, text, isFault, consequence = '' }: Story
   return { atMs, toMs, mark: isFault ? '*' : '>', text, consequence, deeds: [] }
 }
 
-function deedLine(deed: Deed, { named }: LineOptions): Line {
-  const { operation, phrase, result, end, beganMs, endedMs, isContested } = deed
+function deedLine(deed: Deed, { named, told }: LineOptions): Line {
+  const { operation, phrase, result, end, beganMs, endedMs } = deed
+  const rivals = deed.rivals.filter((rival) => told.has(rival.operation.id))
   const isNamed = named.has(operation.id)
   const took = end === 'done' && isSlow(deed) ? `after ${((endedMs - beganMs) / 1000).toFixed(1)} s` : ''
   const facts = [result, took].filter((text) => text !== '').join(', ')
@@ -103,10 +119,18 @@ function deedLine(deed: Deed, { named }: LineOptions): Line {
   return {
     atMs: beganMs,
     toMs: endedMs,
-    mark: isNamed ? '!' : isContested ? '|' : ' ',
-    text: `${isNamed ? `Operation ${operation.id}: client` : 'Client'} ${operation.client + 1} ${phrase}${outcome}.`,
+    mark: isNamed ? '!' : rivals.length > 0 ? '|' : ' ',
+    text: `${isNamed ? `Operation ${operation.id}: client` : 'Client'} ${operation.client + 1} ${phrase}${outcome}${meetsText(rivals)}.`,
     deeds: [deed],
   }
+}
+
+function meetsText(rivals: readonly Deed[]): string {
+  if (rivals.length === 0) return ''
+  const times = [...new Set(rivals.map(({ beganMs }) => secondsText(beganMs)))]
+  const named = times.slice(0, times.length > mostRivals ? mostRivals - 1 : mostRivals)
+  const more = times.length - named.length
+  return ` [meets ${listText(more === 0 ? named : [...named, `${more} more`])}]`
 }
 
 /** What one client did in one breath becomes one line, where it fits into one. */

@@ -107,9 +107,7 @@ function quietSpans(
   return pieces.map((piece, index) => ({
     fromMs: index === 0 ? fromMs : (piece[0] as Deed).beganMs,
     toMs: pieces[index + 1]?.[0]?.beganMs ?? toMs,
-    title: isAfter
-      ? 'Quiet again'
-      : `Quiet work${pieces.length === 1 ? '' : `, part ${index + 1} of ${pieces.length}`}`,
+    title: isAfter ? 'Quiet again' : index === 0 ? 'Quiet work' : 'Quiet work goes on',
     isTrouble: false,
   }))
 }

@@ -6,7 +6,7 @@
 import type { Script } from '../script.ts'
 import type { Holding, Sight } from '../witness.ts'
 import type { Deed } from './deeds.ts'
-import { capital, count, hostsText, listText, numberText } from './words.ts'
+import { count, hostsText, listText, numberText } from './words.ts'
 
 /** More servers need not be named. */
 const mostHosts = 3
@@ -52,7 +52,9 @@ export function sumSentences(
       : `files got ${numberText(stored.length)}, and ${numberText(dropped)} ${why} are deleted`
   return [
     `These are ${count(chunks, 'chunk')}${each}: ${gone}.`,
-    ...(unused === 0 ? [] : [`${capital(unusedText(unused))} ${unused === 1 ? 'is' : 'are'} deleted too.`]),
+    ...(unused === 0
+      ? []
+      : [`Not among them: ${unusedText(unused)}, ${unused === 1 ? 'which is' : 'which are'} deleted.`]),
   ]
 }
 

@@ -11,7 +11,7 @@ import type { Sight } from '../witness.ts'
 import type { Deed } from './deeds.ts'
 import { isDeadly } from './fault-words.ts'
 import type { Strike } from './strikes.ts'
-import { count, hostsText, numberText, secondsText, spanText } from './words.ts'
+import { count, hostsText, numberText, secondsText, spanText, tookText } from './words.ts'
 
 export interface Surroundings {
   readonly script: Script
@@ -45,7 +45,7 @@ function overText({ fault, host, atMs, overMs }: Strike): string {
   if (!('durationMs' in fault)) return ''
   if (overMs === undefined) return 'It lasted to the end.'
   const verb = isDeadly(fault) ? (host === 'all' ? 'All up again' : 'Up again') : 'Over'
-  return `${verb} at ${secondsText(overMs)}, after ${tenths(overMs - atMs)}.`
+  return `${verb} at ${secondsText(overMs)}, after ${tookText(overMs - atMs)}.`
 }
 
 function waitText({ fault, host, atMs, overMs }: Strike, deeds: readonly Deed[]): string {
@@ -61,10 +61,10 @@ function waitText({ fault, host, atMs, overMs }: Strike, deeds: readonly Deed[])
   const openText = open === 0 ? '' : ` ${count(open, 'operation')} never got an answer.`
   if (longest === undefined) return open === 0 ? 'No operation ran meanwhile.' : openText.trim()
   const slow = ended.filter((deed) => tookMs(deed) >= slowMs).length
-  const when = `${tenths(tookMs(longest))}, ${spanText(longest.beganMs, longest.endedMs).trim()}`
+  const when = `${tookText(tookMs(longest))}, ${spanText(longest.beganMs, longest.endedMs).trim()}`
   const all = count(ended.length, 'operation')
   return slow === 0
-    ? `No operation waited: the longest of ${all} meanwhile took ${tenths(tookMs(longest))}.${openText}`
+    ? `No operation waited: the longest of ${all} meanwhile took ${tookText(tookMs(longest))}.${openText}`
     : `Of ${all} meanwhile ${numberText(slow)} waited for longer than a second (the longest: ${when}).${openText}`
 }
 
@@ -98,7 +98,7 @@ function serverTexts(strike: Strike, { script, strikes, sights }: Surroundings):
     suspect === undefined || up === undefined
       ? []
       : [
-          `The master missed it for ${tenths(up.atMs - suspect.atMs)} and waited, as it gives a server up only after ${tenths(script.cluster.deadAfterMs)}.`,
+          `The master missed it for ${tookText(up.atMs - suspect.atMs)} and waited, as it gives a server up only after ${tookText(script.cluster.deadAfterMs)}.`,
         ]
   const repaid =
     lacked.length === 0
@@ -192,8 +192,4 @@ function jumpText({ atMs, overMs }: Strike, { history }: Surroundings): string {
   return before === 0 || !Number.isFinite(after) || after - before < leastJump
     ? ''
     : `Versions go on from v${before} at v${after}: a master takes its numbers in blocks, noted on disk beforehand, and the one that starts gives up what was left of them.`
-}
-
-function tenths(durationMs: number): string {
-  return durationMs < 100 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
 }

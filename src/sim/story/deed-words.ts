@@ -8,7 +8,11 @@ import type { Answer, Outcome } from '../steps.ts'
 import { bytesText, count, listText, numberText } from './words.ts'
 
 /** What follows its client's name: `writes 441 bytes to /t/a`. */
-export function phraseOf(action: Action, calls: readonly Call[]): string {
+export function phraseOf(
+  action: Action,
+  calls: readonly Call[],
+  { isOfDirectory }: { readonly isOfDirectory: boolean },
+): string {
   switch (action.kind) {
     case 'write':
       return writePhrase(action, calls)
@@ -25,7 +29,7 @@ export function phraseOf(action: Action, calls: readonly Call[]): string {
     case 'rename':
       return `renames ${action.from} to ${action.to}${action.replace ? '' : ' if nothing is there'}`
     case 'remove':
-      return `removes ${action.path}${action.recursive ? ' and all below it' : ''}`
+      return `removes ${action.path}${action.recursive && isOfDirectory ? ' and all below it' : ''}`
     case 'copy':
       return `copies ${action.from} to ${action.to}`
     case 'truncate':

@@ -38,7 +38,7 @@ const content = { seed: 1, length: 3 }
 const write = (path: string): Action => ({ kind: 'write', path, content })
 const read = (path: string): Action => ({ kind: 'read', path })
 const at = (action: Action, fromMs: number, toMs: number): Timed => ({ action, fromMs, toMs })
-const contested = (...timed: readonly Timed[]) => deeds(...timed).map(({ isContested }) => isContested)
+const contested = (...timed: readonly Timed[]) => deeds(...timed).map(({ rivals }) => rivals.length > 0)
 
 test('deedsOf() finds what met: at the same time, on the same files, and one of both changed them', () => {
   assert.deepEqual(contested(at(write('/a'), 0, 5), at(read('/a'), 4, 9)), [true, true])
@@ -127,4 +127,18 @@ test('deedsOf() lists the trash by path, sizes in order', () => {
   const trash = ['/a 198', '/ä b 10', '/ä b 9']
   const [deed] = deeds({ action: list, calls: [[list as Step, { kind: 'ok', answer: { trash } }]], fromMs: 0, toMs: 1 })
   assert.equal(deed?.result, '/a of 198; /ä b of 9 and 10 bytes')
+})
+
+test('deedsOf() says that all below goes with what is removed only where a directory was', () => {
+  const remove = (path: string): Action => ({ kind: 'remove', path, recursive: true })
+  const phrases = deeds(
+    at(write('/t/a'), 0, 1),
+    at(remove('/t/a'), 2, 3),
+    at(remove('/t'), 4, 5),
+    at({ kind: 'make-directory', path: '/t/a', recursive: false }, 6, 7),
+    at(remove('/t/a'), 8, 9),
+  ).map(({ phrase }) => phrase)
+  assert.equal(phrases[1], 'removes /t/a')
+  assert.equal(phrases[2], 'removes /t and all below it')
+  assert.equal(phrases[4], 'removes /t/a and all below it')
 })

@@ -22,8 +22,8 @@ export interface Deed {
   /** What came of it; may be empty. */
   readonly result: string
   readonly paths: readonly string[]
-  /** Another one of these ran at the same time on the same files, and one of both changed them. */
-  isContested: boolean
+  /** Others that ran at the same time on the same files, where one of both changed them. */
+  readonly rivals: Deed[]
 }
 
 /** `failed`: without effect. `unknown`: nobody was told. */
@@ -34,10 +34,10 @@ export function deedsOf(operations: readonly Operation[], history: History): rea
   const calls = Map.groupBy(history.calls, ({ operation }) => operation)
   const deeds = operations.flatMap((operation) => {
     const own = calls.get(operation.id)
-    return own === undefined ? [] : [deedOf(operation, own)]
+    return own === undefined ? [] : [deedOf(operation, { calls: own, history })]
   })
   deeds.sort((a, b) => beganAt(a) - beganAt(b))
-  markContested(deeds)
+  findRivals(deeds)
   return deeds
 }
 
@@ -46,7 +46,10 @@ export function isReading({ kind }: Pick<Action, 'kind'>): boolean {
 }
 
 /** @param calls of one operation: a list makes one for each page, and some others look before they change something */
-function deedOf(operation: Operation, calls: readonly Call[]): Deed {
+function deedOf(
+  operation: Operation,
+  { calls, history }: { readonly calls: readonly Call[]; readonly history: History },
+): Deed {
   const asked = calls.filter(({ outcome }) => outcome.kind !== 'void' || outcome.code !== 'no-answer')
   const known = asked.length > 0 ? asked : calls
   const [first, last] = [known[0], known.at(-1)] as [Call, Call]
@@ -62,11 +65,27 @@ function deedOf(operation: Operation, calls: readonly Call[]): Deed {
     end:
       code !== undefined ? 'refused' : outcome.kind === 'ok' ? 'done' : outcome.kind === 'void' ? 'failed' : 'unknown',
     code,
-    phrase: phraseOf(operation, known),
+    phrase: phraseOf(operation, known, { isOfDirectory: isOfDirectory(operation, { first, history }) }),
     result: isLookOnly ? 'a directory is there' : resultOf(operation, known),
     paths: pathsOf(operation),
-    isContested: false,
+    rivals: [],
   }
+}
+
+/** By the last thing that was heard of its path before it began. */
+function isOfDirectory(
+  operation: Operation,
+  { first, history }: { readonly first: Call; readonly history: History },
+): boolean {
+  if (operation.kind !== 'remove') return false
+  const { path } = operation
+  const last = history.calls.findLast(({ step, outcome, settledAt }) => {
+    if (outcome.kind !== 'ok' || settledAt > first.invokedAt || step.kind.endsWith('-trash')) return false
+    return 'path' in step && isWithin(step.path, path)
+  })
+  if (last?.outcome.kind !== 'ok' || !('path' in last.step)) return false
+  const isMade = last.step.kind === 'make-directory' || last.step.kind === 'list-page'
+  return last.step.path !== path || isMade || last.outcome.answer.kind === 'directory'
 }
 
 function beganAt({ calls }: Deed): number {
@@ -83,13 +102,13 @@ export function pathsOf(action: Action): readonly string[] {
   return [action.path]
 }
 
-function markContested(deeds: readonly Deed[]): void {
+function findRivals(deeds: readonly Deed[]): void {
   for (const [index, deed] of deeds.entries()) {
     for (const other of deeds.slice(index + 1)) {
       if (beganAt(other) > endedAt(deed)) continue
       if ((isChange(deed) || isChange(other)) && meets(deed, other)) {
-        deed.isContested = true
-        other.isContested = true
+        deed.rivals.push(other)
+        other.rivals.push(deed)
       }
     }
   }

@@ -4,13 +4,14 @@ import type { OracleName } from '../oracles/violation.ts'
 import { readerClient } from '../read-back.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
+import { givesVersion } from '../steps.ts'
 import type { Holding } from '../witness.ts'
 import { kindsText } from './chapter-lines.ts'
 import type { Deed } from './deeds.ts'
 import type { StoryEvent } from './events.ts'
 import { nextSeeds } from './next-seeds.ts'
 import { strikesOf } from './strikes.ts'
-import { bytesText, capital, count, hostsText, listText, numberText, spanText, wrapped } from './words.ts'
+import { bytesText, capital, count, hostsText, listText, numberText, secondsText, spanText, wrapped } from './words.ts'
 
 const mostNamed = 12
 
@@ -23,6 +24,7 @@ export function readBackLines(
     holdings,
     sums,
     named,
+    deeds,
   }: {
     readonly after: readonly StoryEvent[]
     /** None where it is not known for sure. */
@@ -31,6 +33,7 @@ export function readBackLines(
     readonly sums: readonly string[]
     /** Operations at which a promise was broken. */
     readonly named: ReadonlySet<number>
+    readonly deeds: readonly Deed[]
   },
 ): readonly string[] {
   const calls = readerCalls(history)
@@ -57,7 +60,7 @@ export function readBackLines(
   return [
     ...lines,
     ...wrapped([rest, ...held].join(' '), `${spanText(beganMs)}  `),
-    ...wrapped(`Another client reads all: ${readBackText(calls)}`, blank),
+    ...wrapped(`Another client reads all: ${readBackText(calls, deeds)}`, blank),
     ...calls.filter(({ operation }) => named.has(operation)).flatMap(namedLine),
   ]
 }
@@ -80,12 +83,12 @@ function heldText(holdings: readonly Holding[]): string {
   return `${hold} ${chunks} (${bytesText(sizeBytes)} in sum, those in the trash included).`
 }
 
-function readBackText(calls: readonly Call[]): string {
+function readBackText(calls: readonly Call[], deeds: readonly Deed[]): string {
   const undeletes = calls.filter(({ step }) => step.kind === 'undelete')
   const firstUndelete = undeletes[0] === undefined ? calls.length : calls.indexOf(undeletes[0])
   const reads = calls.slice(0, firstUndelete).filter(({ step }) => step.kind === 'read')
   const trash = calls.find(({ step }) => step.kind === 'list-trash')
-  const files = reads.map(readText)
+  const files = reads.map((read) => readText(read, deeds))
   const trashed = trash?.outcome.kind === 'ok' ? (trash.outcome.answer.trash ?? []).length : 0
   const named = files.length > mostNamed ? [...files.slice(0, mostNamed), `${files.length - mostNamed} more`] : files
   const all = [
@@ -104,15 +107,33 @@ function namedLine(call: Call): readonly string[] {
     step.kind === 'list-page' && outcome.kind === 'ok'
       ? `lists ${step.path}${step.after === '' ? '' : ` from behind ${step.after}`} (${(outcome.answer.names ?? []).join(', ') || 'nothing more'})`
       : step.kind === 'read'
-        ? `reads ${readText(call)}`
+        ? `reads ${readText(call, [])}`
         : `${step.kind} ${'path' in step ? step.path : ''} (${outcome.kind})`
   return wrapped(`Operation ${operation}: it ${text}.`, `${spanText(invokedMs, settledMs)}! `)
 }
 
-function readText({ step, outcome }: Call): string {
+function readText({ step, outcome }: Call, deeds: readonly Deed[]): string {
   const path = 'path' in step ? step.path : ''
   if (outcome.kind !== 'ok') return `${path} cannot be read (${outcome.code})`
-  return `${path} (${bytesText(outcome.answer.size ?? 0)}, v${outcome.answer.version})`
+  return `${path} (${bytesText(outcome.answer.size ?? 0)}, v${outcome.answer.version}${makerText(outcome.answer.version, { path, deeds })})`
+}
+
+/** Who wrote what is there: a version is made once. */
+function makerText(
+  version: number | undefined,
+  { path, deeds }: { readonly path: string; readonly deeds: readonly Deed[] },
+): string {
+  const maker = deeds.find(({ calls }) =>
+    calls.some(({ step, outcome }) => {
+      return givesVersion(step) && outcome.kind === 'ok' && outcome.answer.version === version
+    }),
+  )
+  if (maker !== undefined) {
+    const elsewhere = maker.paths.includes(path) ? '' : ` to ${maker.paths.at(-1)}`
+    return `, written${elsewhere} by client ${maker.operation.client + 1} at ${secondsText(maker.beganMs)}`
+  }
+  const isOpen = deeds.some(({ end, paths }) => end === 'unknown' && paths.includes(path))
+  return isOpen ? ', written by one that got no certain answer' : ''
 }
 
 function undeletedText(undeletes: readonly Call[], calls: readonly Call[]): string {

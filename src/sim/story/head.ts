@@ -2,9 +2,10 @@
 import { formatSize } from '../../base/sizes.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
+import type { Brevity } from './chapter-lines.ts'
 import { pathsOf } from './deeds.ts'
 import { strikesOf } from './strikes.ts'
-import { count, durationText, wrapped } from './words.ts'
+import { count, durationText, spanText, wrapped } from './words.ts'
 
 export function headLines(
   script: Script,
@@ -61,43 +62,37 @@ function clusterText({ cluster }: Script): string {
   )
 }
 
+/** What the marks mean, and whatever else a reader must know: of what `told` has, and of nothing else. */
 export function keyLines(
-  { faults }: Script,
-  {
-    isBrief,
-    isSummedUp,
-    hasContested,
-    hasNamed,
-  }: {
-    readonly isBrief: boolean
-    readonly isSummedUp: boolean
-    readonly hasContested: boolean
-    readonly hasNamed: boolean
-  },
+  told: readonly string[],
+  { isBrief, brevity }: { readonly isBrief: boolean; readonly brevity: Brevity },
 ): readonly string[] {
-  const marks = [
-    ...(faults.length === 0
-      ? []
-      : [
-          '* something breaks, or works again',
-          '= what came of it, as was seen later',
-          '> what the master and the chunk servers do about it',
-        ]),
-    ...(hasContested
-      ? ['| at the same time as another one on the same file: either may be first, so old and new are both right']
-      : []),
-    ...(hasNamed ? ['! here a promise was broken'] : []),
+  const marks = markTexts.filter(([mark]) => told.some((line) => line.slice(markColumn).startsWith(`${mark} `)))
+  const lines = marks.flatMap(([mark, text]) => wrapped(text, `  ${mark} `))
+  if (isBrief) return lines.length === 0 ? [] : ['Marks:', ...lines]
+  const version = /\bv(\d+)\b/.exec(told.join('\n'))?.[1]
+  const texts = [
+    'How to read: in front are the seconds at which an operation began and ended.',
+    version === undefined
+      ? ''
+      : `v${version} is version ${version}: each new content of a file gets the next number of a counter of the whole cluster, which counts other things too, so there are gaps.`,
+    'Operations are drawn at random, and some cannot work: to be refused is then the right answer.',
+    brevity === 0
+      ? ''
+      : 'More reads that found what was there, and more refusals, are only counted, at the end of each chapter' +
+        (brevity === 3 ? '; so are changes that went as asked while nothing was broken.' : '.'),
   ]
-  if (isBrief) return marks.length === 0 ? [] : ['Marks:', ...marks.map((mark) => `  ${mark}`)]
-  return [
-    ...wrapped(
-      'How to read: in front are the seconds at which an operation began and ended. v82 is version 82: each new content of a file gets ' +
-        'the next number of a counter of the whole cluster, which counts other things too, so there are gaps. Operations are drawn at random, ' +
-        'and some cannot work: to be refused is then the right answer.' +
-        (isSummedUp
-          ? ' More reads that found what was there, and more refusals, are only counted, at the end of each chapter.'
-          : ''),
-    ),
-    ...marks.flatMap((mark) => wrapped(mark.slice(2), `  ${mark.slice(0, 2)}`)),
-  ]
+  return [...wrapped(texts.filter((text) => text !== '').join(' ')), ...lines]
 }
+
+const markColumn = spanText(0).length
+const markTexts: readonly (readonly [string, string])[] = [
+  ['*', 'something breaks, or works again'],
+  ['=', 'what came of it, as was seen later'],
+  ['>', 'what the master and the chunk servers do about it'],
+  [
+    '|',
+    'at the same time as another one on the same file, which began at the time in [brackets]: either may be first, so old and new are both right',
+  ],
+  ['!', 'here a promise was broken'],
+]

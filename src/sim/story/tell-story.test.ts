@@ -62,6 +62,7 @@ test('tellStory() says what is simulated and promised, then what happened, then 
     /Nothing breaks/,
     /^Promised/,
     /^Judged by/,
+    /^In short: nothing broke, nothing was lost, and every promise was kept/,
     /^How to read/,
     /^--- 0\.0 to /,
     /^--- 60\.0 s: Coming to rest/,
@@ -100,7 +101,7 @@ test('tellStory() gives numbers of chunks that add up: what files got, less what
   const sum = (pattern: RegExp) =>
     [...text.matchAll(pattern)].reduce((before, [, number]) => before + Number(number), 0)
   const [, held, left, got, gone, unused] =
-    /servers 1 and 2 hold (\d+) chunks each .*? These are (\d+) chunks, each on 2 servers: files got (\d+), and (\d+) of trash that was emptied are deleted\. (\d+) chunks uploaded for changes refused/
+    /servers 1 and 2 hold (\d+) chunks each .*? These are (\d+) chunks, each on 2 servers: files got (\d+), and (\d+) of trash that was emptied are deleted\. Not among them: (\d+) chunks uploaded/
       .exec(text)
       ?.map(Number) ?? []
   assert.equal(held, left)
@@ -124,6 +125,41 @@ test('tellStory() tells every change of a good day with its version, and all tha
   for (const { step } of read) assert.ok('path' in step && back.includes(step.path))
 })
 
+test('tellStory() says of each file that is left who wrote it, at a time and with a version that a chapter tells', async () => {
+  const { lines } = await goodRun
+  const text = lines.join(' ').replace(/\s+/g, ' ')
+  const [chapters, back] = text.split('Another client reads all') as [string, string]
+  const left = [...back.matchAll(/(\/\S+) \([\d,]+ bytes?, v(\d+), written by client (\d) at ([\d.]+)\)/g)]
+  assert.equal(left.length, 2)
+  for (const [, path, version, client, at] of left) {
+    assert.match(chapters, new RegExp(`${at}-[\\d.]+ (?:\\| )?Client ${client} [^.]*${path}[^.]*v${version}\\)`))
+  }
+})
+
+test('tellStory() explains what the run has, and nothing else: marks, a version, what is only counted', async () => {
+  for (const { lines } of [await goodRun, await badRun]) {
+    const body = lines.slice(lines.findIndex((line) => line.startsWith('--- ')))
+    const key = lines.slice(0, lines.indexOf(body[0] as string))
+    for (const mark of ['*', '=', '>', '|', '!']) {
+      const isUsed = body.some((line) => line.slice(16).startsWith(`${mark} `))
+      assert.equal(
+        key.some((line) => line.startsWith(`  ${mark} `)),
+        isUsed,
+        mark,
+      )
+    }
+    const version = /v(\d+) is version/.exec(key.join(' '))?.[1]
+    assert.match(body.join(' '), new RegExp(`\\bv${version}\\b`))
+    const isSummedUp = body.some((line) => /Refused: \d|Found as it was/.test(line))
+    assert.equal(/only counted/.test(key.join(' ')), isSummedUp)
+    for (const [index, line] of body.entries()) {
+      const [, from] = /^--- ([\d.]+) to /.exec(line) ?? []
+      const [, first] = /^ *([\d.]+)/.exec(body[index + 1] ?? '') ?? []
+      if (from !== undefined && first !== undefined) assert.ok(Number(from) <= Number(first), line)
+    }
+  }
+})
+
 test('tellStory() names what broke, what the master did about it, and how the copies came back', async () => {
   const { lines, outcome } = await badRun
   assert.equal(outcome.ok, true, JSON.stringify(outcome.violations))
@@ -131,6 +167,7 @@ test('tellStory() names what broke, what the master did about it, and how the co
     /^--- 0\.0 to 3\.0 s: Quiet work/,
     /^--- 3\.0 to .* s: Chunk server 3 is killed/,
     /^ {2}3\.000 {9}\* Chunk server 3 is killed/,
+    /^ {16}= Up again at 12\.\d{3}, after 9\.\d s\./,
     /> The master hears nothing from chunk server 3, and waits/,
     /> The master gives chunk server 3 up for dead/,
     /^ 12\.\d{3} {9}\* Chunk server 3 runs again/,

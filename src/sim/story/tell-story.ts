@@ -7,7 +7,7 @@
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
 import type { Sight, Witness } from '../witness.ts'
-import { type Brevity, type Chapter, chapterLines } from './chapter-lines.ts'
+import { type Brevity, type Chapter, chapterLines, toldDeeds } from './chapter-lines.ts'
 import { cutIntoSpans } from './chapters.ts'
 import { chunkSentences, dropReason, sumSentences } from './chunk-words.ts'
 import { consequenceText, type Surroundings } from './consequences.ts'
@@ -16,6 +16,7 @@ import { endingLines, nextLines, readBackLines } from './ending.ts'
 import { faultEvents, lateSights, type StoryEvent, serverEvents } from './events.ts'
 import { headLines, keyLines } from './head.ts'
 import { strikesOf } from './strikes.ts'
+import { summaryLines } from './summary.ts'
 import { count } from './words.ts'
 
 export interface TellOptions {
@@ -52,24 +53,17 @@ export function tellStory(
     .map((event) => withConsequence(event, around))
     .sort((a, b) => a.atMs - b.atMs)
   const chapters = chaptersOf(script, outcome, { deeds, events, sights })
-  let told: readonly string[] = []
-  for (const brevity of brevitiesOf(script, deeds)) {
-    told = chapters.flatMap((chapter) => ['', ...chapterLines(chapter, { brevity, named, kept })])
-    if (told.length <= wantedLines[script.faults.length === 0 ? 'goodDay' : 'badDay']) break
-  }
+  const { brevity, lines } = inWantedLines(chapters, { script, deeds, named, kept })
   const holdings = witness?.holdings() ?? []
   const sums = sumSentences(sights, { holdings, chunks: witness?.chunks(), why: dropReason(script, deeds) })
   const after = events.filter(({ atMs }) => atMs >= script.durationMs)
+  const readBack = readBackLines(script, outcome, { after, holdings, sums, named, deeds })
   return [
     ...(isBrief ? [] : headLines(script, outcome, { isShrunk })),
-    ...keyLines(script, {
-      isBrief,
-      isSummedUp: deeds.length > fewDeeds,
-      hasContested: deeds.some(({ isContested }) => isContested),
-      hasNamed: named.size > 0,
-    }),
-    ...told,
-    ...readBackLines(script, outcome, { after, holdings, sums, named }),
+    ...(isBrief ? [] : summaryLines(outcome, around)),
+    ...keyLines([...lines, ...readBack], { isBrief, brevity }),
+    ...lines,
+    ...readBack,
     ...endingLines(script, outcome, { deeds, explain: (text) => witness?.explain(text) ?? text }),
     ...(isBrief || isShrunk ? [] : nextLines(script, outcome)),
   ]
@@ -78,6 +72,32 @@ export function tellStory(
 function withConsequence(event: StoryEvent, around: Surroundings): StoryEvent {
   const strike = around.strikes.find(({ fault }) => fault === event.fault)
   return strike === undefined ? event : { ...event, consequence: consequenceText(strike, around) }
+}
+
+/** As brief as they must be. */
+function inWantedLines(
+  chapters: readonly Chapter[],
+  {
+    script,
+    deeds,
+    named,
+    kept,
+  }: {
+    readonly script: Script
+    readonly deeds: readonly Deed[]
+    readonly named: ReadonlySet<number>
+    readonly kept: ReadonlySet<number>
+  },
+): { readonly brevity: Brevity; readonly lines: readonly string[] } {
+  const wanted = wantedLines[script.faults.length === 0 ? 'goodDay' : 'badDay']
+  const told = brevitiesOf(script, deeds).map((brevity) => {
+    const ids = chapters.flatMap((chapter) =>
+      toldDeeds(chapter, { brevity, kept }).map(({ operation }) => operation.id),
+    )
+    const options = { brevity, named, kept, told: new Set(ids) }
+    return { brevity, lines: chapters.flatMap((chapter) => ['', ...chapterLines(chapter, options)]) }
+  })
+  return told.find(({ lines }) => lines.length <= wanted) ?? (told.at(-1) as (typeof told)[number])
 }
 
 /** Where nothing breaks, the changes are the story. */
@@ -137,6 +157,7 @@ function backgroundOf(sights: readonly Sight[], { why, late }: { readonly why: s
   return [...chunkSentences(sights, why), ...(late === 0 ? [] : [missed])]
 }
 
+/** Not after what happens at that time. */
 function tenths(atMs: number): string {
-  return (atMs / 1000).toFixed(1)
+  return (Math.floor(atMs / 100) / 10).toFixed(1)
 }

@@ -50,6 +50,11 @@ export function durationText(durationMs: number): string {
   return unit === undefined ? `${numberText(durationMs)} ms` : count(durationMs / unit[0], unit[1])
 }
 
+/** `74 ms`, `5.3 s`: how long something took. */
+export function tookText(durationMs: number): string {
+  return durationMs < 100 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
+}
+
 export function capital(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
 }
