@@ -111,7 +111,7 @@ test('chapterLines() joins what one client did in one breath, and nothing across
 test('chapterLines() tells of long waits that it sums up', () => {
   const waited = read('/a', 1_000, { endedMs: 8_000 })
   assert.deepEqual(lines([waited], { brevity: 2 }).slice(1), [
-    'Found as it was: 1 read. 1 of these waited for seconds: answers came from 8.000 to 8.000 s.',
+    'Found as it was: 1 read. 1 of these waited for seconds: answered at 8.000 s.',
   ])
 })
 
@@ -125,6 +125,10 @@ test('chapterLines() marks that an operation met others only where these have li
     '2.000-2.001   | Client 1 reads /c: refused, nothing is there [meets 1.600 and 1.700].',
   )
   assert.match(lineOf(rivals) ?? '', /\[meets 1\.500, 1\.600 and 2 more\]/)
+  const open = read('/c', 1_000, { rivals: [...rivals], end: 'unknown', endedMs: Number.POSITIVE_INFINITY })
+  assert.doesNotMatch(lines([open], { brevity: 0, told: rivals })[1] ?? '', /[|[]/, 'it says so itself')
+  met.rivals.push(open)
+  assert.match(lineOf([...rivals, open]) ?? '', /\[meets 1\.500, 1\.600, 2 more and 1 without an answer\]/)
 })
 
 test('chapterLines() puts what came of a fault below it', () => {

@@ -110,7 +110,8 @@ function eventLine({ atMs, toMs = atMs, text, isFault, consequence = '' }: Story
 
 function deedLine(deed: Deed, { named, told }: LineOptions): Line {
   const { operation, phrase, result, end, beganMs, endedMs } = deed
-  const rivals = deed.rivals.filter((rival) => told.has(rival.operation.id))
+  // One that never ends meets all that comes: it says itself that it may have happened.
+  const rivals = Number.isFinite(endedMs) ? deed.rivals.filter((rival) => told.has(rival.operation.id)) : []
   const isNamed = named.has(operation.id)
   const took = end === 'done' && isSlow(deed) ? `after ${((endedMs - beganMs) / 1000).toFixed(1)} s` : ''
   const facts = [result, took].filter((text) => text !== '').join(', ')
@@ -127,10 +128,13 @@ function deedLine(deed: Deed, { named, told }: LineOptions): Line {
 
 function meetsText(rivals: readonly Deed[]): string {
   if (rivals.length === 0) return ''
-  const times = [...new Set(rivals.map(({ beganMs }) => secondsText(beganMs)))]
+  const ended = rivals.filter(({ endedMs }) => Number.isFinite(endedMs))
+  const times = [...new Set(ended.map(({ beganMs }) => secondsText(beganMs)))]
   const named = times.slice(0, times.length > mostRivals ? mostRivals - 1 : mostRivals)
   const more = times.length - named.length
-  return ` [meets ${listText(more === 0 ? named : [...named, `${more} more`])}]`
+  const open = rivals.length - ended.length
+  const others = [...(more === 0 ? [] : [`${more} more`]), ...(open === 0 ? [] : [`${open} without an answer`])]
+  return ` [meets ${listText([...named, ...others])}]`
 }
 
 /** What one client did in one breath becomes one line, where it fits into one. */
@@ -177,7 +181,8 @@ function summary(rest: readonly Deed[]): readonly string[] {
 
 function waitText(slow: readonly Deed[]): string {
   const ends = slow.map(({ endedMs }) => endedMs)
-  return `answers came from ${secondsText(Math.min(...ends))} to ${secondsText(Math.max(...ends))} s`
+  const [first, last] = [secondsText(Math.min(...ends)), secondsText(Math.max(...ends))]
+  return first === last ? `answered at ${last} s` : `answered from ${first} to ${last} s`
 }
 
 const kindNouns: Readonly<Record<Deed['operation']['kind'], string>> = {

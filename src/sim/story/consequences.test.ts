@@ -57,6 +57,18 @@ test('consequenceText() says until when, and which operation took longest meanwh
   assert.match(text(lossStory), /No operation ran meanwhile\./)
 })
 
+test('consequenceText() does not say that a server was back while something else held it', () => {
+  const kill: Fault = { kind: 'kill', id: 5, atMs: 12_000, durationMs: 100, host }
+  const [begins, ends, runs] = lossStory as [StoryLine, StoryLine, StoryLine]
+  const killed: readonly StoryLine[] = [
+    { atMs: 12_000, host, what: 'kill begins', fault: kill },
+    { atMs: 12_100, host, what: 'kill ends' },
+    { atMs: 12_200, host, what: 'runs' },
+  ]
+  assert.match(text(killed), /back before/)
+  assert.doesNotMatch(text([killed[0] as StoryLine, begins, ...killed.slice(1), ends, runs]), /back before/)
+})
+
 test('consequenceText() counts what never ended where it began, and where its client died, not for all times', () => {
   const never = Number.POSITIVE_INFINITY
   const deeds = [deed(5_000, never), deed(12_000, never)]
@@ -115,5 +127,6 @@ test('consequenceText() explains a jump of versions when a master starts again, 
     ({ step: { kind: 'write' }, settledMs, outcome: { kind: 'ok', answer: { version } } }) as unknown as Call
   const calls = [call(1_000, 90), call(4_000, 152), call(6_000, 131_081)]
   assert.match(text(story, { calls }), /Versions go on from v152 at v131081: a master takes its numbers in blocks/)
+  assert.match(text(story, { calls: calls.slice(2) }), /Versions go on at v131081: /)
   assert.doesNotMatch(text(story, { calls: [call(4_000, 152), call(6_000, 160)] }), /Versions/)
 })

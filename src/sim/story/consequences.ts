@@ -35,10 +35,18 @@ export function consequenceText(strike: Strike, around: Surroundings): string {
   const { fault, host } = strike
   const answers = host.startsWith('chunkserver-') ? serverTexts(strike, around) : []
   const jump = host === 'master' || host === 'all' ? jumpText(strike, around) : ''
-  const isQuiet = answers.length === 0
+  const isQuiet = answers.length === 0 && !isOutlasted(strike, around.strikes)
   return [overText(strike), waitText(strike, around.deeds), ...answers, isQuiet ? quietText(fault) : '', jump]
     .filter((text) => text !== '')
     .join(' ')
+}
+
+/** Something else holds the same host for longer. */
+function isOutlasted({ host, atMs, overMs = atMs }: Strike, strikes: readonly Strike[]): boolean {
+  return strikes.some((other) => {
+    if (!('durationMs' in other.fault) || (other.host !== host && other.host !== 'all')) return false
+    return other.atMs <= overMs && (other.overMs ?? Number.POSITIVE_INFINITY) > overMs
+  })
 }
 
 function overText({ fault, host, atMs, overMs }: Strike): string {
@@ -181,15 +189,15 @@ function quietText(fault: Fault): string {
 }
 
 /** Versions jump when a master starts again. */
-function jumpText({ atMs, overMs }: Strike, { history }: Surroundings): string {
-  if (overMs === undefined) return ''
+function jumpText({ fault, atMs, overMs }: Strike, { history }: Surroundings): string {
+  if (overMs === undefined || !isDeadly(fault)) return ''
   const versions = history.calls.flatMap(({ step, outcome, settledMs }) => {
     const version = givesVersion(step) && outcome.kind === 'ok' ? outcome.answer.version : undefined
     return version === undefined ? [] : [{ version, settledMs }]
   })
   const before = Math.max(0, ...versions.filter(({ settledMs }) => settledMs < atMs).map(({ version }) => version))
   const after = Math.min(...versions.filter(({ settledMs }) => settledMs >= overMs).map(({ version }) => version))
-  return before === 0 || !Number.isFinite(after) || after - before < leastJump
+  return !Number.isFinite(after) || after - before < leastJump
     ? ''
-    : `Versions go on from v${before} at v${after}: a master takes its numbers in blocks, noted on disk beforehand, and the one that starts gives up what was left of them.`
+    : `Versions go on${before === 0 ? '' : ` from v${before}`} at v${after}: a master takes its numbers in blocks, noted on disk beforehand, and the one that starts gives up what was left of them.`
 }

@@ -97,6 +97,15 @@ test('serverEvents() leaves out servers that are missed for a moment, or that no
     2,
     'dead is never left out',
   )
+  // Its kill is over at 5.0 s, and it runs again at 5.1 s.
+  const over: readonly StoryLine[] = [
+    ...struck,
+    { atMs: 5_000, host: 'chunkserver-2', what: 'kill ends' },
+    { atMs: 5_100, host: 'chunkserver-2', what: 'runs' },
+  ]
+  const missed = (atMs: number) => told([state(atMs, 'up', 'suspect'), state(atMs + 2_000, 'suspect', 'up')], over)
+  assert.equal(missed(7_000).length, 2)
+  assert.deepEqual(missed(9_000), [], 'long after it was up again')
 })
 
 test('serverEvents() tells of debts in stretches: owed, then made good', () => {

@@ -8,6 +8,7 @@ import type { Outcome } from '../simulate.ts'
 import type { LoggedMessage, Sight } from '../witness.ts'
 import type { StoryLine } from '../world.ts'
 import { beginText, endOf, hostOf, whatText } from './fault-words.ts'
+import { strikesOf } from './strikes.ts'
 import { capital, count, hostsText, hostText } from './words.ts'
 
 export interface StoryEvent {
@@ -113,10 +114,12 @@ export function serverEvents(sights: readonly Sight[], story: Outcome['story']):
 /** Heartbeats that came late and nothing else: a server is missed, though nothing befell it, and comes back. */
 export function lateSights(sights: readonly Sight[], story: Outcome['story']): readonly Sight[] {
   const states = sights.filter((sight) => sight.kind === 'state')
-  const isStruck = (host: HostName, atMs: number) =>
-    story.some(({ fault, atMs: sinceMs }) => {
-      if (fault === undefined || atMs < sinceMs || atMs > sinceMs + causeMs) return false
-      return hostOf(fault) === host || (fault.kind === 'partition' && fault.to === host)
+  const strikes = strikesOf(story)
+  const isStruck = (at: HostName, atMs: number) =>
+    strikes.some(({ fault, host, atMs: sinceMs, overMs }) => {
+      const untilMs = overMs ?? ('durationMs' in fault ? sinceMs + causeMs : sinceMs)
+      if (atMs < sinceMs || atMs > untilMs + noticeMs) return false
+      return host === at || (fault.kind === 'partition' && fault.to === at)
     })
   return states.flatMap((sight, index) => {
     const next = states.slice(index + 1).find(({ host }) => host === sight.host)
@@ -126,6 +129,8 @@ export function lateSights(sights: readonly Sight[], story: Outcome['story']): r
   })
 }
 
+/** Within which a server is missed after what befell it. */
+const noticeMs = 3_000
 /** A server that is missed for less is not worth telling, whatever befell it. */
 const shortlyMs = 500
 
