@@ -55,6 +55,10 @@ test('consequenceText() says until when, and which operation took longest meanwh
     /No operation waited: the longest of 1 operation meanwhile/,
   )
   assert.match(text(lossStory), /No operation ran meanwhile\./)
+  assert.match(text(lossStory, { deeds: deeds.slice(2, 3) }), /The only operation meanwhile waited \(5\.3 s, 12\.000/)
+  assert.match(text(lossStory, { deeds: deeds.slice(2, 4) }), /All 2 operations meanwhile waited/)
+  const failed = { ...deed(12_000, 12_005), end: 'failed' } as Deed
+  assert.match(text(lossStory, { deeds: [failed] }), /took 5 ms\. 1 operation failed without effect\./)
 })
 
 test('consequenceText() does not say that a server was back while something else held it', () => {

@@ -66,14 +66,19 @@ function waitText({ fault, host, atMs, overMs }: Strike, deeds: readonly Deed[])
     beganMs < untilMs &&
     (beganMs >= atMs || (isDeadly(fault) && host === `client-${operation.client + 1}`))
   const open = deeds.filter(isOpen).length
-  const openText = open === 0 ? '' : ` ${count(open, 'operation')} never got an answer.`
-  if (longest === undefined) return open === 0 ? 'No operation ran meanwhile.' : openText.trim()
+  const failed = ended.filter(({ end }) => end === 'failed').length
+  const rest =
+    (failed === 0 ? '' : ` ${count(failed, 'operation')} failed without effect.`) +
+    (open === 0 ? '' : ` ${count(open, 'operation')} never got an answer.`)
+  if (longest === undefined) return open === 0 ? 'No operation ran meanwhile.' : rest.trim()
   const slow = ended.filter((deed) => tookMs(deed) >= slowMs).length
-  const when = `${tookText(tookMs(longest))}, ${spanText(longest.beganMs, longest.endedMs).trim()}`
+  const took = tookText(tookMs(longest))
+  const when = `${took}, ${spanText(longest.beganMs, longest.endedMs).trim()}`
   const all = count(ended.length, 'operation')
-  return slow === 0
-    ? `No operation waited: the longest of ${all} meanwhile took ${tookText(tookMs(longest))}.${openText}`
-    : `Of ${all} meanwhile ${numberText(slow)} waited for longer than a second (the longest: ${when}).${openText}`
+  if (slow === 0) return `No operation waited: the longest of ${all} meanwhile took ${took}.${rest}`
+  if (ended.length === 1) return `The only operation meanwhile waited (${when}).${rest}`
+  const waited = slow === ended.length ? `All ${all} meanwhile` : `Of ${all} meanwhile ${numberText(slow)}`
+  return `${waited} waited for longer than a second (the longest: ${when}).${rest}`
 }
 
 export function tookMs({ beganMs, endedMs }: Deed): number {

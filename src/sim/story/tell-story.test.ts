@@ -23,7 +23,7 @@ const operations = Array.from({ length: 12 }, (_, id): Operation => {
   if (id === 11) return { ...common, kind: 'read', path: '/t/nothing' }
   return { ...common, kind: 'write', path: `/t/${id}`, content: { seed: id, length: 100 } }
 })
-const kill: Fault = { kind: 'kill', id: 0, atMs: 3_000, durationMs: 9_000, host: 'chunkserver-3' }
+const kill: Fault = { kind: 'kill', id: 0, atMs: 3_060, durationMs: 9_000, host: 'chunkserver-3' }
 const bad: Script = {
   seed: 5,
   cluster: {
@@ -166,7 +166,7 @@ test('tellStory() names what broke, what the master did about it, and how the co
   assertInOrder(lines, [
     /^--- 0\.0 to 3\.0 s: Quiet work/,
     /^--- 3\.0 to .* s: Chunk server 3 is killed/,
-    /^ {2}3\.000 {9}\* Chunk server 3 is killed/,
+    /^ {2}3\.060 {9}\* Chunk server 3 is killed/,
     /^ {16}= Up again at 12\.\d{3}, after 9\.\d s\./,
     /> The master hears nothing from chunk server 3, and waits/,
     /> The master gives chunk server 3 up for dead/,
