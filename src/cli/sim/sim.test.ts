@@ -21,7 +21,7 @@ function recorder() {
   return { lines, output }
 }
 
-test('runSim() tells one story before any verdict, and how fast it was behind it', async (t) => {
+test('runSim() tells one story, in short before it, its verdict and how fast it was behind it', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'ashlar-sim-'))
   t.after(() => rm(folder, { recursive: true }))
   const scriptPath = join(folder, 'script.json')
@@ -38,9 +38,10 @@ test('runSim() tells one story before any verdict, and how fast it was behind it
   assert.equal(isFine, true)
   assert.match(lines[0] ?? '', /^THE STORY OF SEED 7/)
   const at = (text: RegExp) => lines.findIndex((line) => text.test(line))
-  const verdict = at(/every promise was kept/)
-  assert.ok(verdict > at(/Client 1 makes the directory/) && at(/Client 1 makes the directory/) > 0)
-  assert.ok(at(/times real time/) > verdict)
+  const verdict = lines.findLastIndex((line) => /every promise was kept/.test(line))
+  const firstDeed = at(/Client 1 makes the directory/)
+  assert.ok(at(/^In short: .*every promise was kept/) > 0 && at(/^In short: /) < firstDeed)
+  assert.ok(firstDeed < verdict && verdict < at(/times real time/))
   // The verdict is told once.
   assert.equal(at(/^seed 7: every promise kept/), -1)
 })
