@@ -3,11 +3,8 @@
  * download leaves no half file. Remote names become local ones only after they were checked: none can leave the target folder.
  * @module
  */
-import { createWriteStream } from 'node:fs'
-import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { ErrorCode } from '../../base/error-table.ts'
 import { AshlarError } from '../../base/errors.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
@@ -78,9 +75,7 @@ export async function downloadFile(remotePath: string, localPath: string, option
   await using handle = await client.open(remotePath, { signal })
   const temporary = join(dirname(localPath), `.${basename(localPath).slice(0, 200)}.${process.pid}.part`)
   try {
-    await pipeline(counting(handle.readStream({ signal }), progress), createWriteStream(temporary, { mode: 0o600 }), {
-      signal,
-    })
+    await writePieces(handle.pieces({ signal }), temporary, progress)
     await chmod(temporary, handle.stats.mode & 0o777)
     await utimes(temporary, handle.stats.atime, handle.stats.mtime)
     await rename(temporary, localPath)
@@ -90,6 +85,15 @@ export async function downloadFile(remotePath: string, localPath: string, option
     throw localFailure(error, { remotePath, localPath })
   }
   progress.addFile()
+}
+
+/** Each piece's memory is used again for the next one: what was written would else wait for the collector. */
+async function writePieces(pieces: AsyncIterable<Uint8Array>, path: string, progress: Progress): Promise<void> {
+  await using local = await open(path, 'w', 0o600)
+  for await (const piece of pieces) {
+    await local.appendFile(piece)
+    progress.addBytes(piece.length)
+  }
 }
 
 /** What the local file system refused, in the terms of who asked; other errors as they are. */
@@ -111,16 +115,6 @@ const localRefusals: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EROFS: ['forbidden', 'the local disk is read-only'],
   EACCES: ['forbidden', 'the local folder may not be written'],
   ENAMETOOLONG: ['invalid-name', 'the name is too long for the local file system'],
-}
-
-function counting(stream: AsyncIterable<Uint8Array>, progress: Progress): Readable {
-  async function* bytes() {
-    for await (const part of stream) {
-      progress.addBytes(part.length)
-      yield part
-    }
-  }
-  return Readable.from(bytes(), { objectMode: false, highWaterMark: 1 })
 }
 
 /** A relative remote path below a local folder. @throws {AshlarError} `invalid-name` — a part that means something to the local system */
