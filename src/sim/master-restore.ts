@@ -8,6 +8,7 @@ import { limits } from '../base/limits.ts'
 import { BackupShelf, backupFolderOf } from '../chunkserver/backup-shelf.ts'
 import type { Disk } from '../env/disk.ts'
 import type { Env } from '../env/env.ts'
+import { withTimeout } from '../env/waiting.ts'
 import type { MemoryImage } from '../kv/memory-image.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import { BlockSeal } from '../master/backup-blocks.ts'
@@ -40,7 +41,10 @@ export async function restoreMetadata(
   { clusterId, secret, generationSeen, image }: RestoreOptions,
 ): Promise<{ readonly generation: number; readonly position: number }> {
   const seal = new BlockSeal(deriveBackupKey(secret), env.random)
-  const sources = await BackupSources.open(disks.map(sourceOf), { seal, log: env.log })
+  const sources = await BackupSources.open(
+    disks.map((disk) => sourceOf(env, disk)),
+    { seal, log: env.log },
+  )
   const plan = await planRestore(sources, clusterId)
   const generation = Math.max(plan.generation, generationSeen + 1)
   const kv = createMemoryKV({ clock: env.clock, random: env.random, image })
@@ -50,11 +54,15 @@ export async function restoreMetadata(
   return { generation, position: plan.position }
 }
 
-function sourceOf({ label, disk }: ServerDisk): BackupSource {
+/** A disk that answers nothing, or whose server was ended in the middle of a read, is passed over as one that cannot be read. */
+function sourceOf({ clock }: Env, { label, disk }: ServerDisk): BackupSource {
+  const inTime = <T>(work: Promise<T>) =>
+    withTimeout(clock, limits.requestTimeoutMs, `read the backup on ${label}`, work)
   const shelf = new BackupShelf({ env: { disk }, folder: backupFolder, refusal: () => undefined })
   return {
     label,
-    list: () => shelf.list(),
-    read: (name, { offset, manifest }) => shelf.read(name, { offset, manifest, length: limits.framePayloadBytes }),
+    list: () => inTime(shelf.list()),
+    read: (name, { offset, manifest }) =>
+      inTime(shelf.read(name, { offset, manifest, length: limits.framePayloadBytes })),
   }
 }
