@@ -1,6 +1,7 @@
 /** Answers the leader about backups: see `backup-shelf.ts`. What changes anything carries the leader's epoch. @module */
 import { AshlarError } from '../base/errors.ts'
 import { appendPiece, finishPiece, listPieces, readPiece, removePieces } from '../wire/methods/backup-methods.ts'
+import { recyclePayload } from '../wire/payload-memory.ts'
 import type { Service } from '../wire/service.ts'
 import type { BackupShelf } from './backup-shelf.ts'
 import type { MapView } from './map-view.ts'
@@ -19,13 +20,21 @@ export function serveBackups({ service, view, shelf }: BackupMethodsOptions): vo
   }
   service.handle(listPieces, async () => ({ value: { pieces: shelf === undefined ? [] : await shelf.list() } }))
   service.handle(appendPiece, async ({ leaderEpoch, name, offset }, { payload, signal }) => {
-    await view.admitLeader(leaderEpoch)
-    return { value: { lengthBytes: await kept().append(name, payload, { offset, signal }) } }
+    try {
+      await view.admitLeader(leaderEpoch)
+      return { value: { lengthBytes: await kept().append(name, payload, { offset, signal }) } }
+    } finally {
+      recyclePayload(payload)
+    }
   })
   service.handle(finishPiece, async ({ leaderEpoch, name, lengthBytes, crc }, { payload }) => {
-    await view.admitLeader(leaderEpoch)
-    await kept().finish(name, { lengthBytes, crc, manifest: payload })
-    return { value: {} }
+    try {
+      await view.admitLeader(leaderEpoch)
+      await kept().finish(name, { lengthBytes, crc, manifest: payload })
+      return { value: {} }
+    } finally {
+      recyclePayload(payload)
+    }
   })
   service.handle(readPiece, async ({ name, ...range }) => ({ value: {}, payload: await kept().read(name, range) }))
   service.handle(removePieces, async ({ leaderEpoch, names }) => {
