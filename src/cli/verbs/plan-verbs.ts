@@ -3,12 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { AshlarError } from '../../base/errors.ts'
 import { formatDuration, formatSize, parseSize } from '../../base/sizes.ts'
-import type { AshlarClient, DutyPlan, MemberDuty, PlannedStep } from '../../client/index.ts'
-import type { Output } from '../output.ts'
+import type { DutyPlan, MemberDuty, PlannedStep } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { dutyOf, findServer, memberDuties } from './duty-names.ts'
-import { showScrub } from './scrub-verb.ts'
+import { type DutyLook, showScrub } from './scrub-verb.ts'
 import { addVerb } from './verb.ts'
 
 const planned = [...memberDuties, 'gc', 'scrub'] as const
@@ -96,15 +95,7 @@ function describePlan(
 }
 
 /** What deletes will free, from the byte ledger: they read nothing, and send nothing but ids. */
-async function showGc({
-  client,
-  output,
-  signal,
-}: {
-  readonly client: AshlarClient
-  readonly output: Pick<Output, 'object' | 'line'>
-  readonly signal: AbortSignal
-}): Promise<void> {
+async function showGc({ client, output, signal }: DutyLook): Promise<void> {
   const [status, ledger] = await Promise.all([client.status({ signal }), client.insight.ledger({ signal })])
   const { pendingDeletes, trashEntries, paused = [] } = status
   const { trashBytes, trashKeptForMs, orphanBytes } = ledger

@@ -37,16 +37,15 @@ export function registerScrubVerb(registry: VerbRegistry): void {
   })
 }
 
-/** What scrubbing does on each server, and how long a round takes it. Changes nothing. */
-export async function showScrub({
-  client,
-  output,
-  signal,
-}: {
+/** For a look at a duty that changes nothing. */
+export interface DutyLook {
   readonly client: AshlarClient
   readonly output: Pick<Output, 'object' | 'line'>
   readonly signal: AbortSignal
-}): Promise<void> {
+}
+
+/** What scrubbing does on each server, and how long a round takes it. */
+export async function showScrub({ client, output, signal }: DutyLook): Promise<void> {
   const [status, nodes] = await Promise.all([client.status({ signal }), client.nodes({ signal })])
   const present = nodes.filter(({ state }) => state !== 'left')
   const { scrubWithinMs: withinMs, oldestUnscrubbedSeconds } = status
