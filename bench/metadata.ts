@@ -1,7 +1,7 @@
 /**
  * Many files: empty ones (metadata only) made through the SDK in one directory, then in many, on a cluster of processes.
- * Prints the rate of creation per step, the master's memory as files grow, the rate of listing, the bytes of the database
- * per file, and how long the master takes to start on them.
+ * Prints the rate of creation per step, the master's memory as files grow, the rate of listing and the wait for its first page, the
+ * bytes of the database per file, and how long the master takes to start on them.
  *
  *     node bench/metadata.ts [--files 1000000] [--directories 10000] [--in-flight 256] [--folder DIR] [--json]
  *
@@ -14,10 +14,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type AshlarClient, connect } from '../src/client/index.ts'
 import { cpuSecondsOf, type LocalCluster, memoryMiBOf, startLocalCluster } from './local-cluster.ts'
-import { secondsOf, spread } from './spread.ts'
+import { median, secondsOf, spread } from './spread.ts'
 
 /** A shape is made in so many steps, so that a rate which falls is seen. */
 const steps = 4
+const firstPageLooks = 20
 
 const { values } = parseArgs({
   options: {
@@ -84,6 +85,18 @@ async function list(client: AshlarClient, title: string, paths: readonly string[
   note(`${title}: entries listed`, entries)
 }
 
+/** What somebody waits for who opens a directory: its first page of 1,000 entries, each from a list of its own. */
+async function firstPage(client: AshlarClient, title: string, path: string): Promise<void> {
+  const milliseconds: number[] = []
+  for (let look = 0; look < firstPageLooks; look++) {
+    const entries = client.list(path)
+    milliseconds.push(1000 * (await secondsOf(() => entries.next())))
+    await entries.return?.()
+  }
+  note(`${title}: first page of a list, ms in the median`, median(milliseconds))
+  note(`${title}: first page of a list, ms at most`, Math.max(...milliseconds))
+}
+
 async function measure(folder: string): Promise<void> {
   const data = join(folder, 'cluster')
   {
@@ -96,6 +109,7 @@ async function measure(folder: string): Promise<void> {
 
     await client.mkdir('/one')
     await create({ client, cluster }, 'one directory', (index) => `/one/file-${String(index).padStart(8, '0')}`)
+    await firstPage(client, 'one directory', '/one')
     await list(client, 'one directory', ['/one'])
     note('after listing: master resident MiB', memoryMiBOf(pid).now)
     note('after listing: client resident MiB', memoryMiBOf(process.pid).now)
