@@ -59,7 +59,7 @@ export function sumSentences(
 }
 
 function unusedText(unused: number): string {
-  return `${count(unused, 'chunk')} uploaded for ${unused === 1 ? 'a change' : 'changes'} refused or begun again`
+  return `${count(unused, 'chunk')} sent in vain, for changes refused or done anew`
 }
 
 function sumsOf(sights: readonly Sight[]) {

@@ -77,6 +77,8 @@ function waitText({ fault, host, atMs, overMs }: Strike, deeds: readonly Deed[])
   const all = count(ended.length, 'operation')
   if (slow === 0) return `No operation waited: the longest of ${all} meanwhile took ${took}.${rest}`
   if (ended.length === 1) return `The only operation meanwhile waited (${when}).${rest}`
+  const isBefore = ended.every((deed) => tookMs(deed) < slowMs || deed.beganMs < atMs)
+  if (isBefore) return `Who waited meanwhile had begun before it (the longest: ${when}).${rest}`
   const waited = slow === ended.length ? `All ${all} meanwhile` : `Of ${all} meanwhile ${numberText(slow)}`
   return `${waited} waited for longer than a second (the longest: ${when}).${rest}`
 }
@@ -181,7 +183,7 @@ function quietText(fault: Fault): string {
     case 'disk-slow':
     case 'disk-stall':
     case 'pause':
-      return host.startsWith('chunkserver-') ? 'The master did not have to do anything: it answered again in time.' : ''
+      return host.startsWith('chunkserver-') ? 'It was silent too briefly for the master to miss it.' : ''
     case 'kill':
     case 'power-loss':
       return host.startsWith('chunkserver-') ? 'It was back before the master had to do anything.' : ''

@@ -70,7 +70,7 @@ function writePhrase({ path, content, condition }: Extract<Action, { kind: 'writ
   if (version === undefined) return `wants to write ${bytes} over ${path} as it is`
   return condition === 'current'
     ? `sees v${version} of ${path} and writes ${bytes} over it if it still is v${version}`
-    : `sees v${version} of ${path} and asks, wrongly, to write ${bytes} over it if it still is v${version - 1}`
+    : `sees v${version} of ${path} and asks, to be refused, to write ${bytes} over it if it is v${version - 1}`
 }
 
 function appendPhrase(
@@ -80,14 +80,14 @@ function appendPhrase(
   const bytes = bytesText(content.length)
   if (condition === undefined) {
     const isFirst = answerOf(calls.at(-1))?.size === content.length
-    return `appends ${bytes} to ${path}${isFirst ? ', its first' : ''}`
+    return `appends ${bytes} to ${path}${isFirst ? ', the first there' : ''}`
   }
   const size = answerOf(calls[0])?.size
   if (size === undefined) return `wants to append ${bytes} to ${path} as long as it is`
   const seen = `sees ${bytesText(size)} in ${path} and`
   return condition === 'current'
     ? `${seen} appends ${numberText(content.length)} if it still has ${numberText(size)}`
-    : `${seen} asks, wrongly, to append ${numberText(content.length)} if it still has ${numberText(size + 1)}`
+    : `${seen} asks, to be refused, to append ${bytes} if it has ${numberText(size + 1)}`
 }
 
 function answerOf(call: Call | undefined): Answer | undefined {

@@ -108,7 +108,7 @@ test('deedsOf() tells a condition with the numbers that were seen and asked for'
       ...{ fromMs: 4, toMs: 5 },
     },
   )
-  assert.equal(stale?.phrase, 'sees v131 of /a and asks, wrongly, to write 3 bytes over it if it still is v130')
+  assert.equal(stale?.phrase, 'sees v131 of /a and asks, to be refused, to write 3 bytes over it if it is v130')
   assert.equal(stale?.result, 'it changed since version 130 (now 131)')
   assert.equal(blind?.phrase, 'wants to write 3 bytes over /a as it is')
   assert.equal(blind?.result, 'nothing is there')

@@ -17,8 +17,8 @@ const mostNamed = 12
 
 /** Everything after the work. */
 export function readBackLines(
-  { durationMs, faults }: Script,
-  { history, violations }: Outcome,
+  { durationMs }: Script,
+  { history, violations, story }: Outcome,
   {
     after,
     holdings,
@@ -38,11 +38,12 @@ export function readBackLines(
 ): readonly string[] {
   const calls = readerCalls(history)
   const beganMs = calls[0]?.invokedMs
-  const healed =
-    faults.length === 0
-      ? 'The work is over. What is under way ends, and the clients go.'
-      : 'The work is over. All faults end, every machine that is down is started, what is under way ends, and the clients go.'
-  const events = [{ atMs: durationMs, text: healed, isFault: faults.length > 0 }, ...after]
+  const isHealed = strikesOf(story).some(
+    ({ fault, overMs = Infinity }) => 'durationMs' in fault && overMs >= durationMs,
+  )
+  const healed = isHealed ? 'All faults end, every machine that is down is started, what' : 'What'
+  const over = `The work is over. ${healed} is under way ends, and the clients go.`
+  const events = [{ atMs: durationMs, text: over, isFault: isHealed }, ...after]
   const lines = [
     '',
     `--- ${(durationMs / 1000).toFixed(1)} s: Coming to rest, and reading everything back`,
@@ -225,7 +226,7 @@ function missedText(missed: number): string {
 
 function traceText({ traceHash, events, virtualMs }: Outcome): string {
   return (
-    `Hash ${traceHash} is over all ${numberText(events)} events of these ${(virtualMs / 1000).toFixed(1)} s (messages, disk accesses, timers). ` +
+    `Hash ${traceHash} is over all ${numberText(events)} events (messages, disk accesses, timers) of these ${(virtualMs / 1000).toFixed(1)} s, the last reading included. ` +
     'The same seed and version give the same hash on any machine: what was seen once can be seen again.'
   )
 }

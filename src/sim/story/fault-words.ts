@@ -47,7 +47,7 @@ export function beginText(fault: Fault): string {
     case 'metadata-unknown':
       return `does not learn the results of ${percent(fault.chance)} of its commits`
     case 'metadata-slow':
-      return `has metadata that answer up to ${fault.delayMs} ms late`
+      return `has a slow database: it answers up to ${fault.delayMs} ms later than usual`
   }
 }
 
@@ -78,7 +78,7 @@ const shortTexts: Readonly<Record<Exclude<Fault['kind'], 'partition'>, string>> 
   'misdirected-write': "'s disk misplaces a write",
   'metadata-conflicts': "'s transactions conflict",
   'metadata-unknown': ' misses results of commits',
-  'metadata-slow': "'s metadata are slow",
+  'metadata-slow': "'s database is slow",
 }
 
 export function hostOf(fault: Fault): HostName {
@@ -131,7 +131,7 @@ const whatTexts: Readonly<Record<string, string>> = {
   'master-disk-lost ends': 'is built anew, from what the chunk servers keep of its metadata',
   'metadata-conflicts ends': 'has no more conflicts than usual',
   'metadata-unknown ends': 'learns the results of its commits again',
-  'metadata-slow ends': 'has metadata of normal speed again',
+  'metadata-slow ends': 'has a database of normal speed again',
   runs: 'runs again',
 }
 

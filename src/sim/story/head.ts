@@ -1,11 +1,12 @@
 /** The beginning of a story: what is simulated, what is promised and who judges, and how to read what follows. @module */
 import { formatSize } from '../../base/sizes.ts'
+import { policiesOf } from '../../cluster/policies.ts'
 import type { Script } from '../script.ts'
 import type { Outcome } from '../simulate.ts'
 import type { Brevity } from './chapter-lines.ts'
 import { pathsOf } from './deeds.ts'
 import { strikesOf } from './strikes.ts'
-import { count, durationText, spanText, wrapped } from './words.ts'
+import { count, durationText, listText, spanText, wrapped } from './words.ts'
 
 export function headLines(
   script: Script,
@@ -18,7 +19,9 @@ export function headLines(
     struck === 0
       ? 'Nothing breaks: a good day.'
       : `${count(struck, 'fault')} strike${struck === 1 ? 's' : ''}: a bad day.`
-  const rare = cluster.buggify ? ' Rare turns of the code (a late heartbeat, a lost answer) are made frequent.' : ''
+  const rare = cluster.buggify
+    ? ' What is rare in life (an answer that gets lost, a sign of life that comes late) is made frequent.'
+    : ''
   return [
     isShrunk ? `WHAT IS LEFT OF SEED ${seed}` : `THE STORY OF SEED ${seed}`,
     '',
@@ -51,15 +54,32 @@ function clusterText({ cluster }: Script): string {
   const { servers, clients, policy, chunkSizeBytes, trashKeepMs } = cluster
   const copies = Number(policy.slice('replicated-'.length))
   const racks = new Set(servers.map(({ rack }) => rack)).size
-  const where = servers[0]?.rack === undefined ? '' : ` in ${count(racks, 'rack')}`
+  const where = servers[0]?.rack === undefined ? '' : ` in ${count(racks, 'rack')}${sharedText(servers)}`
   const trash =
     trashKeepMs === 0
       ? 'Removed and replaced contents are gone at once.'
       : `Removed and replaced contents stay in a trash for ${durationText(trashKeepMs)}.`
   return (
     `${count(clients, 'client')}, a master (it knows the names, and where the bytes are) and ${count(servers.length, 'chunk server')}${where} ` +
-    `(${servers.length === 1 ? 'it holds' : 'they hold'} the bytes, in chunks of at most ${formatSize(chunkSizeBytes)}, each on ${count(copies, 'server')}). ${trash}`
+    `(${servers.length === 1 ? 'it holds' : 'they hold'} the bytes, in chunks of at most ${formatSize(chunkSizeBytes)}, each on ${count(copies, 'server')}${fewerText(policy)}). ${trash}`
   )
+}
+
+/** With how many copies a write goes through in need. */
+function fewerText(name: string): string {
+  const policy = policiesOf().find((each) => each.name === name)
+  if (policy === undefined || policy.minReplicas === policy.replicas) return ''
+  return `, or on ${policy.minReplicas} while another is away, which gets it later`
+}
+
+/** Which servers stand together: `, 1 and 4 in one`. */
+function sharedText(servers: Script['cluster']['servers']): string {
+  const numbers = Map.groupBy(
+    servers.map((_, index) => index + 1),
+    (number) => servers[number - 1]?.rack,
+  )
+  const shared = [...numbers.values()].filter(({ length }) => length > 1 && length < servers.length)
+  return shared.length === 0 ? '' : `, ${shared.map((own) => `${listText(own.map(String))} in one`).join(', ')}`
 }
 
 /** What the marks mean, and whatever else a reader must know: of what `told` has, and of nothing else. */
@@ -72,15 +92,16 @@ export function keyLines(
   if (isBrief) return lines.length === 0 ? [] : ['Marks:', ...lines]
   const version = /\bv(\d+)\b/.exec(told.join('\n'))?.[1]
   const texts = [
-    'How to read: in front are the seconds at which an operation began and ended.',
+    'How to read: in front are the seconds at which an operation began and ended' +
+      (told.some((line) => line.includes(', then ')) ? ' (with "then", the first and the last of several).' : '.'),
     version === undefined
       ? ''
       : `v${version} is version ${version}: each new content of a file gets the next number of a counter of the whole cluster, which counts other things too, so there are gaps.`,
     'Operations are drawn at random, and some cannot work: to be refused is then the right answer.',
     brevity === 0
       ? ''
-      : 'More reads that found what was there, and more refusals, are only counted, at the end of each chapter' +
-        (brevity === 3 ? '; so are changes that went as asked while nothing was broken.' : '.'),
+      : 'Most reads that found what was there, and most refusals, have no line of their own: they are counted at the end of each chapter' +
+        (brevity === 3 ? '; so are changes that went as asked in quiet chapters.' : '.'),
   ]
   return [...wrapped(texts.filter((text) => text !== '').join(' ')), ...lines]
 }

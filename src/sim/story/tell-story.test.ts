@@ -101,7 +101,7 @@ test('tellStory() gives numbers of chunks that add up: what files got, less what
   const sum = (pattern: RegExp) =>
     [...text.matchAll(pattern)].reduce((before, [, number]) => before + Number(number), 0)
   const [, held, left, got, gone, unused] =
-    /servers 1 and 2 hold (\d+) chunks each .*? These are (\d+) chunks, each on 2 servers: files got (\d+), and (\d+) of trash that was emptied are deleted\. Not among them: (\d+) chunks uploaded/
+    /servers 1 and 2 hold (\d+) chunks each .*? These are (\d+) chunks, each on 2 servers: files got (\d+), and (\d+) of trash that was emptied are deleted\. Not among them: (\d+) chunks sent in vain/
       .exec(text)
       ?.map(Number) ?? []
   assert.equal(held, left)
@@ -109,7 +109,7 @@ test('tellStory() gives numbers of chunks that add up: what files got, less what
   assert.equal(sum(/(\d+) new chunks? went/g), got)
   assert.equal(sum(/(\d+) chunks? of trash that was emptied/g), Number(gone))
   assert.ok(Number(unused) > 0)
-  assert.equal(sum(/Deleted: [^.]*?(\d+) chunks? uploaded/g), unused)
+  assert.equal(sum(/Deleted: [^.]*?(\d+) chunks? sent in vain/g), unused)
 })
 
 test('tellStory() tells every change of a good day with its version, and all that is read back', async () => {
@@ -151,7 +151,7 @@ test('tellStory() explains what the run has, and nothing else: marks, a version,
     const version = /v(\d+) is version/.exec(key.join(' '))?.[1]
     assert.match(body.join(' '), new RegExp(`\\bv${version}\\b`))
     const isSummedUp = body.some((line) => /Refused: \d|Found as it was/.test(line))
-    assert.equal(/only counted/.test(key.join(' ')), isSummedUp)
+    assert.equal(/are counted at the end of each chapter/.test(key.join(' ')), isSummedUp)
     for (const [index, line] of body.entries()) {
       const [, from] = /^--- ([\d.]+) to /.exec(line) ?? []
       const [, first] = /^ *([\d.]+)/.exec(body[index + 1] ?? '') ?? []

@@ -153,7 +153,7 @@ function chaptersOf(
 
 /** What the servers did, in sum. */
 function backgroundOf(sights: readonly Sight[], { why, late }: { readonly why: string; readonly late: number }) {
-  const missed = `The master missed servers for a moment (${count(late, 'time')}), and waited.`
+  const missed = `A server's sign of life came late (${count(late, 'time')}): the master waited.`
   return [...chunkSentences(sights, why), ...(late === 0 ? [] : [missed])]
 }
 
