@@ -28,8 +28,11 @@ export class AwaitedVersions {
 
   /** @param calls in the order in which `isPlaced` of {@link isLost} has them */
   constructor(calls: readonly Call[]) {
-    const indexesOf = (kind: string) =>
-      calls.flatMap(({ step, outcome }, index) => (step.kind === kind && outcome.kind !== 'refused' ? [index] : []))
+    // What a loss undid has its place before it, if it has one.
+    const lasting = calls.map((call) =>
+      call.outcome.kind === 'refused' || call.undoneBy !== undefined ? undefined : call,
+    )
+    const indexesOf = (kind: string) => lasting.flatMap((call, index) => (call?.step.kind === kind ? [index] : []))
     this.#moves = indexesOf('rename')
     this.#returns = indexesOf('undelete')
     this.#losses = indexesOf('rollback')

@@ -78,6 +78,47 @@ test('guessOrder() says what a loss of metadata left, by the position that the r
   assert.equal(kept.get(loss)?.operation, 0)
 })
 
+// Seed 720082: its client asked the next master again, and was answered by that one.
+test('a change that was under way in a loss may be seen, be gone, and be made again; it lasts once', () => {
+  const loss = call(9, { kind: 'rollback', sinceMs: 2 }, { kind: 'ok', answer: {} }, [7, 9])
+  const sees = (size: number, from: number) =>
+    call(50 + from, { kind: 'stat', path: '/a' }, { kind: 'ok', answer: { size } }, [from, from + 1])
+  const past = [commit(1, 1, { length: 1, position: 41 }), commit(4, 2, { length: 8, position: 42 })]
+  const restored = { ...commit(8, 0, { length: 0 }), restoredTo: 41 }
+  const commits = [...past, restored, commit(15, 3, { length: 8, position: 43 })]
+  const judged = (more: Call, ...seen: readonly Call[]) => {
+    const calls = [call(0, write(1), ok(1), [0, 2]), more, loss, ...seen].sort((a, b) => a.invokedAt - b.invokedAt)
+    const guess = guessOrder(calls, commits)
+    const { kind } = linearize(calls, { trashLastsMs: 1e9, guess })
+    assert.equal(linearize(calls, { trashLastsMs: 1e9, guess: { ...guess, order: [], kept: new Map() } }).kind, kind)
+    return { guess, kind }
+  }
+  const late = call(1, append(7), ok(3), [3, 20])
+  const { guess, kind } = judged(late, sees(8, 5), sees(1, 10), sees(8, 21))
+  assert.deepEqual(operationsOf(guess.order), [0, 1, 9, 1])
+  assert.deepEqual(guess.undone, [guess.order[1]])
+  assert.equal(guess.kept.get(loss)?.operation, 0)
+  assert.equal(kind, 'explained')
+  // Whatever its client was told in the end.
+  for (const outcome of [unknown, { kind: 'void', code: 'no-space' }, { kind: 'refused', code: 'changed' }] as const) {
+    assert.equal(judged({ ...late, outcome }, sees(8, 5), sees(1, 10)).guess.undone.length, 1)
+  }
+  assert.equal(
+    judged({ ...late, outcome: { kind: 'void', code: 'no-space' } }, sees(8, 5), sees(1, 10)).kind,
+    'explained',
+  )
+  // Not twice, whatever a further loss goes back to; not behind the loss; and not where it had ended before the loss.
+  assert.equal(judged(late, sees(8, 5), sees(15, 21)).kind, 'impossible')
+  assert.equal(judged(late, sees(8, 10), sees(15, 21)).kind, 'impossible')
+  assert.equal(judged({ ...late, outcome: { kind: 'void', code: 'no-space' } }, sees(8, 10)).kind, 'impossible')
+  const further = call(9, { kind: 'rollback', sinceMs: 2 }, { kind: 'ok', answer: {} }, [30, 32])
+  const later = call(1, append(7), ok(3), [3, 40])
+  assert.equal(judged(later, sees(8, 5), sees(1, 10), further, sees(8, 41)).kind, 'explained')
+  assert.equal(judged(later, sees(8, 5), sees(1, 10), further, sees(15, 41)).kind, 'impossible')
+  assert.equal(judged(call(1, append(7), ok(2), [3, 6]), sees(8, 10), sees(1, 12), sees(8, 21)).kind, 'impossible')
+  assert.equal(judged(call(1, append(7), unknown, [3, 6]), sees(8, 5), sees(1, 10), sees(8, 21)).kind, 'explained')
+})
+
 test('a guess makes a search short that would be given up, and cannot make it believe what is wrong', () => {
   // Sixteen unknown writes side by side, and reads that saw some of them, in an order that nothing else tells.
   const writes = Array.from({ length: 16 }, (_, seed) => call(seed, write(10 + seed), unknown, [seed, 0]))

@@ -19,6 +19,8 @@ export interface Call {
   readonly settledMs: number
   readonly settledAt: number
   readonly outcome: Outcome
+  /** Only of an effect that a call had before the one that counts: the loss of metadata that took it back. */
+  readonly undoneBy?: Call
 }
 
 /** A failure that no fault explains. */

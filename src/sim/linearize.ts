@@ -8,6 +8,7 @@
  * a way is left as soon as something is gone for good that a step still has to see (awaited-versions.ts). A search that gets
  * long begins anew: the parts of the history that nothing connects are searched first, and their orders guide the one over all.
  * A loss of metadata is a step that goes back to some tree of the way so far, none before the last one that must not be lost.
+ * What it undid of a call that was under way may stand before it as a step of its own (guess-order.ts): the call itself comes after it then.
  * It is bounded; past the bound the history is undecided, which is said and is no success.
  * @module
  */
@@ -51,9 +52,10 @@ const quickConfigurations = 3_000
 export function linearize(history: readonly Call[], options: LinearizeOptions): Verdict {
   const { trashLastsMs, mostConfigurations = 100_000 } = options
   // What had no effect and says nothing, and reads without an answer, constrain nothing.
-  const calls = history.filter(
+  const telling = history.filter(
     ({ outcome, step }) => outcome.kind !== 'void' && !(outcome.kind === 'unknown' && isReading(step)),
   )
+  const calls = [...telling, ...(options.guess?.undone ?? [])].sort((a, b) => a.invokedAt - b.invokedAt)
   const places = new Map(calls.map((call, index) => [call, index]))
   const guide = (options.guess?.order ?? []).map((call) => places.get(call)).filter((index) => index !== undefined)
   const lastKept = new Map(
@@ -101,6 +103,8 @@ class Search {
   /** Of each loss: what it must leave. */
   readonly #kept: ReadonlyMap<number, ReadonlySet<number>>
   readonly #lastKept: ReadonlyMap<number, number | undefined>
+  /** Of each step that is there only until a loss: that loss. */
+  readonly #undoers: ReadonlyMap<number, number>
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
   constructor(
@@ -118,6 +122,9 @@ class Search {
     this.#isPlaced = new Uint8Array(this.#calls.length)
     this.#kept = new Map(
       this.#calls.flatMap(({ step }, index) => (step.kind === 'rollback' ? [[index, keptBy(step, calls)]] : [])),
+    )
+    this.#undoers = new Map(
+      calls.flatMap(({ undoneBy }, index) => (undoneBy === undefined ? [] : [[index, calls.indexOf(undoneBy)]])),
     )
     this.#awaited = new AwaitedVersions(this.#calls)
     this.#most = mostConfigurations
@@ -159,7 +166,7 @@ class Search {
     if (candidates.every((index) => this.#call(index).outcome.kind === 'unknown') && this.#isOnlyUnknownLeft()) {
       return 'done'
     }
-    const key = `${Buffer.from(this.#isPlaced).toString('latin1')}\n${tree.key}${this.#pastKey()}`
+    const key = `${this.#placedKey()}\n${tree.key}${this.#pastKey()}`
     if (this.#seen.has(key) || this.#awaited.isLost(tree, this.#isPlaced)) {
       this.#unplace(placed)
       return undefined
@@ -197,8 +204,9 @@ class Search {
     const open: number[] = []
     for (let index = 0; index < this.#calls.length; index++) {
       if (this.#isPlaced[index] === 1) continue
-      const { invokedAt, settledAt, outcome } = this.#call(index)
+      const { invokedAt, settledAt, outcome, undoneBy } = this.#call(index)
       if (invokedAt > soonestEnd) break
+      if (undoneBy !== undefined && !this.#mayBeUndone(index)) continue
       open.push(index)
       if (outcome.kind !== 'unknown') soonestEnd = Math.min(soonestEnd, settledAt)
     }
@@ -222,6 +230,13 @@ class Search {
     }
   }
 
+  /** Whether the loss that undoes it is still to come, and all has its place that it must leave. */
+  #mayBeUndone(index: number): boolean {
+    const loss = this.#undoers.get(index) as number
+    const kept = this.#kept.get(loss) as ReadonlySet<number>
+    return this.#isPlaced[loss] !== 1 && [...kept].every((each) => this.#isPlaced[each] === 1)
+  }
+
   /** Trees that a loss may go back to, the likeliest and then the newest first; none before all is placed that it must leave. */
   #past(loss: number): readonly ModelTree[] {
     const kept = this.#kept.get(loss) as ReadonlySet<number>
@@ -229,12 +244,29 @@ class Search {
     let at = 0
     for (; left > 0 && at < this.#order.length; at++) if (kept.has(this.#order[at] as number)) left--
     if (left > 0) return []
-    const trees = at === 0 ? [ModelTree.empty, ...this.#trees] : this.#trees.slice(at - 1)
+    const lasting = this.#trees.filter((_, place) => place >= at - 1 && !this.#holdsUndone(place, loss))
+    const trees = at === 0 ? [ModelTree.empty, ...lasting] : lasting
     const last = this.#lastKept.get(loss)
     const likeliest = last === undefined ? undefined : this.#trees[this.#order.indexOf(last)]
     const ranked = trees.toReversed()
     if (likeliest !== undefined && trees.includes(likeliest)) ranked.unshift(likeliest)
     return [...new Map(ranked.map((tree) => [tree.key, tree])).values()]
+  }
+
+  /** Whether the tree at this place of the order has something that this loss undoes, or one before it undid. */
+  #holdsUndone(place: number, loss: number): boolean {
+    if (this.#undoers.size === 0) return false
+    return this.#order.slice(0, place + 1).some((index) => {
+      const undoer = this.#undoers.get(index)
+      return undoer !== undefined && (undoer === loss || this.#order.indexOf(undoer) > place)
+    })
+  }
+
+  /** Behind a loss it does not matter what it undid. */
+  #placedKey(): string {
+    const placed = Buffer.from(this.#isPlaced)
+    for (const [index, loss] of this.#undoers) if (this.#isPlaced[loss] === 1) placed[index] = 1
+    return placed.toString('latin1')
   }
 
   /** What is to come depends on the way so far only while it may be gone back. */
