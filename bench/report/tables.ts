@@ -12,7 +12,7 @@ export const groupTitles: Readonly<Record<string, string>> = {
   footprint: 'Memory and disk',
   metadata: 'Metadata',
   repair: 'Repair',
-  rivals: 'Rivals, by the same client',
+  rivals: 'Rivals',
   streams: 'Long streams, and many',
   connections: 'Idle connections',
   [limitGroup]: 'Limits of the machine',

@@ -9,13 +9,13 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePorts } from './free-ports.ts'
-import { answering, type Rival, startServer, stopServers } from './rival.ts'
+import { answering, type S3Rival, startServer, stopServers } from './rival.ts'
 
 const run = promisify(execFile)
 const nodes = 3
 const region = 'garage'
 
-export function garage(environment: Readonly<Record<string, string | undefined>>): Rival | undefined {
+export function garage(environment: Readonly<Record<string, string | undefined>>): S3Rival | undefined {
   const program = environment['ASHLAR_BENCH_GARAGE']
   if (program === undefined) return undefined
   const isSynced = environment['ASHLAR_BENCH_GARAGE_SYNC'] === '1'

@@ -3,9 +3,9 @@
  * `AWS_REGION`, and the name to show in `ASHLAR_BENCH_S3_NAME`.
  * @module
  */
-import { answering, type Rival } from './rival.ts'
+import { answering, type S3Rival } from './rival.ts'
 
-export function s3Endpoint(environment: Readonly<Record<string, string | undefined>>): Rival | undefined {
+export function s3Endpoint(environment: Readonly<Record<string, string | undefined>>): S3Rival | undefined {
   const endpoint = environment['ASHLAR_BENCH_S3_ENDPOINT']
   if (endpoint === undefined) return undefined
   const s3 = {

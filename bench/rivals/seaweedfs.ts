@@ -4,9 +4,9 @@
  * @module
  */
 import { freePorts } from './free-ports.ts'
-import { answering, type Rival, startServer, stopServers } from './rival.ts'
+import { answering, type S3Rival, startServer, stopServers } from './rival.ts'
 
-export function seaweedfs(environment: Readonly<Record<string, string | undefined>>): Rival | undefined {
+export function seaweedfs(environment: Readonly<Record<string, string | undefined>>): S3Rival | undefined {
   const program = environment['ASHLAR_BENCH_SEAWEEDFS']
   if (program === undefined) return undefined
   return {
