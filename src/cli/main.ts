@@ -8,10 +8,8 @@ import { processHost, releaseStdin } from './host.ts'
 import { reportFailure } from './output.ts'
 import { runProgram } from './program.ts'
 import { stopSignal } from './stop-signal.ts'
+import { unfinished } from './unfinished.ts'
 import { verbsFor } from './verb-families.ts'
-
-/** What Node says of a main module that waits for what never comes: in the package this is none. */
-const unfinished = 13
 
 const stop = stopSignal()
 let isEnded = false

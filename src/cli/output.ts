@@ -1,7 +1,7 @@
 /**
  * What a person or a script reads: results on stdout, messages on stderr, and the exit code.
  *
- * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable (see docs/errors.md).
+ * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 conflict, 5 unavailable (see docs/errors.md); 13 is in `unfinished.ts`.
  * With `--json` stdout holds one object, or one per line, and errors are one JSON line on stderr.
  * @module
  */

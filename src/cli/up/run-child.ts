@@ -8,9 +8,7 @@ import { logLevel } from '../log-level.ts'
 import { createOutput, reportFailure } from '../output.ts'
 import { ownerOnly, type ServerRun } from '../servers/server-run.ts'
 import { stopSignal } from '../stop-signal.ts'
-
-/** What Node says of a main module that waits for what never comes: these are no modules in the package. */
-const unfinished = 13
+import { unfinished } from '../unfinished.ts'
 
 /** @param work runs until it is told to stop */
 export async function runChild<Options>(work: (options: Options, run: ServerRun) => Promise<void>): Promise<void> {
