@@ -56,14 +56,41 @@ describe('KnownGaps', () => {
 
   it('keeps a bounded number, the last used', () => {
     const gaps = new KnownGaps()
-    const names = Array.from({ length: 40 }, (_, index) => String.fromCharCode(65 + index))
+    const names = Array.from({ length: 2000 }, (_, index) => String(index).padStart(4, '0'))
     gaps.learn('!', '#')
     for (const name of names) {
       gaps.learn(`${name}1`, `${name}3`)
       assert.equal(gaps.holds('"'), true, 'used all the time')
     }
-    assert.equal(gaps.holds('A2'), false)
-    assert.equal(gaps.holds(`${names.at(-1)}2`), true)
+    assert.equal(gaps.holds('00002'), false)
+    assert.equal(gaps.holds('19992'), true)
+    assert.ok(names.filter((name) => gaps.holds(`${name}2`)).length <= 512)
+  })
+
+  it('answers for a hundred directories that are filled by turns', () => {
+    const gaps = new KnownGaps()
+    const directories = Array.from({ length: 100 }, (_, index) => String(index).padStart(2, '0'))
+    for (const [index, directory] of directories.entries()) gaps.learn(`${directory}/1`, directories[index + 1])
+    for (const file of ['2', '3', '4']) {
+      for (const directory of directories) {
+        assert.equal(gaps.holds(`${directory}/${file}`), true, `${directory}/${file}`)
+        gaps.written(`${directory}/${file}`)
+        assert.equal(gaps.holds(`${directory}/${file}`), false, 'written')
+      }
+    }
+  })
+
+  it('keeps gaps apart that were learned between rows of a batch', () => {
+    const gaps = new KnownGaps()
+    gaps.learn('a', 'z')
+    // `m` is in the batch.
+    gaps.learn('a', 'm')
+    for (const key of ['g', 'm']) gaps.written(key)
+    assert.equal(gaps.holds('b'), false, 'before the last that was written')
+    assert.equal(gaps.holds('g'), false)
+    assert.equal(gaps.holds('h'), true)
+    assert.equal(gaps.holds('m'), false)
+    assert.equal(gaps.holds('n'), true)
   })
 })
 
