@@ -2,8 +2,8 @@
  * Directories that nobody asked for: made on the way to an object, they hold no entry with the empty name, and go with
  * their last entry.
  *
- * What leaves such a directory queues it, in the same transaction and blindly; the leader looks later, and removes it
- * where it is still empty. Looking reads the directory's whole range, and whoever makes an entry in it reads its row: so
+ * What leaves such a directory queues it, in the same transaction, unless it waits already; the leader looks later, and removes
+ * it where it is still empty. Looking reads the directory's whole range, and whoever makes an entry in it reads its row: so
  * of a pruning and a create that meet, one runs again, and no entry is ever made in a directory that is gone.
  * Until it is pruned, a directory without any file below is *hollow*: it shows nowhere, and is in nobody's way.
  * @module
@@ -57,7 +57,7 @@ export async function entryLeft(
 ): Promise<void> {
   if (keyName === '') await makeImplicit(change, parent.inode)
   else if (!parent.isImplicit) return
-  queuePrune(change, parent.inode)
+  await queuePrune(change, parent.inode)
 }
 
 /** Looks at directories that lost an entry. @returns how many */
@@ -71,7 +71,7 @@ export async function pruneStep(change: Change): Promise<number> {
     // What is in trash stays as it was.
     if (!(await isInTree(tx, next))) continue
     for (let level = 0; level < levelsPerJob && next !== undefined; level++) next = await prune(change, next)
-    if (next !== undefined) queuePrune(change, next)
+    if (next !== undefined) await queuePrune(change, next)
   }
   return jobs.length
 }
@@ -146,9 +146,10 @@ async function makeImplicit({ tx }: Change, inode: InodeId): Promise<void> {
   if (entry !== undefined) tx.put(key, entryRow.encode({ ...entry, implicit: true }))
 }
 
-/** What was in it is gone: the leader looks whether it is empty. */
-export function queuePrune({ tx }: Change, inode: InodeId): void {
-  tx.put(jobKey('prune', inode), Buffer.alloc(0))
+/** What was in it is gone: the leader looks whether it is empty. A look costs less than a row written once more with each removal. */
+export async function queuePrune({ tx }: Change, inode: InodeId): Promise<void> {
+  const key = jobKey('prune', inode)
+  if ((await tx.get(key)) === undefined) tx.put(key, Buffer.alloc(0))
 }
 
 function after(key: Buffer): Buffer {

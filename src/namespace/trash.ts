@@ -69,7 +69,7 @@ export async function trashOlder(
   const { parent, path } = place
   await checkUnlocked(change, { ...place, entry }, { ...removal, path })
   takeOlder(change, place, older)
-  if (parent.isImplicit) queuePrune(change, parent.inode)
+  if (parent.isImplicit) await queuePrune(change, parent.inode)
   if (entry.content === undefined) return undefined
   const lengthBytes = entry.content.length
   const counters = { ...noCounters, files: 1, lengthBytes }
