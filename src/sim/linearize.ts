@@ -7,8 +7,7 @@
  * changes nothing and is explained by the tree as it is can be placed at once; steps of unknown outcome are tried last; and
  * a way is left as soon as something is gone for good that a step still has to see (awaited-versions.ts). A search that gets
  * long begins anew: the parts of the history that nothing connects are searched first, and their orders guide the one over all.
- * A loss of metadata is a step that goes back to some tree of the way so far, none before the last one that must not be lost.
- * What it undid of a call that was under way may stand before it as a step of its own (guess-order.ts): the call itself comes after it then.
+ * A loss of metadata is a step that goes back to some tree of the way so far (losses.ts).
  * It is bounded; past the bound the history is undecided, which is said and is no success.
  * @module
  */
@@ -16,6 +15,7 @@ import { AwaitedVersions } from './awaited-versions.ts'
 import type { GuessedOrder } from './guess-order.ts'
 import type { Call } from './history.ts'
 import { mergeOrders, partsOf } from './history-parts.ts'
+import { Losses } from './losses.ts'
 import { type Foreseen, ModelTree, type StepContext } from './model-tree.ts'
 import { type Answer, givesVersion, isReading } from './steps.ts'
 
@@ -96,15 +96,9 @@ class Search {
   readonly #awaited: AwaitedVersions
   readonly #seen = new Set<string>()
   readonly #most: number
-  /** Of those that are placed. */
-  readonly #order: number[] = []
-  /** Behind each of them. */
-  readonly #trees: ModelTree[] = []
-  /** Of each loss: what it must leave. */
-  readonly #kept: ReadonlyMap<number, ReadonlySet<number>>
-  readonly #lastKept: ReadonlyMap<number, number | undefined>
-  /** Of each step that is there only until a loss: that loss. */
-  readonly #undoers: ReadonlyMap<number, number>
+  /** What is placed, so far. */
+  readonly #way: { readonly order: number[]; readonly trees: ModelTree[] } = { order: [], trees: [] }
+  readonly #losses: Losses
   #best: { readonly placed: number; readonly tree: ModelTree; readonly isPlaced: Uint8Array }
 
   constructor(
@@ -120,15 +114,9 @@ class Search {
     }))
     this.#ranks = ranksOf(this.#calls, guide)
     this.#isPlaced = new Uint8Array(this.#calls.length)
-    this.#kept = new Map(
-      this.#calls.flatMap(({ step }, index) => (step.kind === 'rollback' ? [[index, keptBy(step, calls)]] : [])),
-    )
-    this.#undoers = new Map(
-      calls.flatMap(({ undoneBy }, index) => (undoneBy === undefined ? [] : [[index, calls.indexOf(undoneBy)]])),
-    )
+    this.#losses = new Losses(calls, lastKept)
     this.#awaited = new AwaitedVersions(this.#calls)
     this.#most = mostConfigurations
-    this.#lastKept = lastKept
     this.#best = { placed: -1, tree: ModelTree.empty, isPlaced: this.#isPlaced }
   }
 
@@ -138,7 +126,7 @@ class Search {
     for (;;) {
       if (entered === 'done') {
         const { tree } = this.#best
-        return { kind: 'explained', tree, order: [...this.#order], configurations: this.#seen.size }
+        return { kind: 'explained', tree, order: [...this.#way.order], configurations: this.#seen.size }
       }
       if (entered !== undefined) stack.push(entered)
       if (this.#seen.size > this.#most) return { kind: 'undecided', configurations: this.#seen.size }
@@ -159,14 +147,15 @@ class Search {
   /** @returns the frame to choose from; `done`; or undefined, with all undone: this configuration was seen before */
   #enter(tree: ModelTree, before: readonly number[]): Frame | 'done' | undefined {
     const placed = [...before, ...this.#placeReads(tree)]
-    if (this.#order.length > this.#best.placed) {
-      this.#best = { placed: this.#order.length, tree, isPlaced: this.#isPlaced.slice() }
+    const { length } = this.#way.order
+    if (length > this.#best.placed) {
+      this.#best = { placed: length, tree, isPlaced: this.#isPlaced.slice() }
     }
     const candidates = this.#candidates()
     if (candidates.every((index) => this.#call(index).outcome.kind === 'unknown') && this.#isOnlyUnknownLeft()) {
       return 'done'
     }
-    const key = `${this.#placedKey()}\n${tree.key}${this.#pastKey()}`
+    const key = `${tree.key}\n${this.#losses.key(this.#isPlaced, this.#way)}`
     if (this.#seen.has(key) || this.#awaited.isLost(tree, this.#isPlaced)) {
       this.#unplace(placed)
       return undefined
@@ -204,9 +193,9 @@ class Search {
     const open: number[] = []
     for (let index = 0; index < this.#calls.length; index++) {
       if (this.#isPlaced[index] === 1) continue
-      const { invokedAt, settledAt, outcome, undoneBy } = this.#call(index)
+      const { invokedAt, settledAt, outcome } = this.#call(index)
       if (invokedAt > soonestEnd) break
-      if (undoneBy !== undefined && !this.#mayBeUndone(index)) continue
+      if (!this.#losses.mayTake(index, this.#isPlaced)) continue
       open.push(index)
       if (outcome.kind !== 'unknown') soonestEnd = Math.min(soonestEnd, settledAt)
     }
@@ -217,7 +206,9 @@ class Search {
   /** The outcomes that the model allows, and that agree with what was answered. */
   #explaining(tree: ModelTree, index: number): readonly Foreseen[] {
     const { step, outcome } = this.#call(index)
-    if (step.kind === 'rollback') return this.#past(index).map((past) => ({ kind: 'ok', tree: past, answer: {} }))
+    if (step.kind === 'rollback') {
+      return this.#losses.past(index, this.#way).map((past) => ({ kind: 'ok', tree: past, answer: {} }))
+    }
     const all = tree.after(step, this.#contexts[index] as StepContext)
     switch (outcome.kind) {
       case 'ok':
@@ -228,57 +219,6 @@ class Search {
         // To be refused unseen is the same as not to have happened.
         return all.filter((foreseen) => foreseen.kind === 'ok')
     }
-  }
-
-  /** Whether the loss that undoes it is still to come, and all has its place that it must leave. */
-  #mayBeUndone(index: number): boolean {
-    const loss = this.#undoers.get(index) as number
-    const kept = this.#kept.get(loss) as ReadonlySet<number>
-    return this.#isPlaced[loss] !== 1 && [...kept].every((each) => this.#isPlaced[each] === 1)
-  }
-
-  /** Trees that a loss may go back to, the likeliest and then the newest first; none before all is placed that it must leave. */
-  #past(loss: number): readonly ModelTree[] {
-    const kept = this.#kept.get(loss) as ReadonlySet<number>
-    let left = kept.size
-    let at = 0
-    for (; left > 0 && at < this.#order.length; at++) if (kept.has(this.#order[at] as number)) left--
-    if (left > 0) return []
-    const lasting = this.#trees.filter((_, place) => place >= at - 1 && !this.#holdsUndone(place, loss))
-    const trees = at === 0 ? [ModelTree.empty, ...lasting] : lasting
-    const last = this.#lastKept.get(loss)
-    const likeliest = last === undefined ? undefined : this.#trees[this.#order.indexOf(last)]
-    const ranked = trees.toReversed()
-    if (likeliest !== undefined && trees.includes(likeliest)) ranked.unshift(likeliest)
-    return [...new Map(ranked.map((tree) => [tree.key, tree])).values()]
-  }
-
-  /** Whether the tree at this place of the order has something that this loss undoes, or one before it undid. */
-  #holdsUndone(place: number, loss: number): boolean {
-    if (this.#undoers.size === 0) return false
-    return this.#order.slice(0, place + 1).some((index) => {
-      const undoer = this.#undoers.get(index)
-      return undoer !== undefined && (undoer === loss || this.#order.indexOf(undoer) > place)
-    })
-  }
-
-  /** Behind a loss it does not matter what it undid. */
-  #placedKey(): string {
-    const placed = Buffer.from(this.#isPlaced)
-    for (const [index, loss] of this.#undoers) if (this.#isPlaced[loss] === 1) placed[index] = 1
-    return placed.toString('latin1')
-  }
-
-  /** What is to come depends on the way so far only while it may be gone back. */
-  #pastKey(): string {
-    let key = ''
-    for (const loss of this.#kept.keys()) {
-      if (this.#isPlaced[loss] !== 1)
-        key += `\n${this.#past(loss)
-          .map((tree) => tree.key)
-          .join('\n')}`
-    }
-    return key
   }
 
   #foreseen(tree: ModelTree, index: number): readonly Foreseen[] {
@@ -306,15 +246,15 @@ class Search {
 
   #place(index: number, tree: ModelTree): void {
     this.#isPlaced[index] = 1
-    this.#order.push(index)
-    this.#trees.push(tree)
+    this.#way.order.push(index)
+    this.#way.trees.push(tree)
   }
 
   #unplace(indexes: readonly number[]): void {
     for (const index of indexes) this.#isPlaced[index] = 0
     // The last ones: what is placed later is taken back before.
-    this.#order.length -= indexes.length
-    this.#trees.length -= indexes.length
+    this.#way.order.length -= indexes.length
+    this.#way.trees.length -= indexes.length
   }
 
   #call(index: number): Call {
@@ -349,15 +289,6 @@ function ranksOf(calls: readonly Call[], guide: readonly number[]): readonly num
 }
 
 const unknownRank = 1e12
-
-/** Changes that were acknowledged before the time from which on a loss may undo, and losses that were over. */
-function keptBy({ sinceMs }: { readonly sinceMs: number }, calls: readonly Call[]): ReadonlySet<number> {
-  return new Set(
-    calls.flatMap(({ step, outcome, settledMs }, index) =>
-      !isReading(step) && outcome.kind === 'ok' && settledMs <= sinceMs ? [index] : [],
-    ),
-  )
-}
 
 function issuedIn(step: Call['step'], outcome: Call['outcome']): number | undefined {
   if (outcome.kind !== 'ok') return undefined
