@@ -7,7 +7,8 @@
  * is given back only when every chunk written under it is committed or burned.
  * @module
  */
-import { isAshlarError } from '../base/errors.ts'
+import { assert } from '../base/assert.ts'
+import { AshlarError, isAshlarError } from '../base/errors.ts'
 import type { GroupId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Env } from '../env/env.ts'
@@ -42,6 +43,7 @@ const releaseBatch = 32
 const maxAvoided = 64
 
 interface Shelf {
+  readonly policy: string
   readonly isLarge: boolean
   held: HeldAllocation[]
   turn: number
@@ -50,6 +52,16 @@ interface Shelf {
   givenCount: number
   waiting: number
   filling: Promise<void> | undefined
+}
+
+interface AllocationOrder {
+  readonly path: string
+  readonly chunkBytes: number
+  readonly count: number
+  readonly avoid: readonly GroupId[]
+  /** Policies of which there are ids. */
+  readonly inHand: readonly string[]
+  readonly signal?: AbortSignal | undefined
 }
 
 export class AllocationPool {
@@ -87,7 +99,11 @@ export class AllocationPool {
       return (shelf && this.#takeFrom(shelf, avoid)) ?? (await this.#takeFresh(request, isLarge))
     }
     if (policy === undefined) return await this.#takeFresh(request, isLarge)
-    const shelf = this.#shelf(policy, isLarge)
+    return await this.#takeInHand(this.#shelf(policy, isLarge), request)
+  }
+
+  async #takeInHand(shelf: Shelf, request: SlotRequest): Promise<ChunkSlot> {
+    const { signal } = request
     for (;;) {
       const slot = this.#takeFrom(shelf)
       if (slot !== undefined) {
@@ -124,6 +140,7 @@ export class AllocationPool {
     let shelf = this.#shelves.get(key)
     if (shelf === undefined) {
       shelf = {
+        policy,
         isLarge,
         held: [],
         turn: 0,
@@ -191,38 +208,50 @@ export class AllocationPool {
     }
   }
 
-  async #takeFresh({ path, chunkBytes, avoid, signal }: SlotRequest, isLarge: boolean): Promise<ChunkSlot> {
+  /**
+   * For a directory whose policy is not known, or without some groups. Where the master says that the policy is that of ids
+   * in hand, those will do: else each directory of a tree would cost it an allocation, and the writer a wait for its commit.
+   */
+  async #takeFresh(request: SlotRequest, isLarge: boolean): Promise<ChunkSlot> {
+    const { path, chunkBytes, avoid, signal } = request
     const avoided = [...(avoid ?? [])].slice(-maxAvoided)
-    const held = await this.#allocate({
-      path,
-      chunkBytes,
-      count: isLarge ? largeCount : firstCount,
-      avoid: avoided,
-      signal,
-    })
-    const slot = held.take(this.#onSettled)
-    this.#policies.learn(parentOf(path), held.allocation.policy)
-    const shelf = this.#shelf(held.allocation.policy, isLarge)
-    // A tree of many directories asks once for each, to learn its policy: keeping what all of them bring would pile up.
-    if (avoid?.has(held.allocation.group) || !this.#isLow(shelf)) held.discard()
-    else shelf.held.push(held)
+    const inHand = avoided.length > 0 ? [] : this.#policiesInHand(isLarge)
+    const count = isLarge ? largeCount : firstCount
+    const given = await this.#ask({ path, chunkBytes, count, avoid: avoided, inHand, signal })
+    const policy = given instanceof HeldAllocation ? given.allocation.policy : given
+    this.#policies.learn(parentOf(path), policy)
+    const shelf = this.#shelf(policy, isLarge)
+    if (!(given instanceof HeldAllocation)) return await this.#takeInHand(shelf, request)
+    const slot = given.take(this.#onSettled)
+    // Many that had nothing in hand may have asked at once: keeping what all of them bring would pile up.
+    if (avoid?.has(given.allocation.group) || !this.#isLow(shelf)) given.discard()
+    else shelf.held.push(given)
     return slot
   }
 
-  async #allocate(options: {
-    readonly path: string
-    readonly chunkBytes: number
-    readonly count: number
-    readonly avoid: readonly GroupId[]
-    readonly signal?: AbortSignal | undefined
-  }): Promise<HeldAllocation> {
-    const { path, chunkBytes, count, avoid, signal } = options
+  #policiesInHand(isLarge: boolean): string[] {
+    const shelves = [...this.#shelves.values()]
+    return shelves
+      .filter((shelf) => shelf.isLarge === isLarge && shelf.held.some(({ left }) => left > 0))
+      .map(({ policy }) => policy)
+  }
+
+  async #allocate(order: Omit<AllocationOrder, 'inHand'>): Promise<HeldAllocation> {
+    const given = await this.#ask({ ...order, inHand: [] })
+    assert(given instanceof HeldAllocation, 'of no policy are there ids in hand')
+    return given
+  }
+
+  /** @returns chunk ids; or the directory's policy, where it is one of `inHand` */
+  async #ask({ signal, inHand, ...order }: AllocationOrder): Promise<HeldAllocation | string> {
     const session = await this.#session.opened({ signal })
     const askedAtMs = this.#env.clock.monotonicMs()
     try {
-      const request = { session: session.id, path, chunkBytes, count, avoid }
-      const { value } = await beforeApplied(this.#link.call(allocate, request, { signal }))
-      return await this.#hold(value.allocation, { session, askedAtMs, signal })
+      const request = { session: session.id, ...order, ...(inHand.length === 0 ? {} : { inHand }) }
+      const { allocation, policy } = (await beforeApplied(this.#link.call(allocate, request, { signal }))).value
+      if (allocation !== undefined) return await this.#hold(allocation, { session, askedAtMs, signal })
+      if (policy !== undefined && inHand.includes(policy)) return policy
+      throw new AshlarError('protocol', `Cannot write ${order.path}: the answer holds no chunk ids`)
     } catch (error) {
       this.#session.noticeEnd(session, error)
       throw error

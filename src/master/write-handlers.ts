@@ -26,8 +26,9 @@ const shareOfFree = 1 / 8
 
 export function answerWrites(context: HandlerContext, refusals: Refusals): void {
   const { service, namespace, chooser, tokens, workers } = context
-  service.handle(allocate, async ({ session, path, count, chunkBytes, avoid }, { signal }) => {
+  service.handle(allocate, async ({ session, path, count, chunkBytes, avoid, inHand }, { signal }) => {
     const policy = await namespace.resolvePolicy(path, { makeParents: true })
+    if (inHand?.includes(policy.name)) return { value: { policy: policy.name } }
     const { group, freeBytes } = await chooser
       .choose({ policy, chunkBytes, avoid }, signal)
       .catch((error: unknown) => Promise.reject(refusals.named(error, { path, policy: policy.name, chunkBytes })))

@@ -2,6 +2,7 @@
  * A master over metadata in memory, fake chunk servers and a client, in one process, on a clock that tests advance.
  * @module
  */
+import assert from 'node:assert/strict'
 import { crc32 } from '../../src/base/crc.ts'
 import type { AshlarError } from '../../src/base/errors.ts'
 import { type ChunkId, type ClusterId, chunkId, type ServerId } from '../../src/base/ids.ts'
@@ -212,6 +213,7 @@ export class FakeCluster {
   async allocate(path: string, chunkBytes: number, avoid: readonly Group['id'][] = []): Promise<Allocation> {
     const request = { session: this.session, path, count: 1, chunkBytes, avoid }
     const { allocation } = await this.call(allocate, request)
+    assert.ok(allocation !== undefined)
     this.allocations.push(allocation)
     return allocation
   }

@@ -81,6 +81,7 @@ test('cluster.json opens the door for clients and nothing else; the secret is in
 
   const wanted = { session: session.session, path: '/forged', count: 1, chunkBytes: bytes.length, avoid: [] }
   const { allocation } = (await master.call(allocate, wanted)).value
+  assert.ok(allocation !== undefined)
   const { group, generation, firstSequence, epoch } = allocation
   const chunk = chunkId({ group, generation, sequence: firstSequence })
   const far = rising(0, 2 ** 41)

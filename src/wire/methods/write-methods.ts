@@ -32,8 +32,14 @@ export const allocate = method({
     chunkBytes: field(4, uint),
     /** Groups that failed this client just now. */
     avoid: field(5, list(id<GroupId>(), 64)),
+    /** Policies of which the client has ids: where the directory's is one of them, only its name is answered, and nothing is written. */
+    inHand: optional(6, list(text(64), 16)),
   }),
-  response: struct('allocate response', 1, { allocation: field(1, allocation) }),
+  response: struct('allocate response', 1, {
+    allocation: optional(1, allocation),
+    /** Instead of an allocation: the directory's policy is this one, of those in hand. */
+    policy: optional(2, text(64)),
+  }),
   callers: ['client'],
 })
 
