@@ -34,6 +34,8 @@ export interface SqliteKVOptions extends TxnKVOptions {
   /** A commit that takes longer ends the engine; a body that takes longer is given up with `timeout`. */
   readonly commitTimeoutMs?: number
   readonly cacheBytes?: number
+  /** How long the log may become before a checkpoint empties it; a longer one writes the same pages to the database less often. */
+  readonly logBytes?: number
   /** A power cut loses or damages the database; the end of the process does not. */
   readonly unsafeNoSync?: boolean
   /** Told of each commit once it is durable; the position row becomes part of each. */
@@ -55,7 +57,8 @@ export interface SqliteKV extends TxnKV {
  */
 export async function openSqliteKV(options: SqliteKVOptions): Promise<SqliteKV> {
   const { path, clock, log, disk, reserveBytes = limits.metadataReserveBytes, unsafeNoSync = false } = options
-  const table = new SqliteTable({ path, cacheBytes: options.cacheBytes ?? limits.metadataCacheBytes, unsafeNoSync })
+  const { cacheBytes = limits.metadataCacheBytes, logBytes } = options
+  const table = new SqliteTable({ path, cacheBytes, unsafeNoSync, logBytes })
   let writeAheadLog: File | undefined
   try {
     const reserve =

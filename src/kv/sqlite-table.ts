@@ -30,16 +30,17 @@ const applicationId = 0x4173686c
 const formatVersion = 1
 const pageSizeBytes = 4096
 
-/** Frames in the write-ahead log from which on a checkpoint moves them into the database: 16 MiB. */
-const checkpointPages = 4096
-
-/** How much may be written, by a high guess, before the length of the log is looked up: asking costs a statement. */
-const pagesBetweenLooks = checkpointPages / 4
+/** Of {@link SqliteTableOptions.logBytes}. */
+const defaultLogBytes = 16 * 1024 * 1024
+/** This part of the log may be written, by a high guess, before its length is looked up: asking costs a statement. */
+const looksInLog = 4
 
 export interface SqliteTableOptions {
   readonly path: string
   readonly cacheBytes: number
   readonly unsafeNoSync: boolean
+  /** Length of the write-ahead log from which on a checkpoint moves it into the database. The file keeps it, and what one commit adds. */
+  readonly logBytes?: number | undefined
 }
 
 /** How a commit failed. `clean`: rolled back, nothing was written. `unknown`: nobody can tell, the engine must end. */
@@ -78,14 +79,17 @@ export class SqliteTable {
   readonly #delete: StatementSync
   readonly #begin: StatementSync
   readonly #commit: StatementSync
-  #pagesToLook = pagesBetweenLooks
+  readonly #logPages: number
+  #pagesToLook: number
 
   /**
    * @throws {AshlarError} `in-use` — another process holds it; `version-unsupported` — written by a newer Ashlar;
    *   `metadata-corrupt`; `bad-store` — cannot be opened, or another program's database; `read-only` — no room to make it
    */
-  constructor({ path, cacheBytes, unsafeNoSync }: SqliteTableOptions) {
+  constructor({ path, cacheBytes, unsafeNoSync, logBytes = defaultLogBytes }: SqliteTableOptions) {
     this.logPath = `${path}-wal`
+    this.#logPages = logBytes / pageSizeBytes
+    this.#pagesToLook = this.#logPages / looksInLog
     try {
       this.#database = new DatabaseSync(path)
     } catch (error) {
@@ -197,8 +201,8 @@ export class SqliteTable {
   /** {@link checkpoint}, when the log has grown long. */
   checkpointIfLong(): CommitFailure | undefined {
     if (this.#pagesToLook > 0) return undefined
-    this.#pagesToLook = pagesBetweenLooks
-    return this.logPages() >= checkpointPages ? this.checkpoint() : undefined
+    this.#pagesToLook = this.#logPages / looksInLog
+    return this.logPages() >= this.#logPages ? this.checkpoint() : undefined
   }
 
   /**
@@ -239,7 +243,7 @@ export class SqliteTable {
     this.#database.close()
   }
 
-  #configure(path: string, { cacheBytes, unsafeNoSync }: Omit<SqliteTableOptions, 'path'>): void {
+  #configure(path: string, { cacheBytes, unsafeNoSync }: Omit<SqliteTableOptions, 'path' | 'logBytes'>): void {
     const database = this.#database
     database.exec(`
       PRAGMA locking_mode = EXCLUSIVE;

@@ -16,7 +16,7 @@ import type { LiveChunk, RecordPlace } from './chunk-state.ts'
 import type { CommitRequest, ReplicaInfo } from './chunk-store.ts'
 import { readBackFile, readBackRecord } from './read-back.ts'
 import { storedFacts } from './recovery.ts'
-import { deleteRecord, putRecord, recordBytes, type SegmentRecord } from './segment-format.ts'
+import { deleteRecord, putBytes, putRecord, type SegmentRecord } from './segment-format.ts'
 import type { Appended } from './segment-log.ts'
 import type { Reservation } from './space-ledger.ts'
 import type { StoreParts } from './store-parts.ts'
@@ -219,14 +219,13 @@ export class ChunkCommits {
 
   async #setAside(chunk: LiveChunk): Promise<void> {
     const { layout, log, quarantine, syncs, handles } = this.#parts
-    const { id, sequence, location, storedLength } = chunk
+    const { id, sequence, location } = chunk
     const name = `${id}-${sequence}`
     if (location.kind === 'file') {
       handles.forget(layout.chunkFile(id))
       if (await quarantine.moveFile(layout.chunkFile(id), name)) await syncs.sync(layout.chunkFolder(id))
     } else {
-      const lengthBytes = recordBytes({ kind: 'put', storedLength })
-      await this.#copyAside(location, { lengthBytes, name })
+      await this.#copyAside(location, { lengthBytes: putBytes(chunk), name })
     }
     const deleteSequence = log.takeSequence()
     const appended = await log.append(deleteRecord(id, deleteSequence), { freesRoom: true })

@@ -11,7 +11,7 @@
  */
 import { type ChunkDigest, digestOf } from '../base/digest.ts'
 import type { StoredChunk } from './chunk-file-format.ts'
-import { recordBytes } from './segment-format.ts'
+import { putBytes, recordHeadMinBytes } from './segment-format.ts'
 
 /** Where a replica lies: a file of its own, or a record at `offset` of a segment. */
 export type Location = { readonly kind: 'file' } | RecordPlace
@@ -58,7 +58,7 @@ export interface StateDifference {
   readonly segments: readonly { readonly segment: number; readonly bytes: number }[]
 }
 
-export const deleteRecordBytes = recordBytes({ kind: 'delete', storedLength: 0 })
+export const deleteRecordBytes = recordHeadMinBytes
 
 export function idOfEvent(event: ChunkEvent): LiveChunk['id'] {
   return event.kind === 'put' ? event.chunk.id : event.id
@@ -151,9 +151,9 @@ export function difference(before: ChunkState, after: ChunkState): StateDifferen
   }
 }
 
-function liveBytes({ location, storedLength }: LiveChunk, sign: 1 | -1): { segment: number; bytes: number }[] {
-  if (location.kind === 'file') return []
-  return [{ segment: location.segment, bytes: sign * recordBytes({ kind: 'put', storedLength }) }]
+function liveBytes(chunk: LiveChunk, sign: 1 | -1): { segment: number; bytes: number }[] {
+  if (chunk.location.kind === 'file') return []
+  return [{ segment: chunk.location.segment, bytes: sign * putBytes(chunk) }]
 }
 
 function sameFacts(a: LiveChunk, b: LiveChunk): boolean {

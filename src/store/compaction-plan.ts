@@ -2,6 +2,7 @@
  * Which segments are worth compacting. Pure: a snapshot in, steps with reasons out.
  * @module
  */
+import { segmentHeaderBytes } from './segment-format.ts'
 import type { Segment } from './segment-table.ts'
 
 export interface CompactionStep {
@@ -34,8 +35,10 @@ export function planCompaction(
     const { number, endBytes, liveBytes } = segment
     if (!segment.isSealed || segment.unsettled.size > 0 || segment.scannedBytes < endBytes) continue
     if (segment.stuckAtLiveBytes === liveBytes) continue
-    const deadBytes = endBytes - liveBytes
-    const fraction = deadBytes / endBytes
+    // The header is not dead: a copy has one too, and of a segment that holds a single delete it is more than half.
+    const recordsBytes = endBytes - segmentHeaderBytes
+    const deadBytes = recordsBytes - liveBytes
+    const fraction = recordsBytes <= 0 ? 1 : deadBytes / recordsBytes
     if (fraction < leastDeadFraction) continue
     steps.push({ segment: number, deadBytes, fraction, reason: `${Math.round(fraction * 100)} % of it is dead` })
   }

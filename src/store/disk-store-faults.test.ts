@@ -6,6 +6,7 @@ import { AshlarError } from '../base/errors.ts'
 import type { ChunkId, ClusterId, ServerId } from '../base/ids.ts'
 import { createMemoryKV } from '../kv/memory-kv.ts'
 import { openDiskStore } from './open-disk-store.ts'
+import { recordHeadMinBytes, segmentHeaderBytes } from './segment-format.ts'
 import { StoreLayout } from './store-layout.ts'
 
 const MiB = 1024 * 1024
@@ -13,6 +14,8 @@ const layout = new StoreLayout('/store')
 const small = idAt(1)
 const large = idAt(2)
 const other = idAt(3)
+/** Of a segment, where that is of one block. */
+const firstPayload = segmentHeaderBytes + recordHeadMinBytes
 
 async function filled(options: ConstructorParameters<typeof StoreRig>[0] = {}): Promise<StoreRig> {
   const rig = new StoreRig(options)
@@ -55,7 +58,7 @@ suite('disk store, damage', () => {
     ['data of a chunk file', layout.chunkFile(large), 100_000, large],
     ['footer of a chunk file', layout.chunkFile(large), 2 * MiB + 20, large],
     ['trailer of a chunk file', layout.chunkFile(large), 2 * MiB + 4095, large],
-    ['payload of a record', layout.segment(1), 40 + 56 + 100, small],
+    ['payload of a record', layout.segment(1), firstPayload + 100, small],
     ['head of a record', layout.segment(1), 40 + 20, small],
   ] as const) {
     test(`a flipped bit in the ${what} is never returned: quarantine, report, gone from digests`, async () => {
@@ -117,7 +120,7 @@ suite('disk store, damage', () => {
   })
 
   test('rot before a valid record is set aside; what follows is kept', async () => {
-    for (const offset of [40 + 10, 40 + 56 + 10]) {
+    for (const offset of [40 + 10, firstPayload + 10]) {
       const rig = new StoreRig()
       await rig.open()
       for (const sequence of [1, 2, 3]) await rig.store.put(idAt(sequence), someBytes(100, sequence), {})
@@ -140,7 +143,7 @@ suite('disk store, damage', () => {
     await file.truncate(length - 10)
     await file.close()
     await rig.open()
-    assert.equal(await rig.lengthOf(layout.segment(1)), 40 + 56 + 1000)
+    assert.equal(await rig.lengthOf(layout.segment(1)), firstPayload + 1000)
     assert.deepEqual(await rig.list('quarantine'), [])
     await rig.store.put(idAt(3), someBytes(10, 3), {})
     await rig.reopen()
@@ -289,7 +292,7 @@ suite('disk store, full disk', () => {
   // Seed 120070: the copy that the full disk cut off was in the way of every later one.
   test('a damaged record that a full disk has no room to set aside is set aside when there is room', async () => {
     const rig = await filled()
-    await rig.flip(layout.segment(1), 40 + 56 + 100)
+    await rig.flip(layout.segment(1), firstPayload + 100)
     rig.failWhen((operation, path) =>
       operation === 'write' && path.includes('/tmp/') ? new AshlarError('no-space', 'full') : undefined,
     )

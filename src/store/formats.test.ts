@@ -15,6 +15,7 @@ import {
   footerBytes,
   footerLengthIn,
 } from './chunk-file-format.ts'
+import { chunkIdOfKey, decodeLive, encodeLive, liveKey } from './index-rows.ts'
 import {
   decodeRecordHead,
   decodeSegmentHeader,
@@ -91,23 +92,29 @@ suite('segment format', () => {
   const payload = Buffer.from('a small chunk')
   const put = putRecord(id, { bytes: payload, sequence: 2 ** 40 + 3 })
 
-  test('golden bytes of the header and of the three kinds of record', () => {
+  const shard = { ...put, slot: 3, length: 30, crc: 0x01020304 }
+
+  test('golden bytes of the header, of the three kinds of record, and of a shard', () => {
     assert.equal(
       encodeSegmentHeader({ number: 5, kind: 'log', server }).toString('hex'),
-      '4153484c5345474d0001000000000005000102030405060708090a0b0c0d0e0f000000005f7e4163',
+      '4153484c5345474d0002000000000005000102030405060708090a0b0c0d0e0f00000000ecea6ca0',
     )
     assert.equal(
       encodeRecordHead(put, place).toString('hex'),
-      'a5524543010100000000010000000003000000070001000000000012345600000000000d533ba0140000000d533ba0140000000049905791',
+      'a552454302010001000000000300000007000100000000001234560000000d533ba0143b07f5b5',
     )
     assert.equal(
       encodeRecordHead(deleteRecord(id, 9), place).toString('hex'),
-      'a5524543010200000000000000000009000000070001000000000012345600000000000000000000000000000000000000000000823e0a7a',
+      'a5524543020200000000000009000000070001000000000012345600000000000000002ef7bb67',
     )
     const file = { ...footerOf(Buffer.alloc(limits.chunkFileMinBytes, 'ashlar')), kind: 'file' as const }
     assert.equal(
       encodeRecordHead(file, place).toString('hex'),
-      'a552454301030000000000000000002a0000000700010000000000123456000000100000b21ad95a00100000b21ad95a00000000e8d61556',
+      'a552454302030000000000002a000000070001000000000012345600100000b21ad95a7cc7970f',
+    )
+    assert.equal(
+      encodeRecordHead(shard, place).toString('hex'),
+      'a552454302810001000000000300000007000100000000001234560000000d533ba01400030000001e010203044c4c616c',
     )
   })
 
@@ -133,14 +140,60 @@ suite('segment format', () => {
       assert.equal(decodeRecordHead(head.subarray(0, head.length - 1), place), undefined)
     }
     assert.equal(put.crc, crc32(payload))
+    for (const head of [encodeRecordHead(shard, place), Buffer.concat([encodeRecordHead(shard, place), payload])]) {
+      assert.deepEqual(decodeRecordHead(head, place), shard)
+    }
+    assert.equal(recordBytes(shard), encodeRecordHead(shard, place).length + payload.length)
+    const last = { ...put, sequence: Number.MAX_SAFE_INTEGER }
+    assert.deepEqual(decodeRecordHead(encodeRecordHead(last, place), place), last)
   })
 
   test('decodeRecordHead() refuses any flipped bit', () => {
-    const head = encodeRecordHead(put, place)
-    for (let bit = 0; bit < head.length * 8; bit++) {
-      const copy = Buffer.from(head)
-      copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7))
-      assert.equal(decodeRecordHead(copy, place), undefined)
+    for (const record of [put, shard]) {
+      const head = encodeRecordHead(record, place)
+      for (let bit = 0; bit < head.length * 8; bit++) {
+        const copy = Buffer.concat([head, payload])
+        copy[bit >> 3] = (copy[bit >> 3] as number) ^ (1 << (bit & 7))
+        assert.equal(decodeRecordHead(copy, place), undefined)
+      }
     }
+  })
+})
+
+suite('rows of the index', () => {
+  const facts = {
+    id,
+    sequence: 2 ** 40 + 3,
+    slot: 0,
+    length: 4096,
+    crc: 0xdeadbeef,
+    storedLength: 4096,
+    storedCrc: 0xdeadbeef,
+  }
+  const inSegment = { ...facts, location: { kind: 'segment', segment: 9, offset: 60_000_000 } } as const
+  const inFile = { ...facts, location: { kind: 'file' } } as const
+  const shard = { ...inSegment, slot: 3, storedLength: 1024, storedCrc: 7 }
+
+  test('decodeLive() reads what was written, in no more bytes than the facts need', () => {
+    for (const chunk of [inSegment, inFile, shard, { ...inFile, slot: 1 }, { ...inSegment, sequence: 1 }]) {
+      assert.deepEqual(decodeLive(id, encodeLive(chunk)), chunk)
+    }
+    assert.equal(encodeLive({ ...inSegment, sequence: 100_000 }).length, 15)
+    assert.equal(encodeLive(inSegment).toString('hex'), '20' + '838080808020' + '8020' + 'deadbeef' + '09' + '808ece1c')
+  })
+
+  test('decodeLive() refuses a row of another version, or length', () => {
+    const row = encodeLive(shard)
+    for (const wrong of [row.subarray(0, -1), Buffer.concat([row, Buffer.of(0)]), Buffer.alloc(0), Buffer.of(1)]) {
+      assert.throws(() => decodeLive(id, wrong), { code: 'metadata-corrupt' })
+    }
+  })
+
+  test('liveKey() keeps the order of ids, which chunkIdOfKey() gives back', () => {
+    const ids = [idAt(0), idAt(1), idAt(255), idAt(256), idAt(0, 7, 2), idAt(0, 8, 1)]
+    const keys = ids.map(liveKey)
+    assert.deepEqual(keys.map(chunkIdOfKey), ids)
+    assert.deepEqual(keys.toSorted(Buffer.compare).map(chunkIdOfKey), ids.toSorted())
+    assert.throws(() => chunkIdOfKey(Buffer.concat([liveKey(id), Buffer.alloc(2)])), { code: 'metadata-corrupt' })
   })
 })

@@ -83,6 +83,8 @@ export interface OpenedStore extends ChunkStore {
 }
 
 const defaultReserveBytes = 4 * 1024 * 1024
+/** Short, since a store keeps it on its disk for good: of 16 MiB, 100,000 small files took 90 bytes each. */
+const indexLogBytes = 512 * 1024
 
 /**
  * Opens the store in a folder, for this process alone.
@@ -291,6 +293,11 @@ async function openIndex(
   const engine: IndexEngine =
     options.index ??
     (({ folder, onFatal }) =>
-      openSqliteKV({ path: `${folder}/chunks.sqlite`, clock, log, disk, reserveBytes: 0, onFatal }))
+      openSqliteKV({
+        path: `${folder}/chunks.sqlite`,
+        ...{ clock, log, disk, onFatal },
+        reserveBytes: 0,
+        logBytes: indexLogBytes,
+      }))
   return await engine({ folder: layout.index, onFatal: (error) => fence.raise(error) })
 }

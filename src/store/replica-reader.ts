@@ -27,7 +27,7 @@ import type { LiveChunk, RecordPlace } from './chunk-state.ts'
 import type { ChunkReader, ReadRange, ReplicaInfo, ReplicaSlice } from './chunk-store.ts'
 import type { DirectRanges, ReadableFile } from './direct-ranges.ts'
 import type { FileHandles } from './file-handles.ts'
-import { decodeRecordHead, recordHeadBytes, segmentSeed } from './segment-format.ts'
+import { decodeRecordHead, putHeadBytes, segmentSeed } from './segment-format.ts'
 
 const { blockBytes } = limits
 
@@ -109,7 +109,7 @@ export async function openRecord(
   try {
     handle = direct ? await openDirectRanges(source, path) : await openShared(source.handles, path)
     const { storedLength } = chunk
-    const headBytes = recordHeadBytes({ kind: 'put', storedLength })
+    const headBytes = putHeadBytes(chunk)
     // Most small chunks are one block, and are opened to be read: head and block come in one read.
     const ahead = headBytes + storedLength <= blockBytes ? storedLength : 0
     const lease = await source.pool.lease(headBytes + ahead)

@@ -5,11 +5,12 @@
  * a start-up finds new chunk files in the tail of the segments instead of walking all directories.
  * The checksum of a record's head is bound to its place (server, segment, offset): a scan that looks for the next record
  * after damage must not believe a record inside the bytes that a user stored, nor one that was written elsewhere.
+ * A head holds nothing twice: 39 bytes for a chunk of one block, where every small file pays them in each copy.
  * @module
  */
 import { assert } from '../base/assert.ts'
 import { crc32 } from '../base/crc.ts'
-import { type ChunkId, chunkIdFromBytes, type ServerId } from '../base/ids.ts'
+import { type ChunkId, chunkIdBytes, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { blockCount, combineBlocks, sumBlocks } from './block-sums.ts'
 import type { StoredChunk } from './chunk-file-format.ts'
@@ -35,14 +36,19 @@ export const segmentHeaderBytes = 40
 const segmentMagic = Buffer.from('ASHLSEGM', 'latin1')
 /** Begins each record, so that a scan finds the next one after damage. */
 export const recordMagic = Buffer.from([0xa5, 0x52, 0x45, 0x43])
-const version = 1
+const version = 2
 const recordKinds = { 1: 'put', 2: 'delete', 3: 'file' } as const
 const recordKindCodes = { put: 1, delete: 2, file: 3 } as const
-const fixedBytes = 52
-/** A record's head without block checksums: the shortest there is. */
+/** Set in the kind of a record whose bytes are not those of the chunk, but its shard's: then it says what the chunk is. */
+const shardFlag = 0x80
+const fixedBytes = 35
+const shardBytes = 10
+/** Of an id, without the two bytes in which all end. */
+const idBytes = chunkIdBytes - 2
+/** The head of a whole copy without block checksums: the shortest there is. */
 export const recordHeadMinBytes = fixedBytes + 4
 /** A record's head with the most block checksums. */
-export const recordHeadMaxBytes = recordHeadMinBytes + 4 * blockCount(limits.chunkFileMinBytes)
+export const recordHeadMaxBytes = recordHeadMinBytes + shardBytes + 4 * blockCount(limits.chunkFileMinBytes)
 
 export function encodeSegmentHeader({ number, kind, server }: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes)
@@ -72,14 +78,32 @@ function storedBlockCrcs(storedLength: number): number {
   return blocks > 1 ? blocks : 0
 }
 
+function isShard({ slot, length, crc, storedLength, storedCrc }: Omit<StoredChunk, 'id' | 'sequence'>): boolean {
+  return slot !== 0 || length !== storedLength || crc !== storedCrc
+}
+
 /** Length of the head of a record: what stands before its payload. */
-export function recordHeadBytes({ kind, storedLength }: Pick<SegmentRecord, 'kind' | 'storedLength'>): number {
-  return recordHeadMinBytes + (kind === 'put' ? 4 * storedBlockCrcs(storedLength) : 0)
+export function recordHeadBytes(record: Omit<SegmentRecord, 'blockCrcs'>): number {
+  return record.kind === 'put' ? putHeadBytes(record) : headBytes(record, 0)
 }
 
 /** Length of a record with its payload. */
-export function recordBytes(record: Pick<SegmentRecord, 'kind' | 'storedLength'>): number {
-  return recordHeadBytes(record) + (record.kind === 'put' ? record.storedLength : 0)
+export function recordBytes(record: Omit<SegmentRecord, 'blockCrcs'>): number {
+  return record.kind === 'put' ? putBytes(record) : headBytes(record, 0)
+}
+
+/** Length of the head of the record that puts `chunk`. */
+export function putHeadBytes(chunk: StoredChunk): number {
+  return headBytes(chunk, storedBlockCrcs(chunk.storedLength))
+}
+
+/** Length of the record that puts `chunk`. */
+export function putBytes(chunk: StoredChunk): number {
+  return putHeadBytes(chunk) + chunk.storedLength
+}
+
+function headBytes(chunk: StoredChunk, blockCrcCount: number): number {
+  return recordHeadMinBytes + (isShard(chunk) ? shardBytes : 0) + 4 * blockCrcCount
 }
 
 /** What binds the records of one segment to it. */
@@ -104,24 +128,25 @@ export interface RecordSeed {
 
 /** The head of a record for one place; a `put`'s payload follows it. */
 export function encodeRecordHead(record: SegmentRecord, place: RecordSeed): Buffer {
-  const { kind, blockCrcs, storedLength } = record
+  const { kind, blockCrcs, sequence, storedLength } = record
   assert(kind !== 'put' || blockCrcs.length === blockCount(storedLength), 'block checksums do not fit the length')
-  const length = recordHeadBytes(record)
-  const head = Buffer.allocUnsafe(length)
+  const head = Buffer.allocUnsafe(recordHeadBytes(record))
   recordMagic.copy(head)
   head[4] = version
   head[5] = recordKindCodes[kind]
-  head.writeUInt16BE(record.slot, 6)
-  head.writeUInt32BE(Math.floor(record.sequence / 2 ** 32), 8)
-  head.writeUInt32BE(record.sequence % 2 ** 32, 12)
-  head.write(record.id, 16, 'hex')
-  head.writeUInt32BE(record.length, 32)
-  head.writeUInt32BE(record.crc, 36)
-  head.writeUInt32BE(storedLength, 40)
-  head.writeUInt32BE(record.storedCrc, 44)
-  const stored = kind === 'put' ? storedBlockCrcs(storedLength) : 0
-  head.writeUInt32BE(stored, 48)
+  head.writeUIntBE(Math.floor(sequence / 2 ** 32), 6, 3)
+  head.writeUInt32BE(sequence % 2 ** 32, 9)
+  head.write(record.id, 13, idBytes, 'hex')
+  head.writeUInt32BE(storedLength, 27)
+  head.writeUInt32BE(record.storedCrc, 31)
   let at = fixedBytes
+  if (isShard(record)) {
+    head[5] |= shardFlag
+    at = head.writeUInt16BE(record.slot, at)
+    at = head.writeUInt32BE(record.length, at)
+    at = head.writeUInt32BE(record.crc, at)
+  }
+  const stored = kind === 'put' ? storedBlockCrcs(storedLength) : 0
   for (let index = 0; index < stored; index++) at = head.writeUInt32BE(blockCrcs[index] as number, at)
   head.writeUInt32BE(crc32(head.subarray(0, at), placeSeed(place.seed, place.offset)), at)
   return head
@@ -133,27 +158,29 @@ export function encodeRecordHead(record: SegmentRecord, place: RecordSeed): Buff
  */
 export function decodeRecordHead(bytes: Buffer, place: RecordSeed): SegmentRecord | undefined {
   if (bytes.length < recordHeadMinBytes || bytes.readUInt32BE(0) !== recordMagic.readUInt32BE(0)) return undefined
-  const kind = recordKinds[bytes[5] as keyof typeof recordKinds]
+  const code = bytes[5] as number
+  const kind = recordKinds[(code & ~shardFlag) as keyof typeof recordKinds]
   if (bytes[4] !== version || kind === undefined) return undefined
-  const storedLength = bytes.readUInt32BE(40)
-  const stored = bytes.readUInt32BE(48)
+  const storedLength = bytes.readUInt32BE(27)
   if (storedLength > limits.chunkSizeMaxBytes) return undefined
   if (kind === 'put' && storedLength >= limits.chunkFileMinBytes) return undefined
-  if (stored !== (kind === 'put' ? storedBlockCrcs(storedLength) : 0)) return undefined
-  const end = fixedBytes + 4 * stored
+  const stored = kind === 'put' ? storedBlockCrcs(storedLength) : 0
+  const crcsAt = fixedBytes + ((code & shardFlag) === 0 ? 0 : shardBytes)
+  const end = crcsAt + 4 * stored
   if (bytes.length < end + 4) return undefined
   if (crc32(bytes.subarray(0, end), placeSeed(place.seed, place.offset)) !== bytes.readUInt32BE(end)) return undefined
-  const storedCrc = bytes.readUInt32BE(44)
+  const storedCrc = bytes.readUInt32BE(31)
   const blockCrcs = new Uint32Array(stored)
-  for (let index = 0; index < stored; index++) blockCrcs[index] = bytes.readUInt32BE(fixedBytes + 4 * index)
+  for (let index = 0; index < stored; index++) blockCrcs[index] = bytes.readUInt32BE(crcsAt + 4 * index)
   if (stored > 0 && combineBlocks(blockCrcs, storedLength) !== storedCrc) return undefined
+  const isWhole = crcsAt === fixedBytes
   return {
     kind,
-    id: chunkIdFromBytes(bytes.subarray(16, 32)),
-    sequence: bytes.readUInt32BE(8) * 2 ** 32 + bytes.readUInt32BE(12),
-    slot: bytes.readUInt16BE(6),
-    length: bytes.readUInt32BE(32),
-    crc: bytes.readUInt32BE(36),
+    id: parseChunkId(`${bytes.toString('hex', 13, 13 + idBytes)}0000`),
+    sequence: bytes.readUIntBE(6, 3) * 2 ** 32 + bytes.readUInt32BE(9),
+    slot: isWhole ? 0 : bytes.readUInt16BE(fixedBytes),
+    length: isWhole ? storedLength : bytes.readUInt32BE(fixedBytes + 2),
+    crc: isWhole ? storedCrc : bytes.readUInt32BE(fixedBytes + 6),
     storedLength,
     storedCrc,
     blockCrcs: kind === 'put' && stored === 0 ? Uint32Array.of(storedCrc) : blockCrcs,

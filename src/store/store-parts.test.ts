@@ -8,6 +8,7 @@ import { BufferPool } from './buffer-pool.ts'
 import {
   type ChunkEvent,
   type ChunkState,
+  deleteRecordBytes,
   difference,
   keepingGraves,
   type LiveChunk,
@@ -15,6 +16,7 @@ import {
 } from './chunk-state.ts'
 import { type CompactionCandidate, patientDeadFraction, planCompaction } from './compaction-plan.ts'
 import { KeyedLock } from './keyed-lock.ts'
+import { segmentHeaderBytes } from './segment-format.ts'
 import { roomBeneath, SpaceLedger } from './space-ledger.ts'
 
 const GiB = 2 ** 30
@@ -226,8 +228,9 @@ suite('chunk state', () => {
 })
 
 suite('planCompaction()', () => {
+  const endBytes = segmentHeaderBytes + 1000
   const segment = (number: number, liveBytes: number, options: Partial<CompactionCandidate> = {}) => ({
-    ...{ number, liveBytes, endBytes: 1000, scannedBytes: 1000, isSealed: true, stuckAtLiveBytes: undefined },
+    ...{ number, liveBytes, endBytes, scannedBytes: endBytes, isSealed: true, stuckAtLiveBytes: undefined },
     unsettled: new Set<number>(),
     ...options,
   })
@@ -252,7 +255,7 @@ suite('planCompaction()', () => {
   test('leaves segments that grow, that the index does not know to the end, or that could not be compacted', () => {
     const steps = planCompaction([
       segment(1, 0, { isSealed: false }),
-      segment(2, 0, { scannedBytes: 999 }),
+      segment(2, 0, { scannedBytes: endBytes - 1 }),
       segment(3, 0, { unsettled: new Set([40]) }),
       segment(4, 100, { stuckAtLiveBytes: 100 }),
       segment(5, 100, { stuckAtLiveBytes: 200 }),
@@ -261,6 +264,14 @@ suite('planCompaction()', () => {
       steps.map((step) => step.segment),
       [5],
     )
+  })
+
+  // It would be copied again and again.
+  test('leaves a segment in which all is needed, however little that is', () => {
+    const oneDelete = segmentHeaderBytes + deleteRecordBytes
+    const whole = { endBytes: oneDelete, scannedBytes: oneDelete }
+    assert.deepEqual(planCompaction([segment(1, deleteRecordBytes, whole)]), [])
+    assert.equal(planCompaction([segment(1, 0, whole)]).length, 1)
   })
 })
 

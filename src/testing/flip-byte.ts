@@ -3,11 +3,17 @@
  * @module
  */
 import { AshlarError, isAshlarError } from '../base/errors.ts'
-import { type ChunkId, chunkIdToBytes } from '../base/ids.ts'
+import type { ChunkId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { ChunkServer } from '../chunkserver/chunk-server.ts'
 import type { Disk, File } from '../env/disk.ts'
-import { recordHeadBytes, recordMagic } from '../store/segment-format.ts'
+import {
+  decodeRecordHead,
+  decodeSegmentHeader,
+  recordHeadBytes,
+  recordMagic,
+  segmentSeed,
+} from '../store/segment-format.ts'
 import { StoreLayout } from '../store/store-layout.ts'
 import type { Machine } from './machines.ts'
 
@@ -28,13 +34,13 @@ export function flipStoredByte(machine: Machine): (server: ChunkServer, chunk: C
 
 /** Where the records of a chunk keep its bytes: after a rewrite there may be several for a while. */
 function payloadsOf(segment: Buffer, chunk: ChunkId): number[] {
+  const header = decodeSegmentHeader(segment)
+  if (header === undefined) return []
   const payloads: number[] = []
-  const id = chunkIdToBytes(chunk)
-  for (let at = segment.indexOf(id); at >= 0; at = segment.indexOf(id, at + 1)) {
-    const start = at - 16
-    const isRecord = start >= 0 && segment.subarray(start, start + recordMagic.length).equals(recordMagic)
-    if (!isRecord || segment[start + 5] !== 1) continue
-    payloads.push(start + recordHeadBytes({ kind: 'put', storedLength: segment.readUInt32BE(start + 40) }))
+  const seed = segmentSeed(header)
+  for (let at = segment.indexOf(recordMagic); at >= 0; at = segment.indexOf(recordMagic, at + 1)) {
+    const record = decodeRecordHead(segment.subarray(at), { seed, offset: at })
+    if (record?.kind === 'put' && record.id === chunk) payloads.push(at + recordHeadBytes(record))
   }
   return payloads
 }
