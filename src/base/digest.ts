@@ -6,7 +6,7 @@
  * SHA-256(chunk id ‖ length u64 ‖ crc u32), all big-endian. Lanes instead of one 128-bit sum, so that a blind
  * `TxnKV.add` of 64-bit lanes can keep it.
  * Hot: one a chunk. The hash comes as text, since memory of its own for each is what the collector then sweeps: measured
- * 0.5 µs, where a buffer takes 1.8.
+ * 0.5 µs, where a buffer takes 1.8. Lanes pass through views: `Buffer` makes each of several `BigInt`.
  * @module
  */
 import { hash } from 'node:crypto'
@@ -31,6 +31,9 @@ export const emptyDigest: ChunkDigest = { count: 0n, high: 0n, low: 0n }
 /** Filled anew for each chunk, and used before anything else runs. */
 const message = Buffer.alloc(28)
 const sum = Buffer.alloc(32)
+const sumView = viewOf(sum)
+const lanes = Buffer.alloc(24)
+const lanesView = viewOf(lanes)
 
 /** The digest of one chunk. */
 export function digestOf({ id, length, crc }: ChunkFacts): ChunkDigest {
@@ -39,7 +42,7 @@ export function digestOf({ id, length, crc }: ChunkFacts): ChunkDigest {
   message.writeUInt32BE(length % 2 ** 32, 20)
   message.writeUInt32BE(crc >>> 0, 24)
   sum.write(hash('sha256', message, 'latin1'), 'latin1')
-  return { count: 1n, high: sum.readBigUInt64BE(0), low: sum.readBigUInt64BE(8) }
+  return { count: 1n, high: sumView.getBigUint64(0), low: sumView.getBigUint64(8) }
 }
 
 export function addDigest(a: ChunkDigest, b: ChunkDigest): ChunkDigest {
@@ -64,14 +67,24 @@ export function equalDigests(a: ChunkDigest, b: ChunkDigest): boolean {
 
 /** 24 bytes: three little-endian 64-bit lanes, the shape that `TxnKV.add` adds. */
 export function digestToLanes(digest: ChunkDigest): Buffer {
-  const lanes = Buffer.allocUnsafe(24)
-  lanes.writeBigUInt64LE(digest.count, 0)
-  lanes.writeBigUInt64LE(digest.high, 8)
-  lanes.writeBigUInt64LE(digest.low, 16)
-  return lanes
+  const bytes = Buffer.allocUnsafe(24)
+  writeDigestLanes(digest, bytes)
+  return bytes
+}
+
+/** As {@link digestToLanes}, into the first 24 bytes of `target`. */
+export function writeDigestLanes({ count, high, low }: ChunkDigest, target: Buffer): void {
+  lanesView.setBigUint64(0, count, true)
+  lanesView.setBigUint64(8, high, true)
+  lanesView.setBigUint64(16, low, true)
+  lanes.copy(target)
 }
 
 export function digestFromLanes(lanes: Uint8Array): ChunkDigest {
   const view = Buffer.from(lanes.buffer, lanes.byteOffset, lanes.byteLength)
   return { count: view.readBigUInt64LE(0), high: view.readBigUInt64LE(8), low: view.readBigUInt64LE(16) }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

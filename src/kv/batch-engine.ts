@@ -25,7 +25,7 @@ import { Fifo } from './fifo.ts'
 import { PendingTransaction } from './pending-transaction.ts'
 import type { CommitFailure, SqliteTable, WrittenRow } from './sqlite-table.ts'
 import type { Transaction, TransactOptions } from './txn-kv.ts'
-import { WriteSet } from './write-set.ts'
+import { seenThrough, WriteSet } from './write-set.ts'
 
 /** `open` → `closing` → `closed`; any but `closed` → `dead`: a sync failed, a commit is overdue, or nobody can tell what was written. */
 export type EngineLife = 'open' | 'closing' | 'closed' | 'dead'
@@ -102,9 +102,13 @@ export class BatchEngine {
     this.#roomCheckedMs = clock.monotonicMs()
     this.#view = {
       read: (text, key) => {
-        if (this.#batch.holds(text)) this.#seen = this.#ran
-        else if (this.#syncing?.writes.holds(text)) this.#seen ??= this.#syncing.ran
-        return this.#batch.over(text, () => table.read(key, text))
+        const write = this.#batch.get(text)
+        if (write !== undefined) {
+          this.#seen = this.#ran
+          return seenThrough(write, () => table.read(key, text))
+        }
+        if (this.#syncing?.writes.holds(text)) this.#seen ??= this.#syncing.ran
+        return table.read(key, text)
       },
       scan: (range) => {
         if (this.#batch.holdsWithin(range)) this.#seen = this.#ran

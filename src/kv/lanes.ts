@@ -12,15 +12,23 @@ export function addLanes(left: Uint8Array, right: Uint8Array): Buffer {
   assertLanes(right)
   const [longer, shorter] = left.length >= right.length ? [left, right] : [right, left]
   const sum = Buffer.from(longer)
-  const addend = Buffer.from(shorter.buffer, shorter.byteOffset, shorter.length)
-  for (let at = 0; at < shorter.length; at += laneBytes) {
-    const low = sum.readUInt32LE(at) + addend.readUInt32LE(at)
-    const carry = low > 0xffffffff ? 1 : 0
-    const high = sum.readUInt32LE(at + 4) + addend.readUInt32LE(at + 4) + carry
-    sum.writeUInt32LE(low >>> 0, at)
-    sum.writeUInt32LE(high >>> 0, at + 4)
-  }
+  addInto(sum, shorter)
   return sum
+}
+
+/**
+ * Adds in place, byte by byte: vectors are short, and views of words cost more to make than they save.
+ * @param addend as long as `sum`, or shorter
+ */
+export function addInto(sum: Uint8Array, addend: Uint8Array): void {
+  for (let from = 0; from < addend.length; from += laneBytes) {
+    let carry = 0
+    for (let at = from; at < from + laneBytes; at++) {
+      const byte = (sum[at] as number) + (addend[at] as number) + carry
+      sum[at] = byte
+      carry = byte >>> 8
+    }
+  }
 }
 
 /** Whether every lane is zero: such a vector is not stored. */

@@ -18,6 +18,7 @@ export class PendingTransaction {
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
+  readonly #onAbort: (() => void) | undefined
   #settled = false
 
   constructor(body: (tx: Transaction) => Promise<unknown>, { signal, freesRoom = false }: TransactOptions) {
@@ -28,7 +29,10 @@ export class PendingTransaction {
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    // Most have none.
+    if (signal === undefined) return
+    this.#onAbort = () => this.#cancel(signal)
+    signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   get settled(): boolean {
@@ -38,13 +42,13 @@ export class PendingTransaction {
   settle(outcome: Outcome): void {
     if (this.#settled) return
     this.#settled = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
     if ('error' in outcome) this.#reject(outcome.error)
     else this.#resolve(outcome.value)
   }
 
-  readonly #onAbort = (): void => {
+  #cancel(signal: AbortSignal): void {
     // One that has run may be written already: it settles with its batch.
-    if (this.outcome === undefined) this.settle({ error: cancelled('run a transaction', this.#signal as AbortSignal) })
+    if (this.outcome === undefined) this.settle({ error: cancelled('run a transaction', signal) })
   }
 }

@@ -16,7 +16,7 @@
  * @module
  */
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
-import { crc32 } from '../base/crc.ts'
+import { crc32 } from 'node:zlib'
 import { AshlarError } from '../base/errors.ts'
 import { KnownGaps } from './known-gaps.ts'
 import { RowCache } from './row-cache.ts'
@@ -60,6 +60,9 @@ type Row = [bytes: Uint8Array, keyBytes: number | null, checksum: number]
 
 const selectRow = `SELECT CAST(k || v AS BLOB), CASE WHEN typeof(k) = 'blob' AND typeof(v) = 'blob' THEN length(k) END, c FROM kv`
 
+/** Rows of one statement: a call for each costs as much as what SQLite does with it. 4.2 to 2.5 µs a row. */
+const putsAtOnce = 8
+
 /** A scan takes so many rows from SQLite at once, or fewer where fewer are wanted. */
 const scannedAtOnce = 256
 
@@ -76,6 +79,7 @@ export class SqliteTable {
   readonly #upward: StatementSync
   readonly #downward: StatementSync
   readonly #put: StatementSync
+  readonly #putMany: StatementSync
   readonly #delete: StatementSync
   readonly #begin: StatementSync
   readonly #commit: StatementSync
@@ -104,6 +108,7 @@ export class SqliteTable {
       this.#upward = this.#prepare(`${selectRow} WHERE k >= ? AND k < ? ORDER BY k LIMIT ?`)
       this.#downward = this.#prepare(`${selectRow} WHERE k >= ? AND k < ? ORDER BY k DESC LIMIT ?`)
       this.#put = this.#prepare('REPLACE INTO kv VALUES (?, ?, ?)')
+      this.#putMany = this.#prepare(`REPLACE INTO kv VALUES ${new Array(putsAtOnce).fill('(?, ?, ?)').join(', ')}`)
       this.#delete = this.#prepare('DELETE FROM kv WHERE k = ?')
       this.#begin = this.#prepare('BEGIN IMMEDIATE')
       this.#commit = this.#prepare('COMMIT')
@@ -176,15 +181,21 @@ export class SqliteTable {
    */
   commit(batch: WriteSet): readonly WrittenRow[] | CommitFailure {
     const written: WrittenRow[] = []
+    /** Keys, values and checksums of the next rows to be put. */
+    let puts: (Uint8Array | number)[] = []
     try {
       this.#begin.run()
       for (const [text, write] of batch.writes()) {
         const base = write.kind === 'add' ? this.read(write.key, text) : undefined
         const value = applied(write, base)
         if (value === undefined) this.#delete.run(write.key)
-        else this.#put.run(write.key, value, checksumOf(write.key, value))
+        else puts.push(write.key, value, checksumOf(write.key, value))
         written.push([write.key, value, text])
+        if (puts.length < 3 * putsAtOnce) continue
+        this.#putMany.run(...puts)
+        puts = []
       }
+      for (let at = 0; at < puts.length; at += 3) this.#put.run(...puts.slice(at, at + 3))
       this.#commit.run()
     } catch (error) {
       return this.#rollBack(error)

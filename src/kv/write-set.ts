@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
-import { addLanes, allZero, assertLanes } from './lanes.ts'
+import { addInto, addLanes, allZero, assertLanes } from './lanes.ts'
 import { keyText, SortedMap } from './sorted-map.ts'
 
 /** What happens to one key. `add`: `value` holds the lanes to add; `del`: there is none. */
@@ -34,6 +34,8 @@ interface DelWrite extends AnyWrite {
 interface AddWrite extends AnyWrite {
   readonly kind: 'add'
   readonly value: Uint8Array
+  /** `value` is memory of this set's own: nobody else has it, and more can be added to it. */
+  readonly isSum?: boolean
 }
 
 /** A pair of the base: the key as text, the key, the value. */
@@ -68,12 +70,14 @@ export class WriteSet {
   put(key: Uint8Array, value: Uint8Array): void {
     checkValue(value)
     const text = checkKey(key)
-    this.#set(text, { key, kind: 'put', value, mustBeAbsent: this.#writes.get(text)?.mustBeAbsent ?? false })
+    const before = this.#writes.get(text)
+    this.#set(text, { key, kind: 'put', value, mustBeAbsent: before?.mustBeAbsent ?? false }, before)
   }
 
   del(key: Uint8Array): void {
     const text = checkKey(key)
-    this.#set(text, { key, kind: 'del', mustBeAbsent: this.#writes.get(text)?.mustBeAbsent ?? false })
+    const before = this.#writes.get(text)
+    this.#set(text, { key, kind: 'del', mustBeAbsent: before?.mustBeAbsent ?? false }, before)
   }
 
   /** @throws {AshlarError} `already-exists` — this set itself wrote the key */
@@ -83,22 +87,29 @@ export class WriteSet {
     const before = this.#writes.get(text)
     assert(before?.kind !== 'add', 'insert of a key that the same transaction adds to')
     if (before?.kind === 'put') throw alreadyExists(key)
-    this.#set(text, { key, kind: 'put', value, mustBeAbsent: before === undefined || before.mustBeAbsent })
+    this.#set(text, { key, kind: 'put', value, mustBeAbsent: before === undefined || before.mustBeAbsent }, before)
   }
 
   add(key: Uint8Array, lanes: Uint8Array): void {
     assertLanes(lanes)
     checkValue(lanes)
     const text = checkKey(key)
-    this.#set(text, added(this.#writes.get(text), { key, kind: 'add', value: lanes, mustBeAbsent: false }))
+    const before = this.#writes.get(text)
+    this.#set(text, added(before, { key, kind: 'add', value: lanes, mustBeAbsent: false }), before)
   }
 
   /** Lays `upper`, a later transaction's writes, over these. Its demands of absence were met and are dropped. */
   absorb(upper: WriteSet): void {
     for (const [text, write] of upper.#writes.entries()) {
-      if (write.kind === 'add') this.#set(text, added(this.#writes.get(text), write))
-      else this.#set(text, write.mustBeAbsent ? { ...write, mustBeAbsent: false } : write)
+      const before = this.#writes.get(text)
+      if (write.kind === 'add' && canGrow(before, write)) addInto(before.value, write.value)
+      else if (write.kind === 'add') this.#set(text, added(before, write), before)
+      else this.#set(text, write.mustBeAbsent ? { ...write, mustBeAbsent: false } : write, before)
     }
+  }
+
+  get(text: string): Write | undefined {
+    return this.#writes.get(text)
   }
 
   holds(text: string): boolean {
@@ -110,15 +121,14 @@ export class WriteSet {
   }
 
   /** All writes in key order. */
-  *writes(): Generator<readonly [text: string, write: Write]> {
-    yield* this.#writes.ascending()
+  writes(): Generator<readonly [text: string, write: Write]> {
+    return this.#writes.ascending()
   }
 
   /** What a reader sees of key `text` through these writes; `base` reads what lies beneath, and only if it matters. */
   over(text: string, base: () => Uint8Array | undefined): Uint8Array | undefined {
     const write = this.#writes.get(text)
-    if (write === undefined) return base()
-    return write.kind === 'add' ? applied(write, base()) : copyOf(write.value)
+    return write === undefined ? base() : seenThrough(write, base)
   }
 
   /** The pairs of `base` (those of `range`, in its order) as a reader sees them through these writes, lazily. */
@@ -144,8 +154,8 @@ export class WriteSet {
     for (; !next.done; next = upper.next()) yield* visible(next.value, undefined)
   }
 
-  #set(text: string, write: Write): void {
-    const before = this.#writes.get(text)
+  /** @param before what is there now */
+  #set(text: string, write: Write, before: Write | undefined): void {
     if (before !== undefined) {
       this.#sizeBytes -= sizeOf(before)
       if (before.mustBeAbsent) this.#insertCount--
@@ -154,6 +164,17 @@ export class WriteSet {
     this.#sizeBytes += sizeOf(write)
     if (write.mustBeAbsent) this.#insertCount++
   }
+}
+
+/** What a reader sees of a key through `write`; `base` reads what lies beneath, and only if it matters. */
+export function seenThrough(write: Write, base: () => Uint8Array | undefined): Uint8Array | undefined {
+  return write.kind === 'add' ? appliedCopy(write, base()) : copyOf(write.value)
+}
+
+/** As {@link applied}, in memory that no later `add` changes. */
+function appliedCopy(write: Write, base: Uint8Array | undefined): Uint8Array | undefined {
+  const value = applied(write, base)
+  return value === write.value ? copyOf(value) : value
 }
 
 /** What `write` leaves of a key whose value beneath is `base`; undefined: absent. */
@@ -173,15 +194,20 @@ function added(before: Write | undefined, write: AddWrite): Write {
   if (before === undefined) return write
   const value = before.kind === 'del' ? write.value : addLanes(before.value, write.value)
   const { mustBeAbsent } = before
-  if (before.kind === 'add') return { key: before.key, kind: 'add', value, mustBeAbsent }
+  if (before.kind === 'add') return { key: before.key, kind: 'add', value, mustBeAbsent, isSum: true }
   return allZero(value)
     ? { key: before.key, kind: 'del', mustBeAbsent }
     : { key: before.key, kind: 'put', value, mustBeAbsent }
 }
 
+/** Whether the sum of `before` can take what `write` adds, so that a hot counter takes no memory for each of a batch. */
+function canGrow(before: Write | undefined, write: AddWrite): before is AddWrite {
+  return before?.kind === 'add' && before.isSum === true && before.value.length >= write.value.length
+}
+
 function* visible([text, write]: readonly [string, Write], base: Uint8Array | undefined): Generator<Pair> {
-  const value = applied(write, base)
-  if (value !== undefined) yield [text, write.key, write.kind === 'put' ? Buffer.from(value) : value]
+  const value = appliedCopy(write, base)
+  if (value !== undefined) yield [text, write.key, value]
 }
 
 /** The reader may change what it got; the write must not change with it. */

@@ -161,7 +161,8 @@ export async function putFile(
 ): Promise<Attributes> {
   const { tx, tally } = change
   const keyName = lastName(path)
-  const isInTrash = await makeWay(change, { parent, keyName, path: path.text }, found)
+  const isFree = found === undefined && parent.versioning === undefined
+  const isInTrash = !isFree && (await makeWay(change, { parent, keyName, path: path.text }, found))
   const replaced = found !== undefined && isFileFound(found) ? found.entry : undefined
   const entry = fileEntry({ ...file, wallMs: change.context.wallMs(), replaced, directory: parent })
   tx.put(entryKey(parent.inode, keyName), entryRow.encode(entry))

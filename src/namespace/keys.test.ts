@@ -24,6 +24,15 @@ test('entryKey() orders entries as the bytes of their names, a directory with "/
   )
 })
 
+test('entryKey() of a text is that of its bytes', () => {
+  fc.assert(
+    fc.property(fc.oneof(name, fc.string()), (text) => {
+      assert.deepEqual(keys.entryKey(directory, text), keys.entryKey(directory, Buffer.from(text)))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
 test('entryKey() is never a prefix of another entry key', () => {
   fc.assert(
     fc.property(name, name, (a, b) => {

@@ -15,10 +15,11 @@ import type { Group } from '../wire/types/cluster-map.ts'
 import type { Extent, Receipt } from '../wire/types/extent.ts'
 import { holdsChunk } from './allocations.ts'
 import type { Change } from './change.ts'
+import { keptAllocations, keptGroups, keptSessions } from './kept-rows.ts'
 import { allocationKey, chunkKey, groupKey, sessionKey } from './keys.ts'
 import { queueRepair } from './repairs.ts'
 import { checkSession } from './requests.ts'
-import { type AllocationRow, allocationRow, chunkRow, decodeRow, groupRow, sessionRow } from './rows.ts'
+import { type AllocationRow, chunkRow, decodeRow } from './rows.ts'
 
 /** The part of a request that proves its chunks. */
 export interface Proof {
@@ -46,7 +47,6 @@ export interface SortedProof {
  *   `receipts-rejected` — a receipt is missing, of another chunk, or of other bytes
  */
 export function sortProof({ request, extents, receipts, allocations }: Proof): SortedProof {
-  const receiptsOf = new Map<ChunkId, Receipt[]>()
   for (const { chunk, offset, length, chunkLength } of extents) {
     if (length < 1 || offset + length > chunkLength) {
       throw new AshlarError(
@@ -54,23 +54,39 @@ export function sortProof({ request, extents, receipts, allocations }: Proof): S
         `Cannot commit chunk ${chunk}: ${offset}+${length} is not within its ${chunkLength} bytes`,
       )
     }
+  }
+  const [first] = extents
+  const isSole = first !== undefined && extents.length === 1
+  const chunks = isSole ? [soleChunk(first, receipts)] : sortReceipts(extents, receipts)
+  for (const { extent, receipts: own } of chunks) {
+    if (own.length === 0) throw rejected(extent.chunk, 'it has no receipt')
+    for (const { length, crc } of own) {
+      if (length === extent.chunkLength && crc === extent.crc) continue
+      throw rejected(extent.chunk, 'a receipt is for other bytes than the extent names')
+    }
+  }
+  return { request, allocations, chunks }
+}
+
+/** As {@link sortReceipts}, for the most common of all: nothing has to be sorted. */
+function soleChunk(extent: Extent, receipts: readonly Receipt[]): ProvenChunk {
+  for (const { chunk } of receipts) if (chunk !== extent.chunk) throw unnamed(chunk)
+  return { extent, receipts }
+}
+
+function sortReceipts(extents: readonly Extent[], receipts: readonly Receipt[]): ProvenChunk[] {
+  const receiptsOf = new Map<ChunkId, Receipt[]>()
+  for (const { chunk } of extents) {
     if (receiptsOf.has(chunk))
       throw new AshlarError('invalid-argument', `Cannot commit chunk ${chunk}: it is named twice`)
     receiptsOf.set(chunk, [])
   }
   for (const receipt of receipts) {
     const known = receiptsOf.get(receipt.chunk)
-    if (known === undefined) throw rejected(receipt.chunk, 'a receipt is for a chunk that the request does not name')
+    if (known === undefined) throw unnamed(receipt.chunk)
     known.push(receipt)
   }
-  const chunks = extents.map((extent) => ({ extent, receipts: receiptsOf.get(extent.chunk) as Receipt[] }))
-  for (const { extent, receipts: own } of chunks) {
-    if (own.length === 0) throw rejected(extent.chunk, 'it has no receipt')
-    if (own.some(({ length, crc }) => length !== extent.chunkLength || crc !== extent.crc)) {
-      throw rejected(extent.chunk, 'a receipt is for other bytes than the extent names')
-    }
-  }
-  return { request, allocations, chunks }
+  return extents.map((extent) => ({ extent, receipts: receiptsOf.get(extent.chunk) as Receipt[] }))
 }
 
 /** What a proof's transaction reads, in one go. */
@@ -99,9 +115,9 @@ export async function readProof(change: Change, proof: SortedProof): Promise<Pro
   ])
   const applied = appliedVersion(proof, values.slice(1 + groups.length + allocations.length))
   if (applied !== undefined) return { applied, admit: neverAdmitted }
-  checkSession(decodeRow(sessionRow, values[0]), request)
-  const groupById = new Map(groups.map((group, index) => [group, decodeRow(groupRow, values[1 + index])?.group]))
-  const open = allocations.map((_, index) => decodeRow(allocationRow, values[1 + groups.length + index]))
+  checkSession(keptSessions.decode(values[0]), request)
+  const groupById = new Map(groups.map((group, index) => [group, keptGroups.decode(values[1 + index])?.group]))
+  const open = allocations.map((_, index) => keptAllocations.decode(values[1 + groups.length + index]))
   checkAllocations(change, proof, open)
   return {
     applied: undefined,
@@ -162,6 +178,10 @@ function admitChunk(change: Change, chunk: ProvenChunk, group: Group | undefined
 
 function neverAdmitted(): never {
   throw new AshlarError('internal', 'Cannot admit chunks: the commit was applied before')
+}
+
+function unnamed(chunk: ChunkId): AshlarError {
+  return rejected(chunk, 'a receipt is for a chunk that the request does not name')
 }
 
 function rejected(chunk: ChunkId, why: string): AshlarError {

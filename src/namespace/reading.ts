@@ -30,6 +30,10 @@ import {
 import { decodeRow, type Entry, groupRow, numberRow, readRow } from './rows.ts'
 import { readDirectoryCounters } from './tally.ts'
 
+const mapVersionKey = recordKey('counter', 'mapVersion')
+/** That are given at once with the inline ones. */
+const furtherExtents = limits.extentsPerPage - limits.inlineExtents
+
 export function stat(
   context: NamespaceContext,
   request: Infer<typeof methods.stat.request>,
@@ -59,10 +63,11 @@ export function openFile(
   return context.kv.transact(async (tx) => {
     const { entry, parent } = await findFile(tx, path, request)
     const { content } = entry
-    const further = await readExtents(tx, content, limits.inlineExtents, limits.extentsPerPage - limits.inlineExtents)
+    const isAllInline = content.extentCount <= limits.inlineExtents
+    const further = isAllInline ? [] : await readExtents(tx, content, limits.inlineExtents, furtherExtents)
     return {
       attributes: attributesOf(entry, { policy: parent.policy, wantXattrs: request.wantXattrs }),
-      extents: [...content.inline, ...further],
+      extents: isAllInline ? content.inline : [...content.inline, ...further],
       extentCount: content.extentCount,
       content: content.id,
       mapVersion: await readMapVersion(tx),
@@ -128,7 +133,7 @@ export function resolvePolicy(
 }
 
 export async function readMapVersion(tx: Transaction): Promise<Rising> {
-  return ((await readRow(tx, numberRow, recordKey('counter', 'mapVersion')))?.value ?? 0) as Rising
+  return ((await readRow(tx, numberRow, mapVersionKey))?.value ?? 0) as Rising
 }
 
 async function findFile(

@@ -15,8 +15,9 @@ import type { RequestId } from '../wire/types/attributes.ts'
 import { type Change, transactChange } from './change.ts'
 import type { NamespaceContext } from './context.ts'
 import { sessionEnded } from './failures.ts'
+import { keptSessions } from './kept-rows.ts'
 import { requestKey, sessionKey } from './keys.ts'
-import { decodeRow, requestRow, type Session, sessionRow } from './rows.ts'
+import { decodeRow, requestRow, type Session } from './rows.ts'
 import { trimStep } from './sessions.ts'
 
 /** Between two marks of `keepSession`, a request that acknowledges so many more than the last mark moves it. */
@@ -42,7 +43,7 @@ export async function applyOnce<Request extends { readonly request: RequestId },
       const answer = decodeRow(requestRow, answered)
       if (answer !== undefined) checkMethod(answer.method, method.number, request.request)
       if (answer?.response !== undefined) return method.response.decode(answer.response)
-      const known = checkSession(decodeRow(sessionRow, sessionValue), request.request)
+      const known = checkSession(keptSessions.decode(sessionValue), request.request)
       checkWindow(known, request.request)
       if (acknowledged >= known.acknowledged + trimEvery) await trimStep(change.tx, session, acknowledged)
       const result = await body(change)

@@ -9,6 +9,7 @@ import { emptyContent } from './contents.ts'
 import type { NamespaceContext } from './context.ts'
 import { notDirectory, notFound } from './failures.ts'
 import { isHollow } from './implicit-directories.ts'
+import { keptDirectories } from './kept-rows.ts'
 import { entryKey, noInode, rootInode } from './keys.ts'
 import type { Path } from './paths.ts'
 import type { Directory, Found, FoundDirectory, FoundFile } from './place.ts'
@@ -49,7 +50,7 @@ export async function resolveDirectory(
   let directory = rootDirectory
   for (let depth = 0; depth < names.length; depth++) {
     const name = names[depth] as string
-    const entry = await readRow(tx, entryRow, entryKey(directory.inode, `${name}/`))
+    const entry = keptDirectories.decode(await tx.get(entryKey(directory.inode, `${name}/`)))
     if (entry !== undefined) {
       directory = enter(directory, entry as DirectoryEntryRow)
       continue
@@ -96,7 +97,8 @@ export interface WhichVersion {
 export async function find(tx: Transaction, path: Path, which: WhichVersion = {}): Promise<Found> {
   if (path.names.length === 0) return findRoot(tx)
   const parent = await resolveParent(tx, path)
-  const version = await findVersion(tx, { parent, path }, which)
+  const isOfVersion = which.objectVersion !== undefined || which.orMarker === true
+  const version = isOfVersion ? await findVersion(tx, { parent, path }, which) : undefined
   if (version !== undefined) return version
   const directory = path.directoryOnly ? await lookupDirectory(tx, parent, lastName(path)) : undefined
   const found = directory ?? (await lookup(tx, parent, path))
@@ -108,9 +110,8 @@ export async function find(tx: Transaction, path: Path, which: WhichVersion = {}
 async function findVersion(
   tx: Transaction,
   { parent, path }: { readonly parent: Directory; readonly path: Path },
-  { objectVersion, orMarker }: WhichVersion,
+  { objectVersion }: WhichVersion,
 ): Promise<Found | undefined> {
-  if (objectVersion === undefined && orMarker !== true) return undefined
   const keyName = lastName(path)
   const current = await readRow(tx, entryRow, entryKey(parent.inode, keyName))
   if (objectVersion === undefined) {

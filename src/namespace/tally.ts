@@ -4,7 +4,14 @@
  * Invariant: each counter equals what a scan of the rows would count (tested after random operations).
  * @module
  */
-import { addDigest, type ChunkDigest, type ChunkFacts, digestOf, digestToLanes, negateDigest } from '../base/digest.ts'
+import {
+  addDigest,
+  type ChunkDigest,
+  type ChunkFacts,
+  digestOf,
+  negateDigest,
+  writeDigestLanes,
+} from '../base/digest.ts'
 import { type GroupId, groupOf, type InodeId, pageOf } from '../base/ids.ts'
 import type { Transaction } from '../kv/txn-kv.ts'
 import { digestKey, directoryCountersKey, recordKey } from './keys.ts'
@@ -32,6 +39,9 @@ const totalLanes = [
 export type DirectoryCounters = Readonly<Record<(typeof directoryLanes)[number], number>>
 export type TotalCounters = Readonly<Record<(typeof totalLanes)[number], number>>
 
+const directoryPlaces = placesOf(directoryLanes)
+const totalPlaces = placesOf(totalLanes)
+
 export const totalsKey: Buffer = recordKey('counter', 'totals')
 
 export class Tally {
@@ -41,14 +51,14 @@ export class Tally {
 
   /** Something directly inside `directory` changed. */
   directory(directory: InodeId, change: Partial<DirectoryCounters>): void {
-    const lanes = this.#directories.get(directory) ?? directoryLanes.map(() => 0)
+    const lanes = this.#directories.get(directory) ?? []
+    addTo(lanes, directoryPlaces, change)
     this.#directories.set(directory, lanes)
-    addTo(lanes, directoryLanes, change)
   }
 
   totals(change: Partial<TotalCounters>): void {
-    this.#totals ??= totalLanes.map(() => 0)
-    addTo(this.#totals, totalLanes, change)
+    this.#totals ??= []
+    addTo(this.#totals, totalPlaces, change)
   }
 
   /** A live file or directory of the tree came (`sign` 1) or went (−1). */
@@ -104,9 +114,10 @@ interface PageChange {
 
 /** A row `E`: the lanes of the digest, then the bytes of the page's live chunks. */
 function pageLanes({ digest, sizeBytes }: PageChange): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigInt64LE(BigInt(sizeBytes))
-  return Buffer.concat([digestToLanes(digest), bytes])
+  const lanes = Buffer.allocUnsafe(32)
+  writeDigestLanes(digest, lanes)
+  writeLane(lanes, sizeBytes, 24)
+  return lanes
 }
 
 /** Of a row `E`; 0 where chunks were written before bytes were counted. */
@@ -130,21 +141,34 @@ export function readTotals(value: Buffer | undefined): TotalCounters {
   return readLanes(totalLanes, value)
 }
 
+function placesOf<Lane extends string>(names: readonly Lane[]): Readonly<Record<Lane, number>> {
+  return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Lane, number>
+}
+
 function addTo<Lane extends string>(
   lanes: number[],
-  names: readonly Lane[],
+  places: Readonly<Record<Lane, number>>,
   change: Partial<Record<Lane, number>>,
 ): void {
-  for (let index = 0; index < names.length; index++) {
-    lanes[index] = (lanes[index] as number) + (change[names[index] as Lane] ?? 0)
+  for (const name in change) {
+    const place = places[name]
+    while (lanes.length <= place) lanes.push(0)
+    lanes[place] = (lanes[place] as number) + (change[name] ?? 0)
   }
 }
 
+/** As many lanes as were changed, from the first on: the rows have at least those that ever were. */
 function addLanes(tx: Transaction, key: Buffer, lanes: readonly number[]): void {
   if (lanes.every((lane) => lane === 0)) return
   const bytes = Buffer.allocUnsafe(lanes.length * 8)
-  for (let index = 0; index < lanes.length; index++) bytes.writeBigInt64LE(BigInt(lanes[index] as number), index * 8)
+  for (let index = 0; index < lanes.length; index++) writeLane(bytes, lanes[index] as number, index * 8)
   tx.add(key, bytes)
+}
+
+/** A safe integer as 64 bits, below zero as two's complement: by halves, since a `BigInt` for each takes five times as long. */
+function writeLane(lanes: Buffer, value: number, at: number): void {
+  lanes.writeUInt32LE(value >>> 0, at)
+  lanes.writeUInt32LE(Math.floor(value / 2 ** 32) >>> 0, at + 4)
 }
 
 /** Counters below zero would be a bug: they are shown as they are, so that tests and people see them. */

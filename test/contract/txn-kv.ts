@@ -278,6 +278,22 @@ function testInsertAndAdd(open: () => Promise<KVUnderTest>): void {
     assert.equal(runs, 200)
     assert.deepEqual(await under.kv.transact((tx) => tx.get(bytes('n'))), lanes(200n, -200n))
   })
+
+  test('add() changes neither what was handed in nor what was handed out before', async () => {
+    await using under = await open()
+    const one = lanes(1n)
+    const add = () => under.kv.transact(async (tx) => tx.add(bytes('n'), one))
+    const read = () =>
+      under.kv.transact(async (tx) => {
+        const [got, [listed]] = [await tx.get(bytes('n')), await tx.range({ ...everything, limit: 1 })]
+        return [got, listed?.value].map((value) => ({ value, asRead: value && Buffer.from(value) }))
+      })
+    // What is asked for together is committed together, where an engine does that.
+    const seen = await Promise.all([add(), add(), add(), read(), add(), add(), read(), add()])
+    for (const { value, asRead } of [...(seen[3] ?? []), ...(seen[6] ?? [])]) assert.deepEqual(value, asRead)
+    assert.deepEqual(one, lanes(1n))
+    assert.deepEqual(await under.kv.transact((tx) => tx.get(bytes('n'))), lanes(6n))
+  })
 }
 
 function testIsolation(open: () => Promise<KVUnderTest>): void {
