@@ -11,6 +11,8 @@ test('s3 serve answers /metrics with its operations and their codes on a port of
   const args = ['s3', 'serve', '--listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0']
   await using gateway = await ServerProcess.start(args, { cluster: cluster.cluster })
   const { s3, metrics } = gateway.ready.endpoints as unknown as { readonly s3: string; readonly metrics: string }
+  const told = JSON.parse((await run(['s3', 'env', '--json'], { cluster: cluster.cluster })).stdout)
+  assert.deepEqual(told, known, "the cluster's own door is the one that is told")
   const client = new S3Client(s3, known)
   assert.equal((await client.send('PUT', '/metrics')).status, 200)
   assert.equal((await client.send('PUT', '/metrics/key', { body: 'x' })).status, 200)

@@ -1,13 +1,11 @@
 /**
  * `ashlar s3 serve`: the S3 door in a process of its own. Any number of them may serve one cluster.
  *
- * It adds its URL to `cluster.json`, so that `ashlar s3 env` can tell it.
  * @module
  */
-
 import { AshlarError } from '../../base/errors.ts'
 import { limits } from '../../base/limits.ts'
-import { formatClusterFile, parseClusterFile, readClusterFile } from '../../client/cluster-file.ts'
+import { readClusterFile } from '../../client/cluster-file.ts'
 import { connectClient } from '../../client/connect.ts'
 import type { Env } from '../../env/env.ts'
 import { answerHealth, type HealthReport } from '../../env/health-door.ts'
@@ -22,6 +20,7 @@ import { defaultPorts, listenOnFree, loopback, splitAddress } from '../servers/p
 import { serveUntil, stopped } from '../servers/serve-until.ts'
 import type { ServerRun } from '../servers/server-run.ts'
 import { packageVersion } from '../version.ts'
+import { tellEndpoint } from './tell-endpoint.ts'
 
 export interface RawS3Options {
   readonly cluster: string
@@ -74,7 +73,11 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
     const watched = await openHealthDoor(raw, { env, health: { metrics: metrics.report, notReady: () => undefined } })
     cleanup.defer(() => watched.close())
     const endpoint = `http://${door.address}`
-    await tellEndpoint(env, raw.cluster, endpoint)
+    const untold = await tellEndpoint(env, raw.cluster, { endpoint, isClusters: parent !== undefined })
+    if (untold !== undefined) {
+      const consequence = `"ashlar s3 env" cannot tell this door: ${untold.message}`
+      output.warning(consequence, { code: untold.code, endpoint })
+    }
     parent?.report({ event: 'listening', address: door.address, httpAddress: door.address, serverId: '' })
     if (parent === undefined) {
       output.object({
@@ -92,14 +95,6 @@ export async function runS3Gateway(raw: RawS3Options, { env, output, stop, exitW
 async function masterIsUp(parent: Parent, stop: AbortSignal): Promise<boolean> {
   const ended = stopped([stop, parent.gone])
   return (await Promise.race([parent.masterAddress, ended])) !== undefined
-}
-
-async function tellEndpoint(env: Env, path: string, endpoint: string): Promise<void> {
-  const file = await readClusterFile(env.disk, path)
-  if (file.s3 === undefined || file.s3.endpoint === endpoint) return
-  const text = formatClusterFile({ ...file, s3: { ...file.s3, endpoint } })
-  parseClusterFile(text, path)
-  await env.disk.writeSmall(path, Buffer.from(text))
 }
 
 function hostOf(raw: RawS3Options): string {
