@@ -6,7 +6,7 @@
 import type { RefusalCode } from '../steps.ts'
 import { type Deed, isReading } from './deeds.ts'
 import type { StoryEvent } from './events.ts'
-import { count, listText, secondsText, spanText, wrapped } from './words.ts'
+import { count, listText, secondsText, spanText, tookText, wrapped } from './words.ts'
 
 /**
  * How much is summed up. 0: nothing. 1: answers that nothing contested (reads of what was there, refusals for what was
@@ -113,7 +113,7 @@ function deedLine(deed: Deed, { named, told }: LineOptions): Line {
   // One that never ends meets all that comes: it says itself that it may have happened.
   const rivals = Number.isFinite(endedMs) ? deed.rivals.filter((rival) => told.has(rival.operation.id)) : []
   const isNamed = named.has(operation.id)
-  const took = end === 'done' && isSlow(deed) ? `after ${((endedMs - beganMs) / 1000).toFixed(1)} s` : ''
+  const took = end === 'done' && isSlow(deed) ? `after ${tookText(endedMs - beganMs)}` : ''
   const facts = [result, took].filter((text) => text !== '').join(', ')
   const outcome =
     facts === '' ? '' : end === 'done' ? ` (${facts})` : end === 'refused' ? `: refused, ${result}` : `: ${result}`

@@ -5,7 +5,7 @@
 import type { Call } from '../history.ts'
 import type { Action } from '../operations.ts'
 import type { Answer, Outcome } from '../steps.ts'
-import { bytesText, count, listText, numberText } from './words.ts'
+import { bytesText, count, listText, numberText, tookText } from './words.ts'
 
 /** What follows its client's name: `writes 441 bytes to /t/a`. */
 export function phraseOf(
@@ -55,10 +55,10 @@ export function resultOf(action: Action, calls: readonly Call[]): string {
     case 'refused':
       return refusalText(action, outcome)
     case 'void':
-      return `fails${settledMs - invokedMs < 1000 ? '' : ` after ${duration(settledMs - invokedMs)}`}, without effect (${outcome.code})`
+      return `fails${settledMs - invokedMs < 1000 ? '' : ` after ${tookText(settledMs - invokedMs)}`}, without effect (${outcome.code})`
     case 'unknown':
       if (outcome.code === 'pending') return 'no answer ever comes, as its client died: it may have happened, or not'
-      return `no certain answer after ${duration(settledMs - invokedMs)} (${outcome.code}): it may have happened, once, or not`
+      return `no certain answer after ${tookText(settledMs - invokedMs)} (${outcome.code}): it may have happened, once, or not`
   }
 }
 
@@ -132,8 +132,4 @@ function refusalText(action: Action, { code, words }: Extract<Outcome, { kind: '
   if (isPlain) return 'path' in action && action.path === path ? 'nothing is there' : `nothing is at ${path}`
   const state = /^Cannot [\w ]+ "[^"]*": ([^:;]+)/.exec(words)?.[1]
   return state ?? words.replace('Cannot', 'cannot').replaceAll('"', '')
-}
-
-function duration(durationMs: number): string {
-  return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
 }
