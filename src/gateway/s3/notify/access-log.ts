@@ -146,15 +146,18 @@ export class AccessLog implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#end
     while (!signal.aborted) {
-      this.#wake = new AbortController()
       try {
         await sleep(this.#env.clock, this.#everyMs, signal, this.#wake.signal)
       } catch (error) {
         // Woken, or ended: either way there is something to store.
         if (!isAshlarError(error, 'cancelled')) throw error
       }
+      // Before it is stored: what becomes full meanwhile wakes the next turn.
+      this.#wake = new AbortController()
       await this.store()
     }
+    // What was noted while the last objects went out.
+    await this.store()
   }
 
   async #storeOne({ target, first, lines }: Buffered): Promise<void> {
