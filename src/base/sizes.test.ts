@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAshlarError } from './errors.ts'
-import { formatDuration, formatExactSize, formatSize, parseDuration, parseSize } from './sizes.ts'
+import { formatCount, formatDuration, formatExactSize, formatSize, parseDuration, parseSize } from './sizes.ts'
 
 const invalid = (error: unknown) => isAshlarError(error, 'invalid-argument')
 
@@ -104,6 +104,14 @@ test('formatExactSize() reads back exactly, in the largest unit that does', () =
     assert.equal(formatExactSize(sizeBytes), expected)
   }
   fc.assert(fc.property(fc.maxSafeNat(), (sizeBytes) => assert.equal(parseSize(formatExactSize(sizeBytes)), sizeBytes)))
+})
+
+test('formatCount() says one of one, and sets thousands apart', () => {
+  assert.deepEqual(
+    [formatCount(0, 'chunk'), formatCount(1, 'entry', 'entries'), formatCount(2, 'entry', 'entries')],
+    ['0 chunks', '1 entry', '2 entries'],
+  )
+  assert.deepEqual([formatCount(999, 'row'), formatCount(1_234_567, 'row')], ['999 rows', '1,234,567 rows'])
 })
 
 test('formatDuration() gives two units at most', () => {

@@ -1,5 +1,5 @@
 /**
- * Sizes and durations as people write them: `8MiB`, `1.5G`, `50`, `500ms`, `7d`.
+ * Sizes, durations and counts as people write them: `8MiB`, `1.5G`, `50`, `500ms`, `7d`, `1 chunk`.
  * K, M, G, T are binary, with or without `iB` or `B`; a bare number is bytes.
  * @module
  */
@@ -63,6 +63,11 @@ export function formatExactSize(sizeBytes: number): string {
     if (sizeBytes >= unitBytes && sizeBytes % unitBytes === 0) return `${sizeBytes / unitBytes}${unit.toUpperCase()}iB`
   }
   return `${sizeBytes}B`
+}
+
+/** `1 chunk`, `1,200 chunks`. */
+export function formatCount(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number < 1000 ? number : number.toLocaleString('en-US')} ${number === 1 ? noun : plural}`
 }
 
 /** `90061000` → `1d 1h`; two units at most. */

@@ -1,4 +1,5 @@
 /** What the cluster says of itself, when asked: fsck, the byte ledger. Read only. @module */
+import { AshlarError } from '../base/errors.ts'
 import { type ChunkId, type GroupId, parseChunkId, type ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { getStatus } from '../wire/methods/cluster-methods.ts'
@@ -62,7 +63,7 @@ export interface Insight {
   explainRefusal(id: string, options?: CallOptions): Promise<RefusalRecord>
   /**
    * How to reach one chunk at the servers of its group, by plain HTTP: see `docs/chunk-server-http.md`.
-   * @throws {AshlarError} `protocol` — not a chunk's id; `not-found` — no such group; `forbidden` — to be deleted, and gc has no order for it
+   * @throws {AshlarError} `invalid-argument` — not a chunk's id; `not-found` — no such group; `forbidden` — to be deleted, and gc has no order for it
    */
   chunkAccess(chunk: string, options?: ChunkAccessOptions): Promise<ChunkAccess>
 }
@@ -136,7 +137,7 @@ export class InsightCalls implements Insight {
   }
 
   async chunkAccess(chunk: string, options: ChunkAccessOptions = {}): Promise<ChunkAccess> {
-    return await chunkAccess(this.#core, parseChunkId(chunk), options)
+    return await chunkAccess(this.#core, chunkIdFrom(chunk), options)
   }
 
   async ledger({ signal }: CallOptions = {}): Promise<ByteLedger> {
@@ -159,6 +160,16 @@ function addSums(one: LedgerSums, other: LedgerSums): LedgerSums {
     return [name, typeof value === 'number' ? value + Number(added) : addUse(value, added as FolderUse)]
   })
   return Object.fromEntries(total) as LedgerSums
+}
+
+/** What a person typed. @throws {AshlarError} `invalid-argument` */
+function chunkIdFrom(typed: string): ChunkId {
+  try {
+    return parseChunkId(typed)
+  } catch (cause) {
+    const state = 'it is no chunk id, 32 hexadecimal digits as "ashlar stat --chunks" shows them'
+    throw new AshlarError('invalid-argument', `Cannot look up chunk "${typed.slice(0, 40)}": ${state}`, { cause })
+  }
 }
 
 function addUse(one: FolderUse, other: FolderUse): FolderUse {

@@ -81,7 +81,10 @@ test('scrub shows how each server stands, and with --now reads what is there; a 
   const { withinMs, servers } = await json('plan', 'scrub')
   assert.equal(withinMs, 7 * 86_400_000)
   assert.equal(servers.length, 4)
-  assert.match((await ashlar('', 'status')).stdout, /scrub +everything was read from its disk within the last/)
+  assert.match(
+    (await ashlar('', 'status')).stdout,
+    /scrub +everything was written to its disk, or read from it, within the last/,
+  )
   assert.ok((await json('nodes')).every((node: object) => 'oldestUnscrubbedSeconds' in node))
   const read = await json('scrub', '--now', '/scrubbed')
   assert.deepEqual([read.files, read.chunks, read.good, read.bad, read.unread], [1, 1, 3, 0, 0])

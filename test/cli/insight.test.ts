@@ -161,7 +161,7 @@ test('explain says why a file lies where it does, and what the death of a server
   const file = await json('explain', '/small')
   assert.deepEqual([file.chunkCount, file.groupCount, file.groups[0].members.length], [1, 1, 3])
   const { stdout } = await ashlar('explain', '/small')
-  assert.equal(stdout.match(/died now: 1 chunks lose a replica; all could be read/g)?.length, 3, stdout)
+  assert.equal(stdout.match(/died now: 1 chunk loses a replica; all could be read/g)?.length, 3, stdout)
   const [node] = await json('nodes')
   assert.match((await ashlar('explain', 'server', node.id.slice(0, 8))).stdout, /is up: its heartbeats come/)
   assert.equal((await ashlar('explain', 'group', '99999')).exitCode, 3)

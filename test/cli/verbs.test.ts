@@ -111,7 +111,7 @@ test('rm, undelete and trash: by name first, for good only when emptied', async 
     'trash empty /t --yes',
     'undelete /t/a',
   )
-  assert.equal(stdout, '/t/a is back\none/t is back\noneEmptied: 1 entries, 3 B. The space returns within seconds.\n')
+  assert.equal(stdout, '/t/a is back\none/t is back\noneEmptied: 1 entry, 3 B. The space returns within seconds.\n')
   const [status] = await json('status')
   assert.equal(status.files >= 1, true)
 })
@@ -183,5 +183,5 @@ test('chunk gives the way to a chunk by HTTP; the order to delete it only when n
   const refused = await run(['chunk', chunk, '--delete'], { cluster: cluster.cluster })
   assert.equal(refused.exitCode, 1)
   assert.match(refused.stderr, /Cannot order chunk .* deleted: a file holds it/)
-  assert.equal((await run(['chunk', 'no-id'], { cluster: cluster.cluster })).exitCode, 1)
+  assert.equal((await run(['chunk', 'no-id'], { cluster: cluster.cluster })).exitCode, 2)
 })

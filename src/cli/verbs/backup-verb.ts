@@ -4,7 +4,7 @@ import { rename, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { AshlarError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
+import { formatCount, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient, BackupEntry, BackupStatus } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -33,8 +33,10 @@ export function registerBackupVerb(registry: VerbRegistry): void {
       const file = options.to === undefined ? undefined : resolve(options.to)
       if (file !== undefined) await fetchTo(client, file, signal)
       output.object({ ...backup, file })
-      const servers = `${backup.servers.length} chunk server${backup.servers.length === 1 ? '' : 's'}`
-      output.line(`${backup.rows} rows, ${formatSize(backup.sizeBytes)}, are on ${servers}, read back there`)
+      const servers = formatCount(backup.servers.length, 'chunk server')
+      output.line(
+        `${formatCount(backup.rows, 'row')}, ${formatSize(backup.sizeBytes)}, are on ${servers}, read back there`,
+      )
       if (file !== undefined) output.line(`and in ${file}: keep it with a copy of the join file, which opens it`)
     },
   })

@@ -1,6 +1,6 @@
 /** `nodes`, `groups`, `status`, `df`, `config`: the cluster itself. @module */
 import { AshlarError } from '../../base/errors.ts'
-import { formatDuration, formatExactSize, formatSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatExactSize, formatSize } from '../../base/sizes.ts'
 import type { NodeStatus } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -103,7 +103,8 @@ export function registerClusterVerbs(registry: VerbRegistry): void {
       output.line(
         formatTable(['', 'CAPACITY', 'USED', 'FREE', 'LOAD'], [row('raw', raw), row(`usable (÷ ${copies})`, usable)]),
       )
-      output.line(`Trash holds ${formatSize(status.trashBytes)} of it; "ashlar trash empty" returns them.`)
+      const trash = `Trash holds ${formatSize(status.trashBytes)} of it; "ashlar trash empty" gives that back.`
+      output.line(status.trashBytes === 0 ? 'The trash is empty.' : trash)
     },
   })
 
@@ -165,7 +166,7 @@ function noteOf(node: NodeStatus): string {
   const notes: string[] = []
   if (unsteady === true) notes.push('comes and goes: it is given nothing new')
   if (groupsLeft !== undefined && state !== 'left')
-    notes.push(`${groupsLeft} groups, ${formatSize(bytesLeft)} to give away`)
+    notes.push(`${formatCount(groupsLeft, 'group')}, ${formatSize(bytesLeft)} to give away`)
   if (maintenanceMs !== undefined) notes.push(`${formatDuration(maintenanceMs)} of maintenance left`)
   if (quarantinedChunks > 0) notes.push(`${quarantinedChunks} in quarantine`)
   if (refusal !== undefined) notes.push(refusal)

@@ -1,5 +1,5 @@
 /** What `ashlar explain` says to people. @module */
-import { formatSize } from '../../base/sizes.ts'
+import { formatCount, formatSize } from '../../base/sizes.ts'
 import type { GroupExplanation, IfLostReport, RefusalRecord, ServerExplanation } from '../../client/index.ts'
 
 const passedOverShown = 10
@@ -7,7 +7,7 @@ const passedOverShown = 10
 export function describeGroup(explanation: GroupExplanation): readonly string[] {
   const { group, policy, replicas, chunks, bytes, members, ifLost } = explanation
   return [
-    `group ${group}: ${chunks} chunks, ${formatSize(bytes)}; ${policy} wants ${replicas} servers in distinct failure domains`,
+    `group ${group}: ${formatCount(chunks, 'chunk')}, ${formatSize(bytes)}; ${policy} wants ${formatCount(replicas, 'server')}${replicas === 1 ? '' : ' in distinct failure domains'}`,
     ...members.map((member) => {
       const role =
         member.state === 'in' ? 'a member' : `${member.state}${member.duty === undefined ? '' : ` for ${member.duty}`}`
@@ -30,8 +30,8 @@ export function describeServer({
   const { groupsIn, groupsFilling, groupsLeaving, formerGroups, unprovenGroups } = counts
   return [
     `${short(server)} (${domain}) is ${state}: ${why}`,
-    `  a member of ${groupsIn} groups, filling in ${groupsFilling}, leaving ${groupsLeaving}; ${unprovenGroups} not yet seen to be complete`,
-    ...(formerGroups > 0 ? [`  it still holds copies of ${formerGroups} groups that it has left`] : []),
+    `  a member of ${formatCount(groupsIn, 'group')}, filling in ${groupsFilling}, leaving ${groupsLeaving}; ${unprovenGroups} not yet seen to be complete`,
+    ...(formerGroups > 0 ? [`  it still holds copies of ${formatCount(formerGroups, 'group')} that it has left`] : []),
     ...describeLoss(ifLost, { isGone: state === 'dead' || state === 'left' }),
   ]
 }
@@ -39,7 +39,7 @@ export function describeServer({
 export function describeRefusal(refusal: RefusalRecord): readonly string[] {
   const { id, atMs, code, what, path, policy, chunkBytes, repeated } = refusal
   return [
-    `${id}: ${code} at ${new Date(atMs).toISOString()}${repeated > 0 ? `, and ${repeated} times since` : ''}`,
+    `${id}: ${code} at ${new Date(atMs).toISOString()}${repeated > 0 ? `, and ${formatCount(repeated, 'time')} since` : ''}`,
     `  ${path} wanted room for ${formatSize(chunkBytes)} under ${policy}`,
     `  ${what}`,
     ...passedOver(refusal),
@@ -68,25 +68,26 @@ function describeLoss(
 ): readonly string[] {
   const { server, groups, chunks, bytes, lostChunks, lastCopyChunks, writableGroups, target, begun, waiting, why } =
     lost
-  const of = replicas === undefined ? `${groups} groups, ${chunks} chunks (${formatSize(bytes)})` : `${chunks} chunks`
+  const ofChunks = formatCount(chunks, 'chunk')
+  const of = replicas === undefined ? `${formatCount(groups, 'group')}, ${ofChunks} (${formatSize(bytes)})` : ofChunks
   const reads =
     lostChunks > 0
-      ? `${lostChunks} chunks could NOT be read until it returns`
+      ? `${formatCount(lostChunks, 'chunk')} could NOT be read until it returns`
       : lastCopyChunks > 0
         ? `all could be read, ${lastCopyChunks} from their last copy`
         : 'all could be read'
   const writes =
     groups === 0 || writableGroups === groups
       ? 'writes go on'
-      : `writes to ${groups - writableGroups} groups go elsewhere`
+      : `writes to ${formatCount(groups - writableGroups, 'group')} go elsewhere`
   const first = target === undefined ? '' : `, first on ${short(target)}`
   const repair =
     waiting > 0
-      ? `repair of ${waiting} groups ${isGone ? 'waits' : 'would wait'}: ${why ?? 'see "ashlar plan repair"'}`
+      ? `repair of ${formatCount(waiting, 'group')} ${isGone ? 'waits' : 'would wait'}: ${why ?? 'see "ashlar plan repair"'}`
       : `repair ${isGone ? 'begins' : 'would begin'}${first}`
   const name = `${short(server)} (${lost.domain})`
   return [
-    `  ${isGone ? `without ${name}` : `if ${name} died now`}: ${of} lose a replica; ${reads}; ${writes}; ${begun + waiting === 0 ? 'nothing to repair' : repair}`,
+    `  ${isGone ? `without ${name}` : `if ${name} died now`}: ${of} ${replicas !== undefined && chunks === 1 ? 'loses' : 'lose'} a replica; ${reads}; ${writes}; ${begun + waiting === 0 ? 'nothing to repair' : repair}`,
   ]
 }
 

@@ -28,7 +28,7 @@ test('healthOf() says what becomes of chunks that lack a replica: under way, que
 
 test('healthOf() says that nothing is repaired for servers in maintenance', () => {
   const away = { serversUp: 2, serversMissed: 1, serversInMaintenance: 1, underReplicatedChunks: 7 }
-  const waits = '7 chunks lack a replica; repair waits until maintenance is over; 1 of 3 servers are away'
+  const waits = '7 chunks lack a replica; repair waits until maintenance is over; 1 of 3 servers is away'
   assert.equal(health(away), `${waits} (1 in maintenance)`)
   assert.match(health(away, { state: 'waiting' }), /repair is queued/)
   assert.match(health({ ...away, serversUp: 1, serversMissed: 2 }, { state: 'working' }), /repair is under way; 2 of 3/)

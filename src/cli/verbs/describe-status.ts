@@ -1,12 +1,12 @@
 /** `ashlar status` for people: the cluster in a few lines, its health in one sentence. @module */
-import { formatDuration, formatSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterStatus, WorkReport } from '../../client/index.ts'
 import { describeBackup } from './describe-backup.ts'
 
 export function describeStatus(status: ClusterStatus): readonly string[] {
   return [
     `cluster    ${status.clusterId}, up for ${formatDuration(status.uptimeMs)}, version ${status.version}`,
-    `servers    ${status.serversUp} of ${status.servers} up, ${status.groups} groups, policy ${status.defaultPolicy}`,
+    `servers    ${status.serversUp} of ${status.servers} up, ${formatCount(status.groups, 'group')}, policy ${status.defaultPolicy}`,
     `files      ${status.files}, ${formatSize(status.lengthBytes)}`,
     `trash      ${status.trashEntries}, ${formatSize(status.trashBytes)}, kept for ${formatDuration(status.trashKeepMs)}`,
     `space      ${formatSize(status.usedBytes)} used of ${formatSize(status.capacityBytes)}, ${formatSize(status.freeBytes)} free`,
@@ -16,7 +16,7 @@ export function describeStatus(status: ClusterStatus): readonly string[] {
     ...(status.work ?? []).flatMap(describeWork),
     ...(status.holdOffMs === undefined ? [] : [`hold-off   ${describeHoldOff(status.holdOffMs)}`]),
     ...describeScrub(status),
-    ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+    ...(status.pendingDeletes === 0 ? [] : [`gc         ${formatCount(status.pendingDeletes, 'chunk')} to delete`]),
     ...describePaused(status),
     ...(status.safeMode ? ['safe mode  no deletes until the chunk servers have reported'] : []),
     ...(status.restoreNeeded === undefined ? [] : [`READ-ONLY  ${status.restoreNeeded}`]),
@@ -33,27 +33,32 @@ export function healthOf(status: ClusterStatus): string {
     const state = work.find(({ duty }) => duty === 'repair')?.state
     const idle = serversInMaintenance > 0 && state !== 'waiting' ? 'waits until maintenance is over' : 'is queued'
     const repair = state === 'working' ? 'is under way' : state === 'paused' ? 'is paused' : idle
-    parts.push(`${underReplicatedChunks} chunks lack a replica; repair ${repair}`)
+    parts.push(`${formatCount(underReplicatedChunks, 'chunk lacks', 'chunks lack')} a replica; repair ${repair}`)
   }
   if (serversMissed > 0) {
     const loss = underReplicatedChunks > 0 ? '' : ', and with them a replica of what they hold'
     const expected = serversInMaintenance > 0 ? ` (${serversInMaintenance} in maintenance)` : ''
-    parts.push(`${serversMissed} of ${servers} servers are away${expected}${loss}`)
+    parts.push(
+      `${serversMissed} of ${formatCount(servers, 'server')} ${serversMissed === 1 ? 'is' : 'are'} away${expected}${loss}`,
+    )
   }
   if (parts.length === 0) {
     parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
     const repair = work.find(({ duty, state }) => duty === 'repair' && state === 'working')
     if (repair !== undefined)
-      parts.push(`repair goes on until members to come are proven in ${repair.groupsUnderWay} groups`)
+      parts.push(`repair goes on until members to come are proven in ${formatCount(repair.groupsUnderWay, 'group')}`)
   }
   const replaced = servers - serversUp - serversMissed
-  if (replaced > 0) parts.push(`${replaced} of ${servers} servers are away, and all they held is on others`)
+  if (replaced > 0)
+    parts.push(
+      `${replaced} of ${formatCount(servers, 'server')} ${replaced === 1 ? 'is' : 'are'} away, and all they held is on others`,
+    )
   return parts.join('; ')
 }
 
 export function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...left }: WorkReport): readonly string[] {
   if (state === 'idle') return []
-  const counts = `${groupsUnderWay} groups under way, ${groupsWaiting} wait; ${left.chunksLeft} chunks, ${formatSize(left.bytesLeft)} left`
+  const counts = `${formatCount(groupsUnderWay, 'group')} under way, ${groupsWaiting} wait; ${formatCount(left.chunksLeft, 'chunk')}, ${formatSize(left.bytesLeft)} left`
   const rate = left.bytesPerSecond > 0 ? `, ${formatSize(left.bytesPerSecond)}/s` : ''
   const time = left.timeLeftMs === undefined ? '' : `, about ${formatDuration(left.timeLeftMs)} yet`
   const reason = groupsWaiting > 0 && left.reason !== undefined ? ` (${left.reason})` : ''
@@ -63,7 +68,7 @@ export function describeWork({ duty, state, groupsUnderWay, groupsWaiting, ...le
 function describeScrub({ oldestUnscrubbedSeconds, scrubWithinMs }: ClusterStatus): readonly string[] {
   if (oldestUnscrubbedSeconds === undefined || scrubWithinMs === undefined) return []
   const isLate = oldestUnscrubbedSeconds * 1000 > scrubWithinMs
-  const oldest = `everything was read from its disk within the last ${formatDuration(oldestUnscrubbedSeconds * 1000)}`
+  const oldest = `everything was written to its disk, or read from it, within the last ${formatDuration(oldestUnscrubbedSeconds * 1000)}`
   return [`scrub      ${oldest}${isLate ? `, where ${formatDuration(scrubWithinMs)} is asked for` : ''}`]
 }
 
@@ -75,7 +80,7 @@ export function describePaused({ paused = [] }: ClusterStatus): readonly string[
 
 /** Of racks that are fewer than copies, as a rule. */
 export function describeCrowding({ copies, of, groups, domains }: NonNullable<ClusterStatus['crowding']>): string {
-  const loss = `one failure domain lost would take ${copies} of ${of} copies of ${groups} groups`
+  const loss = `one failure domain lost would take ${copies} of ${of} copies of ${formatCount(groups, 'group')}`
   return domains < of ? `${loss}: there are ${domains} for ${of} copies` : `${loss}, until these are moved apart`
 }
 

@@ -1,6 +1,6 @@
 /** `drain`, `maintenance`, `pause`, `resume`, `cancel`: what is asked of the duties that move chunks, read them and delete them. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { formatDuration, formatSize, parseDuration } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize, parseDuration } from '../../base/sizes.ts'
 import type { AshlarClient, NodeStatus, PausableDuty, ServerId } from '../../client/index.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { dutyOf, findServer, memberDuties } from './duty-names.ts'
@@ -47,8 +47,9 @@ export function registerDutyVerbs(registry: VerbRegistry): void {
       else await client.duties.beginMaintenance(server.id, { forMs: parseDuration(options.for ?? '1h'), signal })
       const node = await nodeOf(client, server.id, signal)
       output.object(node)
-      const left = node.maintenanceMs === undefined ? 'over' : `for ${formatDuration(node.maintenanceMs)} yet`
-      output.line(`${node.domain} (${node.id.slice(0, 8)}): maintenance is ${left}`)
+      const left = node.maintenanceMs
+      const state = left === undefined ? 'not in maintenance' : `in maintenance for ${formatDuration(left)} from now`
+      output.line(`${node.domain} (${node.id.slice(0, 8)}) is ${state}`)
     },
   })
 
@@ -86,8 +87,9 @@ function registerCancelVerb(registry: VerbRegistry): void {
       output.object({ duty, ...cancelled })
       const { turnedBack, kept, reason } = cancelled
       const until = duty === 'drain' ? '' : `, and paused until "ashlar resume ${duty}"`
-      output.line(`${duty} is cancelled${until}: ${turnedBack} groups go back to their members`)
-      if (kept > 0) output.line(`${kept} groups stay as they are${reason === undefined ? '' : `: ${reason}`}`)
+      output.line(`${duty} is cancelled${until}: ${formatCount(turnedBack, 'group')} go back to their members`)
+      if (kept > 0)
+        output.line(`${formatCount(kept, 'group')} stay as they are${reason === undefined ? '' : `: ${reason}`}`)
     },
   })
 }
@@ -116,5 +118,5 @@ function describeDrain({ id, domain, state, groupsLeft, bytesLeft = 0 }: NodeSta
   if (state === 'left') return `${name} has left: nothing depends on it, stop it`
   if (groupsLeft === undefined) return `${name} is ${state}, and does not drain`
   if (groupsLeft === 0) return `${name} has given everything away; the rest is being checked`
-  return `${name} has ${groupsLeft} groups and ${formatSize(bytesLeft)} to give away yet`
+  return `${name} has ${formatCount(groupsLeft, 'group')} and ${formatSize(bytesLeft)} to give away yet`
 }

@@ -1,5 +1,7 @@
 /** `explain`: why things are as they are, and what would happen if a server died now. @module */
+
 import { AshlarError } from '../../base/errors.ts'
+import { formatCount } from '../../base/sizes.ts'
 import type { AshlarClient, GroupExplanation, NodeStatus } from '../../client/index.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { describeGroup, describeRefusal, describeServer } from './describe-explanation.ts'
@@ -18,7 +20,9 @@ export function registerExplainVerb(registry: VerbRegistry): void {
       if (what.startsWith('/')) {
         const file = await explainFile(client, what, signal)
         output.object(file)
-        output.line(`${file.path}: ${file.chunkCount} chunks in ${file.groupCount} groups, policy ${file.policy}`)
+        output.line(
+          `${file.path}: ${formatCount(file.chunkCount, 'chunk')} in ${formatCount(file.groupCount, 'group')}, policy ${file.policy}`,
+        )
         for (const group of file.groups) for (const line of describeGroup(group)) output.line(line)
         if (file.groupCount > file.groups.length) output.line(`… ${file.groupCount - file.groups.length} more groups`)
         return

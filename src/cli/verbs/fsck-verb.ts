@@ -1,4 +1,5 @@
 /** `fsck`: is everything there, right, and as often as it should be? @module */
+import { formatCount } from '../../base/sizes.ts'
 import type { DutyPlan, FsckFinding, FsckReport } from '../../client/index.ts'
 import type { Output } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -34,14 +35,14 @@ function progressOn(output: Output): (counts: FsckReport['counts']) => void {
   return ({ chunks, files, verified }) => {
     if (Date.now() - toldMs < progressEveryMs) return
     toldMs = Date.now()
-    output.note(`${chunks} chunks and ${files} files so far${verified > 0 ? `, ${verified} replicas read` : ''}`)
+    output.note(`${formatCount(chunks, 'chunk')} and ${formatCount(files, 'file')} so far${readText(verified)}`)
   }
 }
 
 function describe({ counts, findings, isClean }: FsckReport, plan: DutyPlan | undefined): readonly string[] {
   const found = findings.slice(0, findingsShown).flatMap((finding) => lines(finding, plan !== undefined))
   return [
-    `${counts.files} files (${counts.trashedFiles} more in trash), ${counts.chunks} chunks${counts.verified > 0 ? `, ${counts.verified} replicas read` : ''}`,
+    `${formatCount(counts.files, 'file')} (${counts.trashedFiles} more in trash), ${formatCount(counts.chunks, 'chunk')}${readText(counts.verified)}`,
     `missing ${counts.missing}, corrupt ${counts.corrupt}, under-replicated ${counts.underReplicated}`,
     `orphans ${counts.orphans}, in quarantine ${counts.quarantined}, surplus ${counts.surplus}`,
     ...found,
@@ -49,6 +50,10 @@ function describe({ counts, findings, isClean }: FsckReport, plan: DutyPlan | un
     ...(plan === undefined || isClean ? [] : describePlan(plan)),
     isClean ? 'clean: every chunk is there, right, and as often as it should be' : 'NOT clean',
   ]
+}
+
+function readText(replicas: number): string {
+  return replicas === 0 ? '' : `, ${formatCount(replicas, 'replica')} read`
 }
 
 function lines({ kind, what, remedy, count }: FsckFinding, withRemedy: boolean): readonly string[] {

@@ -1,6 +1,6 @@
 /** `ls`, `tree`, `stat`, `du`, `find`: looking at the tree. @module */
 import { AshlarError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
+import { formatCount, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient } from '../../client/filesystem.ts'
 import type { DirectoryEntry, FileStats } from '../../client/index.ts'
 import type { Output } from '../output.ts'
@@ -49,7 +49,9 @@ export function registerLookVerbs(registry: VerbRegistry): void {
       output.line(path)
       const counts = await drawTree(client, path, { indent: '', output, signal })
       output.line('')
-      output.line(`${counts.directories} directories, ${counts.files} files`)
+      output.line(
+        `${formatCount(counts.directories, 'directory', 'directories')}, ${formatCount(counts.files, 'file')}`,
+      )
     },
   })
 
@@ -79,8 +81,10 @@ export function registerLookVerbs(registry: VerbRegistry): void {
         output.object({ path, ...summary })
         const size = options.bytes ? String(summary.lengthBytes) : formatSize(summary.lengthBytes)
         const versionSize = options.bytes ? `${summary.versionBytes} bytes` : formatSize(summary.versionBytes)
-        const older = summary.versions === 0 ? '' : `, ${summary.versions} older versions of ${versionSize}`
-        output.line(`${size.padEnd(12)}${summary.files} files, ${summary.directories} directories${older}  ${path}`)
+        const older =
+          summary.versions === 0 ? '' : `, ${formatCount(summary.versions, 'older version')} of ${versionSize}`
+        const directories = formatCount(summary.directories, 'directory', 'directories')
+        output.line(`${size.padEnd(12)}${formatCount(summary.files, 'file')}, ${directories}${older}  ${path}`)
       }
     },
   })

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { AshlarError } from '../../base/errors.ts'
-import { formatDuration, formatSize, parseSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize, parseSize } from '../../base/sizes.ts'
 import type { DutyPlan, MemberDuty, PlannedStep } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -53,7 +53,7 @@ export function registerPlanVerbs(registry: VerbRegistry): void {
       const steps = readPlan(file === '-' ? await text(process.stdin) : await readFile(file as string, 'utf8'))
       const { begun, refused, paused = [] } = await client.duties.apply(steps, { signal })
       output.object({ begun, refused, paused })
-      output.line(`${begun} of ${steps.length} steps begun`)
+      output.line(`${begun} of ${formatCount(steps.length, 'step')} begun`)
       for (const duty of paused) output.line(pausedLine(duty))
       for (const reason of refused.slice(0, stepsShown)) output.note(reason)
       if (refused.length > stepsShown) output.note(`… ${refused.length - stepsShown} more: see --json`)
@@ -70,7 +70,10 @@ function describePlan(
   { steps, waiting, stepCount, waitingCount, cost }: DutyPlan,
   networkMs: number,
 ): readonly string[] {
-  const lines = [`${stepCount} steps, ${formatSize(cost?.sizeBytes ?? 0)} to copy; ${waitingCount} wait`]
+  if (stepCount + waitingCount === 0) return ['nothing to do']
+  const wait =
+    waitingCount === 0 ? '' : `; ${formatCount(waitingCount, 'group')} ${waitingCount === 1 ? 'waits' : 'wait'}`
+  const lines = [`${formatCount(stepCount, 'step')}, ${formatSize(cost?.sizeBytes ?? 0)} to copy${wait}`]
   if (cost !== undefined && cost.sizeBytes > 0) {
     const link = `${formatSize(cost.busiestLinkBytes)} through the busiest link`
     lines.push(`network: ${formatSize(cost.sizeBytes)}, ${link}: ${formatDuration(networkMs)}`)
@@ -90,7 +93,8 @@ function describePlan(
     lines.push(formatTable(['GROUP', 'FROM', 'TO', 'SIZE', 'WHY'], rows))
     if (stepCount > stepsShown) lines.push(`… ${stepCount - stepsShown} more: see --json`)
   }
-  for (const [why, alike] of Map.groupBy(waiting, (each) => each.why)) lines.push(`${alike.length} wait: ${why}`)
+  for (const [why, alike] of Map.groupBy(waiting, (each) => each.why))
+    lines.push(`${alike.length} ${alike.length === 1 ? 'waits' : 'wait'}: ${why}`)
   return lines
 }
 
@@ -111,7 +115,8 @@ async function showGc({ client, output, signal }: DutyLook): Promise<void> {
   const isPaused = paused.includes('gc')
   output.object({ duty: 'gc', steps, pendingDeletes, trashEntries, trashBytes, networkMs: 0, diskMs: 0, isPaused })
   const freed = steps.reduce((sum, { bytes }) => sum + bytes, 0)
-  output.line(`${formatSize(freed)} to free on disks, ${pendingDeletes} chunks of it to delete now; nothing is copied`)
+  const now = `${formatCount(pendingDeletes, 'chunk')} of it to delete now`
+  output.line(freed === 0 ? 'nothing to do' : `${formatSize(freed)} to free on disks, ${now}; nothing is copied`)
   if (steps.length > 0) {
     const rows = steps.map((step) => [
       step.what,

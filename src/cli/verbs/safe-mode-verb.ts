@@ -1,4 +1,5 @@
 /** `safe-mode`: what deletes and repairs wait for, after a start of the master or when many servers fell silent. @module */
+import { formatCount } from '../../base/sizes.ts'
 import type { SafeMode } from '../../client/index.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -29,9 +30,9 @@ const whyAwaited: Readonly<Record<string, string>> = {
 function describe({ groups, comparedGroups, waitsFor, massLoss }: SafeMode): readonly string[] {
   const lines =
     comparedGroups === groups
-      ? [`safe mode is off: all ${groups} groups were compared with what their servers hold`]
+      ? [`safe mode is off: all ${formatCount(groups, 'group')} were compared with what their servers hold`]
       : [
-          `safe mode: ${groups - comparedGroups} of ${groups} groups were not compared yet with what their servers hold; nothing is deleted for being absent`,
+          `safe mode: ${groups - comparedGroups} of ${formatCount(groups, 'group')} were not compared yet with what their servers hold; nothing is deleted for being absent`,
           formatTable(
             ['ID', 'DOMAIN', 'STATE', 'GROUPS', 'WAITS FOR'],
             waitsFor.map(({ server, domain, state, groups: count }) => [

@@ -1,5 +1,5 @@
 /** `scrub`: how the chunk servers stand with reading all they hold, and reading some of it now. @module */
-import { formatDuration, formatSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient, ClusterStatus, NodeStatus, ScrubbedFiles, ScrubCounts } from '../../client/index.ts'
 import type { Output } from '../output.ts'
 import { formatTable } from '../table.ts'
@@ -89,13 +89,15 @@ function describe({ scrubWithinMs = 0 }: ClusterStatus, nodes: readonly NodeStat
 function describeScrubbed({ counts, bad, reason }: ScrubbedFiles): readonly string[] {
   const { files, chunks, good, unread, bytes } = counts
   return [
-    `${files} files, ${chunks} chunks: ${good} replicas read and right, ${formatSize(bytes)} in all`,
+    `${formatCount(files, 'file')}, ${formatCount(chunks, 'chunk')}: ${formatCount(good, 'replica')} read and right, ${formatSize(bytes)} in all`,
     ...bad
       .slice(0, badShown)
       .map(({ path, chunk, server }) => `bad: chunk ${chunk} of ${path} on ${server.slice(0, 8)}: it is copied anew`),
     ...(counts.bad > badShown ? [`… ${counts.bad - badShown} more: see --json`] : []),
-    ...(unread > 0 ? [`${unread} replicas could not be read: ${reason ?? 'their servers are not up'}`] : []),
-    counts.bad > 0 ? `${counts.bad} replicas were BAD` : 'nothing bad was found',
+    ...(unread > 0
+      ? [`${formatCount(unread, 'replica')} could not be read: ${reason ?? 'their servers are not up'}`]
+      : []),
+    counts.bad > 0 ? `${formatCount(counts.bad, 'replica was', 'replicas were')} BAD` : 'nothing bad was found',
   ]
 }
 
@@ -118,6 +120,8 @@ function progressOn(output: Output): (counts: ScrubCounts) => void {
   return ({ files, good, bytes, bad }) => {
     if (Date.now() - toldMs < progressEveryMs) return
     toldMs = Date.now()
-    output.note(`${files} files, ${good} replicas, ${formatSize(bytes)} read so far; ${bad} bad`)
+    output.note(
+      `${formatCount(files, 'file')}, ${formatCount(good, 'replica')}, ${formatSize(bytes)} read so far; ${bad} bad`,
+    )
   }
 }

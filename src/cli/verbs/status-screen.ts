@@ -3,7 +3,7 @@
  * long yet, and the oldest problem there is. Pure: looks in, lines out.
  * @module
  */
-import { formatDuration, formatSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize } from '../../base/sizes.ts'
 import type { ClusterEvent, ClusterStatus, NodeStatus } from '../../client/index.ts'
 import { describeCrowding, describeHoldOff, describePaused, describeWork, healthOf } from './describe-status.ts'
 
@@ -34,7 +34,7 @@ export function statusScreen(look: Look, before: Look | undefined, problems: rea
   const doing = [
     ...work,
     ...(status.holdOffMs === undefined ? [] : [describeHoldOff(status.holdOffMs)]),
-    ...(status.pendingDeletes === 0 ? [] : [`gc         ${status.pendingDeletes} chunks to delete`]),
+    ...(status.pendingDeletes === 0 ? [] : [`gc         ${formatCount(status.pendingDeletes, 'chunk')} to delete`]),
     ...describePaused(status),
   ]
   const used = status.usedBytes / Math.max(1, status.capacityBytes)

@@ -1,6 +1,6 @@
 /** `undelete` and `trash`: what was deleted or replaced, and how it comes back. @module */
 import { AshlarError } from '../../base/errors.ts'
-import { formatDuration, formatSize } from '../../base/sizes.ts'
+import { formatCount, formatDuration, formatSize } from '../../base/sizes.ts'
 import { confirm } from '../confirm.ts'
 import { formatTable } from '../table.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -64,20 +64,26 @@ export function registerTrashVerbs(registry: VerbRegistry): void {
             new Date(deletedMs).toISOString().slice(0, 19),
             reason,
             kept,
-            formatSize(stats.size),
+            // What a directory held is not counted when it goes.
+            stats.kind === 'directory' ? '-' : formatSize(stats.size),
             was,
           ])
         }
-        if (rows.length === 0) output.line('The trash is empty.')
+        if (rows.length === 0) output.line(nothingThere(path))
         else output.line(formatTable(['ID', 'DELETED (UTC)', 'WHY', 'KEPT FOR', 'SIZE', 'PATH'], rows))
         return
       }
       await confirm(host, { question: `Empty the trash at ${path}? It cannot be undone.`, yes: options.yes === true })
       const { entries, lengthBytes } = await client.emptyTrash(path, { trashId, signal })
       output.object({ path, entries, lengthBytes })
-      output.line(`Emptied: ${entries} entries, ${formatSize(lengthBytes)}. The space returns within seconds.`)
+      const what = `${formatCount(entries, 'entry', 'entries')}, ${formatSize(lengthBytes)}`
+      output.line(entries === 0 ? nothingThere(path) : `Emptied: ${what}. The space returns within seconds.`)
     },
   })
+}
+
+function nothingThere(path: string): string {
+  return path === '/' ? 'The trash is empty.' : `Nothing of ${path} is in trash.`
 }
 
 function unknownAction(action: string | undefined): AshlarError {

@@ -1,5 +1,8 @@
 /** Small things of a story's language: numbers, times, lists, names of machines, lines that wrap. @module */
+import { formatCount as count } from '../../base/sizes.ts'
 import type { HostName } from '../script.ts'
+
+export { count }
 
 const columns = 118
 
@@ -23,11 +26,6 @@ export function hostsText(hosts: readonly HostName[]): string {
 
 export function listText(items: readonly string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
-}
-
-/** `1 chunk`, `1,200 chunks`. */
-export function count(number: number, what: string, plural = `${what}s`): string {
-  return `${numberText(number)} ${number === 1 ? what : plural}`
 }
 
 export function bytesText(bytes: number): string {

@@ -95,7 +95,7 @@ export class HonestStatus {
     const [status] = looks
     const sentence = healthOf(status)
     const lie = (what: string) => this.#stage.tell(`the status said "${sentence}" while ${what}`)
-    const away = [...sentence.matchAll(/(\d+) of \d+ servers are away/g)].reduce(
+    const away = [...sentence.matchAll(/(\d+) of \d+ servers (?:is|are) away/g)].reduce(
       (sum, [, count]) => sum + Number(count),
       0,
     )
