@@ -9,7 +9,7 @@
  * @module
  */
 import type { ServerId } from '../base/ids.ts'
-import { formatSize } from '../base/sizes.ts'
+import { formatCount, formatSize } from '../base/sizes.ts'
 import type { Group } from '../wire/types/cluster-map.ts'
 import { type ClusterView, type PlanLimits, type ServerView, spreadOf } from './cluster-view.ts'
 import type { DomainSpread } from './domain-spread.ts'
@@ -143,8 +143,8 @@ export class Traffic {
       need,
     }: { domains: readonly string[]; copies: number; members: ReadonlySet<ServerId>; need: number },
   ): string | undefined {
+    if (server.isInMaintenance || server.state === 'maintenance') return 'in maintenance'
     if (server.state !== 'up') return server.state
-    if (server.isInMaintenance) return 'in maintenance'
     if (members.has(server.id)) return 'a member already'
     if (!this.#spread.admits(server.domain, domains, copies)) return 'in the failure domain of another member'
     if (server.refusal !== undefined) return `refusing writes (${server.refusal})`
@@ -159,7 +159,9 @@ export class Traffic {
       const reason = objection(server)
       if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1)
     }
-    const reasons = [...counts].sort(([, one], [, other]) => other - one).map(([reason, count]) => `${count} ${reason}`)
+    const reasons = [...counts]
+      .sort(([, one], [, other]) => other - one)
+      .map(([reason, count]) => formatCount(count, `is ${reason}`, `are ${reason.replace(/^a member/, 'members')}`))
     return `no server can take its place: ${reasons.join(', ') || 'there is none'}`
   }
 }
