@@ -1,6 +1,6 @@
 /** `ashlar stat`: a file's attributes, and with `--chunks` each chunk and each of its replicas. @module */
 import { isAshlarError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
+import { formatCount, formatSize } from '../../base/sizes.ts'
 import type { AshlarClient, ChunkReport } from '../../client/filesystem.ts'
 import type { Output } from '../output.ts'
 
@@ -23,8 +23,10 @@ export async function describeFile({ client, output, path, chunks, md5, signal }
       const replicas = await Promise.all(
         report.replicas.map((replica) => describeReplica(client, report, { replica, md5, signal })),
       )
-      reports.push({ ...report, crc: hex(report.crc), replicas })
-      lines.push(`chunk ${report.chunkId}  ${report.length} bytes at ${report.position}, crc32 ${hex(report.crc)}`)
+      reports.push({ ...report, crc: formatCrc(report.crc), replicas })
+      lines.push(
+        `chunk ${report.chunkId}  ${formatCount(report.length, 'byte')} at ${report.position}, crc32 ${formatCrc(report.crc)}`,
+      )
       for (const { serverId, address, state, md5: sum } of replicas) {
         lines.push(`  ${serverId.slice(0, 8)}  ${address}  ${state}${sum === undefined ? '' : `  md5 ${sum}`}`)
       }
@@ -32,7 +34,7 @@ export async function describeFile({ client, output, path, chunks, md5, signal }
   }
   const { kind, size, version, modifiedMs, createdMs, mode, owner, ownerGroup, policy, underReplicated, entries } =
     stats
-  const crc32 = stats.crc32 === undefined ? undefined : hex(stats.crc32)
+  const crc32 = stats.crc32 === undefined ? undefined : formatCrc(stats.crc32)
   const xattrs = Object.fromEntries([...stats.xattrs].map(([name, value]) => [name, value.toString('base64')]))
   output.object({
     ...{ path, kind, size, version, modifiedMs, createdMs, mode, owner, ownerGroup, policy, underReplicated, entries },
@@ -41,7 +43,7 @@ export async function describeFile({ client, output, path, chunks, md5, signal }
   for (const [name, value] of [
     ['path', path],
     ['kind', kind],
-    ['size', kind === 'file' ? `${size} bytes (${formatSize(size)})` : undefined],
+    ['size', kind === 'file' ? sizeText(size) : undefined],
     ['entries', entries],
     ['version', version],
     ['modified', new Date(modifiedMs).toISOString()],
@@ -85,6 +87,11 @@ async function describeReplica(
   }
 }
 
-function hex(crc: number): string {
+function sizeText(size: number): string {
+  return size < 1024 ? formatCount(size, 'byte') : `${size} bytes (${formatSize(size)})`
+}
+
+/** Eight hexadecimal digits, wherever the command line shows one. */
+export function formatCrc(crc: number): string {
   return crc.toString(16).padStart(8, '0')
 }

@@ -6,7 +6,7 @@ import type { DirectoryEntry, FileStats } from '../../client/index.ts'
 import type { Output } from '../output.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
-import { describeFile } from './describe-file.ts'
+import { describeFile, formatCrc } from './describe-file.ts'
 import { matchesName, withoutSlash } from './remote-glob.ts'
 import { addVerb } from './verb.ts'
 
@@ -124,7 +124,7 @@ function entryObject(path: string, stats: FileStats): object {
     mode,
     owner,
     ownerGroup,
-    crc32,
+    crc32: crc32 === undefined ? undefined : formatCrc(crc32),
   }
 }
 
