@@ -4,6 +4,7 @@
  * Each is *queued* (while the caller does not take its answers), then *running*, and answered exactly once, cancelled or not.
  * A caller that keeps to the limits is never stopped; for one that does not, the connection is paused until it is back
  * within them. So neither requests nor answers pile up, whatever the other side does.
+ * A payload is the handler's once that runs; of a call that never does, its memory is given back here.
  * @module
  */
 import { AshlarError, toAshlarError } from '../base/errors.ts'
@@ -16,6 +17,7 @@ import { DeadlineTimer } from './deadline-timer.ts'
 import { Fifo } from './fifo.ts'
 import { type Frame, frameKinds } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
+import { recyclePayload } from './payload-memory.ts'
 import { type Answer, type CallContext, EncodedResponse, type Peer } from './peer.ts'
 import type { Registration, Service } from './service.ts'
 import { encodeError } from './wire-error.ts'
@@ -80,7 +82,7 @@ export class IncomingCalls {
   readonly #deadlines: DeadlineTimer
   /** Queued and running ones. */
   readonly #calls = new Map<number, IncomingCall>()
-  #queue = new Fifo<IncomingCall>()
+  readonly #queue = new Fifo<IncomingCall>()
   #heldBytes = 0
   #isPaused = false
   #closed = false
@@ -136,7 +138,10 @@ export class IncomingCalls {
     this.#deadlines.cancel()
     const calls = [...this.#calls.values()]
     this.#calls.clear()
-    this.#queue = new Fifo()
+    for (let place = this.#queue.first; place !== undefined; place = this.#queue.first) {
+      this.#queue.remove(place)
+      recyclePayload(place.item.payload)
+    }
     for (const call of calls) call.stop(reason)
   }
 
@@ -155,15 +160,20 @@ export class IncomingCalls {
 
   /** Runs the handler up to its first `await`, before this returns. */
   #start(call: IncomingCall): void {
-    if (call.stopReason !== undefined) {
-      this.#fail(call, new AshlarError(call.stopReason.code, call.stopReason.message, { applied: 'no' }))
+    let registration: Registration
+    let request: unknown
+    try {
+      const { stopReason } = call
+      if (stopReason !== undefined) throw new AshlarError(stopReason.code, stopReason.message, { applied: 'no' })
+      registration = this.#service.find(call.methodNumber, this.#peer.identity.role)
+      request = registration.method.request.decode(call.head)
+    } catch (error) {
+      recyclePayload(call.payload)
+      this.#fail(call, error)
       return
     }
-    let registration: Registration
     let answer: Promise<Answer<unknown>>
     try {
-      registration = this.#service.find(call.methodNumber, this.#peer.identity.role)
-      const request = registration.method.request.decode(call.head)
       answer = underLabel(call.label, registration.handler, request, call)
     } catch (error) {
       this.#fail(call, error)

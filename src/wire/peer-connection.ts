@@ -20,7 +20,7 @@ import { IncomingCalls } from './incoming-calls.ts'
 import { Keepalive } from './keepalive.ts'
 import type { Method } from './method.ts'
 import { OutgoingCalls } from './outgoing-calls.ts'
-import { payloadPages } from './payload-memory.ts'
+import { payloadPages, recyclePayload } from './payload-memory.ts'
 import type { CallOptions, Peer, PeerIdentity, Reply } from './peer.ts'
 import type { Service } from './service.ts'
 
@@ -162,7 +162,10 @@ export class PeerConnection implements Peer {
   }
 
   #take(frame: Frame): void {
-    if (this.isClosed) return
+    if (this.isClosed) {
+      recyclePayload(frame.payload)
+      return
+    }
     switch (frame.kind) {
       case frameKinds.request:
       case frameKinds.labelledRequest:
