@@ -12,7 +12,7 @@
  * @module
  */
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { AshlarError } from '../base/errors.ts'
 import { limits } from '../base/limits.ts'
 import type { HashOrder, HashReply, HashThreadData } from './hash-thread.ts'
@@ -60,7 +60,7 @@ class HashThread {
 
   constructor(onEnd: () => void) {
     const data: HashThreadData = { memory: this.#memory, blockBytes: hashBlockBytes }
-    this.#worker = new Worker(threadFile, { workerData: data, execArgv: [] })
+    this.#worker = new (workerThreads().Worker)(threadFile, { workerData: data, execArgv: [] })
     this.#worker.on('message', (reply: HashReply) => this.#take(reply))
     this.#worker.on('error', (cause) => this.#fail(cause, onEnd))
     this.#worker.on('exit', () => this.#fail(undefined, onEnd))
@@ -153,6 +153,11 @@ class HashThread {
     for (const waiter of [...this.#waiting.splice(0), ...this.#digests.values()]) waiter.reject(this.#failure)
     this.#digests.clear()
   }
+}
+
+/** Not imported: most processes hash nothing long, and would pay 2 ms of CPU for it at their start. */
+function workerThreads(): typeof import('node:worker_threads') {
+  return process.getBuiltinModule('node:worker_threads')
 }
 
 class ThreadHash implements RunningHash {
