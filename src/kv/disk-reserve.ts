@@ -59,9 +59,11 @@ export class DiskReserve {
     if (length > this.#sizeBytes) await file.truncate(this.#sizeBytes)
     if (length < this.#sizeBytes) {
       const piece = noise(Math.min(stepBytes, this.#sizeBytes - length))
-      for (let at = length; at < this.#sizeBytes; at += piece.length) {
-        await file.write([piece.subarray(0, this.#sizeBytes - at)], at)
-      }
+      const pieces: Buffer[] = []
+      for (let at = length; at < this.#sizeBytes; at += piece.length)
+        pieces.push(piece.subarray(0, this.#sizeBytes - at))
+      // In one call: at a start this thread would wait its turn again for each.
+      await file.write(pieces, length)
     }
     await file.sync()
   }

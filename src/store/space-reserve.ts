@@ -35,9 +35,11 @@ export class SpaceReserve {
       const file = await this.#disk.open(this.#path, { mode: 'append-or-create' })
       try {
         const piece = Buffer.alloc(Math.min(pieceBytes, this.#sizeBytes))
-        for (let at = await file.lengthBytes(); at < this.#sizeBytes; at += piece.length) {
-          await file.write([piece.subarray(0, this.#sizeBytes - at)], at)
-        }
+        const length = await file.lengthBytes()
+        const pieces: Buffer[] = []
+        for (let at = length; at < this.#sizeBytes; at += piece.length)
+          pieces.push(piece.subarray(0, this.#sizeBytes - at))
+        if (pieces.length > 0) await file.write(pieces, length)
       } finally {
         await file.close()
       }

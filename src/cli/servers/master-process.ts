@@ -1,8 +1,8 @@
 /**
  * `ashlar master`: the metadata and the HTTP door in one process.
  *
- * Writes `cluster.json` (for clients: the client key) and `join.json` (for chunk servers: the cluster secret) once it listens,
- * since only then the addresses are known.
+ * Writes `join.json` (for chunk servers: the cluster secret) once it listens and `cluster.json` (for clients: the client key) once its
+ * HTTP door does, since only then the addresses are known.
  * @module
  */
 import { dirname, join } from 'node:path'
@@ -121,6 +121,8 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     secret: master.clientCredentials.clientKey.toString('base64'),
     serverKey: master.clientCredentials.serverKey?.toString('base64'),
   }
+  await writeJoinFiles(raw, { env, folder, address })
+  parent?.report({ event: 'leading', address })
   const httpAddress = await openHttpDoor(raw, { env, master, clientFile, cleanup, health: healthOf(metrics, kv) })
   const s3 = {
     ...(await endpointBefore(raw, env)),
@@ -128,7 +130,7 @@ async function serve(raw: RawMasterOptions, { env, output, stop, parent, folder 
     encryptionKeys: await readOrMakeEncryptionKeys(env, raw.data),
   }
   const clusterFile = { ...clientFile, http: `http://${httpAddress}`, s3 }
-  await writeFiles(raw, { env, folder, clusterFile })
+  await env.disk.writeSmall(clusterFilePath(raw), Buffer.from(formatClusterFile(clusterFile)))
 
   parent?.report({ event: 'listening', address, httpAddress, serverId: '' })
   if (parent === undefined) {
@@ -191,17 +193,15 @@ async function openHttpDoor(
   return raw.advertise === undefined ? door.address : `${raw.advertise}:${splitAddress(door.address).port}`
 }
 
-async function writeFiles(
+async function writeJoinFiles(
   raw: RawMasterOptions,
-  { env, folder, clusterFile }: { readonly env: Env; readonly folder: MasterFolder; readonly clusterFile: ClusterFile },
+  { env, folder, address }: { readonly env: Env; readonly folder: MasterFolder; readonly address: string },
 ): Promise<void> {
   const { clusterId, secret } = folder
-  const joinFile = { clusterId, address: clusterFile.address, clusterSecret: secret.toString('base64') }
+  const bytes = Buffer.from(formatJoinFile({ clusterId, address, clusterSecret: secret.toString('base64') }))
   // Of a cluster by "ashlar up" also beside its cluster.json: a restore needs it when this folder is gone.
-  for (const place of new Set([raw.data, dirname(clusterFilePath(raw))])) {
-    await env.disk.writeSmall(join(place, 'join.json'), Buffer.from(formatJoinFile(joinFile)))
-  }
-  await env.disk.writeSmall(clusterFilePath(raw), Buffer.from(formatClusterFile(clusterFile)))
+  const places = new Set([raw.data, dirname(clusterFilePath(raw))])
+  await Promise.all([...places].map((place) => env.disk.writeSmall(join(place, 'join.json'), bytes)))
 }
 
 function clusterFilePath(raw: RawMasterOptions): string {

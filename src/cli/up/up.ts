@@ -1,8 +1,9 @@
 /**
  * `ashlar up`: a master and its chunk servers on this machine, each a process of its own, watched over.
  *
- * Order: the folder's lock, the plan, all processes at once (a chunk server opens its store while the master starts, and
- * waits to be told the address), *ready* when every one is registered, then watching until a signal.
+ * Order: the folder's lock, the plan, all processes at once (a chunk server opens its store while the master starts, and waits to be
+ * told the address; the first time there is no cluster to open it for until the master leads), *ready* when every one is registered
+ * and the doors are open, then watching until a signal.
  * The plan is written when the ports are known, so that later starts take the same ones.
  * @module
  */
@@ -114,9 +115,10 @@ class LocalCluster {
 
   async run(): Promise<void> {
     const { env, output, dataFolder, stop } = this.#options
+    // In the order in which they are waited for.
     this.#master.start()
-    this.#gateway.start()
     for (const chunkServer of this.#chunkServers) chunkServer.start()
+    this.#gateway.start()
     const slow = env.clock.after(slowStartMs, () => output.note(`Still waiting for ${this.#missing()}`))
     const stopped = aborted(stop)
     try {
@@ -229,13 +231,18 @@ class LocalCluster {
   }
 
   #onMasterReport(report: ChildReport): void {
-    if (report.event !== 'listening') return
-    this.#isOlderAccepted = true
-    this.#masterAddress = report.address
-    this.#httpAddress = report.httpAddress
-    this.#plan = { ...this.#plan, masterPort: portOf(report.address), httpPort: portOf(report.httpAddress) }
-    for (const child of [this.#gateway, ...this.#chunkServers]) child.tell({ masterAddress: report.address })
-    this.#checkReady()
+    if (report.event === 'leading') {
+      this.#isOlderAccepted = true
+      this.#masterAddress = report.address
+      this.#plan = { ...this.#plan, masterPort: portOf(report.address) }
+      for (const chunkServer of this.#chunkServers) chunkServer.tell({ masterAddress: report.address })
+    }
+    if (report.event === 'listening') {
+      this.#httpAddress = report.httpAddress
+      this.#plan = { ...this.#plan, httpPort: portOf(report.httpAddress) }
+      this.#gateway.tell({ masterAddress: report.address })
+      this.#checkReady()
+    }
   }
 
   #onGatewayReport(report: ChildReport): void {
@@ -258,12 +265,12 @@ class LocalCluster {
   }
 
   #checkReady(): void {
-    const hasDoors = this.#masterAddress !== undefined && this.#s3Address !== undefined
+    const hasDoors = this.#httpAddress !== undefined && this.#s3Address !== undefined
     if (hasDoors && this.#registered.size === this.#chunkServers.length) this.#ready.resolve()
   }
 
   #missing(): string {
-    if (this.#masterAddress === undefined) return 'the master'
+    if (this.#httpAddress === undefined) return 'the master'
     if (this.#s3Address === undefined) return 'the S3 gateway'
     const missing = this.#chunkServers.flatMap((_, index) => (this.#registered.has(index) ? [] : [index + 1]))
     return `chunk server ${missing.join(', ')}`
