@@ -1,7 +1,7 @@
 /**
  * The JavaScript of the package: its doors and programs in a few files instead of four hundred. Part of `npm run build`.
  *
- * The servers of `ashlar up`, and the verbs that are typed often, are programs of one file in CommonJS, which are started with the code
+ * `ashlar up`, its servers, and the verbs that are typed often, are programs of one file in CommonJS, which are started with the code
  * that earlier runs of them compiled (`src/cli/warm-code.ts`); all verbs together are modules: a start reads a dozen, and finds its
  * packages where npm installs them. The doors for programs of others are bundled at once: an `AshlarError` of one is one of the other.
  *
@@ -11,7 +11,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type BuildOptions, build, transform } from 'esbuild'
+import { type BuildOptions, build, type PluginBuild, transform } from 'esbuild'
 import { verbFamilies } from '../src/cli/verb-families.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -30,6 +30,12 @@ interface Shared {
   /** As `package.json` and `bin/ashlar` name them. */
   readonly doors: Readonly<Record<string, string>>
 }
+
+/** The loader of `@node-rs/crc32` looks for the C library and for files under several names, 3 ms of CPU in each process: only if it must. */
+const crcLoader = `
+  const tryFirst = '@node-rs/crc32-' + process.platform + '-' + process.arch + '-gnu'
+  const otherwise = '@node-rs/crc32'
+  try { module.exports = require(tryFirst) } catch { module.exports = require(otherwise) }`
 
 /** Of `ashlar up`; `src/cli/up/child-process.ts` looks for them beside the command line. */
 const servers = ['master', 'chunkserver', 'gateway']
@@ -61,10 +67,14 @@ export async function bundle(folder: string): Promise<void> {
     await starter(folder, { name: `${server}-child`, start: `startWarm(__dirname + '/${server}-program.cjs')` })
   }
   await program(folder, { name: 'verb', from: 'src/cli/main.ts', external: ['./all-verbs.ts'] })
+  // Its servers wait for it, and all verbs are ten times as much to read.
+  const otherVerbs = ['./all-verbs.ts', './servers/server-verbs.ts', './s3/s3-verbs.ts', './verbs/*']
+  await program(folder, { name: 'up', from: 'src/cli/main.ts', external: otherVerbs })
   // Each verb calls code of its own; of all that begins with `s3` a door is another thing than a question.
   const verbs = verbFamilies.flatMap((family) => family.verbs)
   const start = `const [, , verb, next] = process.argv
     if (!${JSON.stringify(verbs)}.includes(verb)) import('./main.js')
+    else if (verb === 'up') startWarm(__dirname + '/up-program.cjs')
     else startWarm(__dirname + '/verb-program.cjs', verb === 's3' && next === 'serve' ? 's3-serve' : verb)`
   await starter(folder, { name: 'main', start, external: ['./main.js'] })
 }
@@ -86,12 +96,18 @@ async function starter(
   await script(outfile, { stdin: { contents, resolveDir: root }, ...(external && { external }) })
 }
 
+function replaceCrcLoader({ onResolve, onLoad }: PluginBuild): void {
+  onResolve({ filter: /^@node-rs\/crc32$/ }, ({ path }) => ({ path, namespace: 'crc' }))
+  onLoad({ filter: /./, namespace: 'crc' }, () => ({ contents: crcLoader }))
+}
+
 /** One file of CommonJS, with the packages that a start would look for: commander alone took 7 ms of CPU. What is native stays outside. */
 async function script(outfile: string, { external = [], ...from }: BuildOptions): Promise<void> {
   await build({
     ...common,
     ...from,
-    external: ['@node-rs/crc32', ...external],
+    external,
+    plugins: [{ name: 'crc', setup: replaceCrcLoader }],
     outfile,
     format: 'cjs',
     define: {

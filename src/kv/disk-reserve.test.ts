@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -41,7 +41,6 @@ test('fill() takes over what a former process left, longer or shorter', () =>
 
 test('fill() without room says so, and leaves nothing behind', () =>
   withFolder(async (path) => {
-    let written = 0
     const short: Disk = {
       ...disk,
       open: async (name, options): Promise<File> => {
@@ -50,10 +49,9 @@ test('fill() without room says so, and leaves nothing behind', () =>
         return Object.assign(Object.create(file) as File, {
           lengthBytes: () => file.lengthBytes(),
           close: () => file.close(),
-          write: (buffers: readonly Uint8Array[], position: number) => {
-            written++
-            if (written > 2) throw new AshlarError('no-space', 'Cannot write: no room')
-            return write(buffers, position)
+          write: async (buffers: readonly Uint8Array[], position: number) => {
+            await write(buffers.slice(0, 2), position)
+            throw new AshlarError('no-space', 'Cannot write: no room')
           },
         })
       },
@@ -62,4 +60,18 @@ test('fill() without room says so, and leaves nothing behind', () =>
     assert.equal(await reserve.fill(), false)
     assert.equal(existsSync(path), false)
     assert.equal(reserve.held, false)
+  }))
+
+test('fill() completes what a crash left, also of a page', () =>
+  withFolder(async (path) => {
+    const sizeBytes = 3 * 1024 * 1024
+    for (const leftBytes of [0, 4096, 1_050_000]) {
+      writeFileSync(path, Buffer.alloc(leftBytes, 1))
+      assert.equal(await new DiskReserve({ disk, path, sizeBytes }).fill(), true)
+      const bytes = readFileSync(path)
+      assert.equal(bytes.length, sizeBytes)
+      const untouchedBytes = leftBytes - (leftBytes % 4096)
+      assert.equal(bytes.indexOf(Buffer.alloc(64), untouchedBytes), -1, 'room that is not written is no room')
+      assert.equal(bytes.indexOf(Buffer.alloc(64, 1), untouchedBytes), -1)
+    }
   }))

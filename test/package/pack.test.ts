@@ -195,7 +195,7 @@ test('ashlar up of the package stores, and its programs keep the code that they 
     'master-program.cjs.all.warm',
     'verb-program.cjs.cat.warm',
     'verb-program.cjs.put.warm',
-    'verb-program.cjs.up.warm',
+    'up-program.cjs.all.warm',
   ])
 })
 
