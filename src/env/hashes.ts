@@ -3,7 +3,7 @@
  * else. Node's Env hashes long contents in threads of their own (`node-hashes.ts`), all others on the calling thread.
  * @module
  */
-import { createHash, type Hash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 
 export type HashName = 'md5' | 'sha256'
 
@@ -29,11 +29,16 @@ export interface Hashes {
 /** On the calling thread. */
 export const inlineHashes: Hashes = { start: (names) => new InlineHash(names) }
 
+/** Not imported: `ashlar up`, for which its servers wait, hashes nothing and would pay 5 ms of CPU for it. */
+function nodeCrypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
+}
+
 class InlineHash implements RunningHash {
   readonly #hashes: readonly Hash[]
 
   constructor(names: readonly HashName[]) {
-    this.#hashes = names.map((name) => createHash(name))
+    this.#hashes = names.map((name) => nodeCrypto().createHash(name))
   }
 
   update(bytes: Uint8Array): undefined {

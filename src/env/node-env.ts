@@ -20,6 +20,8 @@ export interface NodeEnvOptions {
 export function createNodeEnv({ log = 'info' }: NodeEnvOptions = {}): Env {
   const chosenLog = typeof log === 'string' ? createNodeLog(log) : log
   const random = createNodeRandom()
+  // Made for the first request: it draws, and whoever sends none need not load what draws.
+  let nextLabel: Env['nextLabel'] | undefined
   return {
     clock: createNodeClock(),
     random,
@@ -27,7 +29,10 @@ export function createNodeEnv({ log = 'info' }: NodeEnvOptions = {}): Env {
     network: createNodeNetwork({ log: chosenLog }),
     hashes: createNodeHashes(),
     log: chosenLog,
-    nextLabel: labelSource(random),
+    nextLabel: () => {
+      nextLabel ??= labelSource(random)
+      return nextLabel()
+    },
     buggify: () => false,
   }
 }

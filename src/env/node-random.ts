@@ -3,7 +3,6 @@
  * and nonces, always come fresh from the operating system's generator.
  * @module
  */
-import { randomBytes, randomFillSync } from 'node:crypto'
 import type { Random } from './random.ts'
 import { randomFrom } from './random-draws.ts'
 
@@ -13,11 +12,16 @@ export function createNodeRandom(): Random {
   return randomFrom({
     uint32: () => {
       if (next === pool.length) {
-        randomFillSync(pool)
+        nodeCrypto().randomFillSync(pool)
         next = 0
       }
       return pool[next++] as number
     },
-    bytes: (length) => randomBytes(length),
+    bytes: (length) => nodeCrypto().randomBytes(length),
   })
+}
+
+/** Not imported: a process that draws nothing, as `ashlar up`, would pay 5 ms of CPU for it. */
+function nodeCrypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
 }
