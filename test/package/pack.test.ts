@@ -88,6 +88,7 @@ test('the package holds the build, the docs and the licence, and neither sources
     'dist/cli/main.cjs',
     'dist/cli/main.js',
     'dist/cli/verb-program.cjs',
+    'dist/cli/up-program.cjs',
     'dist/cli/master-child.cjs',
     'dist/cli/master-program.cjs',
     'dist/cli/chunkserver-child.cjs',
@@ -193,9 +194,9 @@ test('ashlar up of the package stores, and its programs keep the code that they 
     'chunkserver-program.cjs.all.warm',
     'gateway-program.cjs.all.warm',
     'master-program.cjs.all.warm',
+    'up-program.cjs.all.warm',
     'verb-program.cjs.cat.warm',
     'verb-program.cjs.put.warm',
-    'up-program.cjs.all.warm',
   ])
 })
 
