@@ -85,6 +85,22 @@ test('BufferBudget uses a block again only when it came back clean', async () =>
   assert.notEqual(kept, second)
 })
 
+// Or small files, written while a large one goes on, would take as much again as its blocks did.
+test('BufferBudget keeps no more blocks beside smaller ones than there is room for', async () => {
+  const budget = new BufferBudget(8 * MiB, createNodeClock())
+  await budget.takeRoom(5 * MiB)
+  const blocks = Array.from({ length: 5 }, () => budget.block(MiB))
+  for (const block of blocks.slice(1)) budget.giveBlock(block, { isClean: true })
+  assert.equal(budget.keptBytes, 4 * MiB)
+  const half = MiB / 2
+  for (let outBytes = MiB; outBytes < 5 * MiB; ) {
+    await budget.takeRoom(half)
+    budget.block(half)
+    outBytes += half
+    assert.ok(budget.keptBytes + outBytes <= 5 * MiB, `${budget.keptBytes} bytes kept beside ${outBytes}`)
+  }
+})
+
 test('BufferBudget.takeRoom() stops waiting when it is cancelled, without taking memory', async () => {
   const budget = new BufferBudget(4 * MiB, createNodeClock())
   await budget.takeRoom(2 * MiB)

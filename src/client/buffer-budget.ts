@@ -61,6 +61,11 @@ export class BufferBudget {
     return this.#writeBytesOut + this.#readAheadBytesOut
   }
 
+  /** In blocks that nobody has at the moment. */
+  get keptBytes(): number {
+    return this.#free.length * blockBytes
+  }
+
   /** Takes room for `bytes` of writes if there is some now, and nobody waits for it. */
   tryTakeRoom(bytes: number): boolean {
     if (this.#waiting.length > 0 || this.#writeBytesOut + bytes > this.#writeBytes) return false
@@ -107,7 +112,10 @@ export class BufferBudget {
   /** Memory of `bytes`, at most 1 MiB: a part of the room that the caller has taken. */
   block(bytes: number): Buffer {
     assert(bytes <= blockBytes, 'a block of more than 1 MiB')
-    return (bytes === blockBytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes)
+    if (bytes === blockBytes) return this.#free.pop() ?? Buffer.allocUnsafeSlow(bytes)
+    // Kept blocks and those in use together stay within the room of writes: a smaller one takes the place of a kept one.
+    if (this.#writeBytesOut + this.keptBytes > this.#writeBytes) this.#free.pop()
+    return Buffer.allocUnsafeSlow(bytes)
   }
 
   /** Gives the block's room back as well. @param options.isClean every call that sent the block succeeded */
