@@ -98,6 +98,22 @@ test('only in the shell, put stores a word that names no local file', async () =
   assert.equal((await run(['put', 'word', '/x'], { cluster: cluster.cluster })).exitCode, 3)
 })
 
+test('cat, and get to stdout, print a large file as it is', async () => {
+  // Each line is another: a piece whose memory was used again too early would show.
+  const text = Array.from({ length: 400_000 }, (_, index) => `${index + 1_000_000_000}\n`).join('')
+  await writeFile(folder.in('large'), text)
+  const { cluster: at } = cluster
+  assert.equal((await run(['put', folder.in('large'), '/large'], { cluster: at })).exitCode, 0)
+  for (const args of [
+    ['cat', '/large'],
+    ['get', '/large', '-'],
+  ]) {
+    const { stdout, stderr, exitCode } = await run(args, { cluster: at })
+    assert.equal(exitCode, 0, stderr)
+    assert.ok(stdout === text, `${args[0]} printed ${stdout.length} other characters`)
+  }
+})
+
 test('rm, undelete and trash: by name first, for good only when emptied', async () => {
   const { stdout } = await shell(
     'put --text one /t/a',

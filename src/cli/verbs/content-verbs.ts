@@ -3,6 +3,7 @@ import { AshlarError } from '../../base/errors.ts'
 import { openLocalFile, stdinOf } from '../transfers/local-input.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
+import { printFile } from './print-file.ts'
 import { addVerb } from './verb.ts'
 
 const algorithms = ['crc32', 'md5', 'sha256'] as const
@@ -14,7 +15,7 @@ export function registerContentVerbs(registry: VerbRegistry): void {
     examples: ['cat /hello.txt', "cat '/logs/*.log' | grep error"],
     run: async ({ client, output, signal }, ...patterns) => {
       for (const path of await expandAll(client, patterns, { force: false, signal })) {
-        for await (const bytes of client.readStream(path, { signal })) await output.bytes(bytes)
+        await printFile(path, { client, output, signal })
       }
     },
   })

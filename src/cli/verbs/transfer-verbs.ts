@@ -13,6 +13,7 @@ import { Progress, type ProgressTotals } from '../transfers/progress.ts'
 import { baseName, targetOf, uploadFile, uploadTree } from '../transfers/upload.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
 import { expandAll } from './change-verbs.ts'
+import { printFile } from './print-file.ts'
 import { addVerb, type VerbRun } from './verb.ts'
 
 interface PutOptions {
@@ -80,9 +81,7 @@ export function registerTransferVerbs(registry: VerbRegistry): void {
       const patterns = paths.length > 1 ? paths.slice(0, -1) : paths
       const sources = await expandAll(run.client, patterns, { force: false, signal: run.signal })
       if (target === '-') {
-        for (const source of sources) {
-          for await (const bytes of run.client.readStream(source, { signal: run.signal })) await run.output.bytes(bytes)
-        }
+        for (const source of sources) await printFile(source, run)
         return
       }
       await transfer(run, async (progress) => {
