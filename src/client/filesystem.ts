@@ -78,7 +78,10 @@ export interface FileSystem {
    */
   appendFile(path: string, data: FileData, options?: AppendOptions): Promise<FileStats>
 
-  /** A Node stream of one version of the file: `start` and `end` are inclusive, as in `node:fs`. Errors as of {@link readFile}, through the stream. */
+  /**
+   * A Node stream of one version of the file: `start` and `end` are inclusive, as in `node:fs`. Errors as of {@link readFile}, through the stream.
+   * Each piece is the consumer's for good; {@link FileHandle.pieces} costs a third, where bytes only pass.
+   */
   createReadStream(path: string, options?: ReadRange): Readable
   /** A Node stream into a new file. The file appears, whole, when the stream has finished; destroyed before that, it never does. */
   createWriteStream(path: string, options?: WriteOptions): Writable
