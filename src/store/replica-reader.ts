@@ -110,8 +110,8 @@ export async function openRecord(
     handle = direct ? await openDirectRanges(source, path) : await openShared(source.handles, path)
     const { storedLength } = chunk
     const headBytes = putHeadBytes(chunk)
-    // Most small chunks are one block, and are opened to be read: head and block come in one read.
-    const ahead = headBytes + storedLength <= blockBytes ? storedLength : 0
+    // Most small chunks are one block, and are opened to be read: head and block come in one read, and one thread is woken.
+    const ahead = storedLength <= blockBytes ? storedLength : 0
     const lease = await source.pool.lease(headBytes + ahead)
     try {
       const count = await handle.file.read(lease.bytes.subarray(0, headBytes + ahead), place.offset)
