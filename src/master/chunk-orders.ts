@@ -13,9 +13,9 @@ import { deleteChunks, getPageDigests, listPage, replicateChunk, verifyReplica }
 import type { Peer } from '../wire/peer.ts'
 import { verifyReceipt } from '../wire/receipt.ts'
 import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
+import { CopyProgress } from './copy-progress.ts'
 import { CopySlots } from './copy-slots.ts'
 import type { CurrentMap } from './current-map.ts'
-import { RateMeter } from './rate-meter.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { TokenMint } from './token-mint.ts'
 
@@ -54,35 +54,20 @@ export interface ChunkOrdersOptions {
   ) => void
 }
 
-/** What a copy costs beside its bytes, as so many bytes: syncs and round trips bound small ones. */
-const copyCostBytes = 256 * 1024
 /** A copy reads and writes up to `limits.chunkSizeMaxBytes`. */
 const copyTimeoutMs = 120_000
 
 export class ChunkOrders {
   readonly #options: ChunkOrdersOptions
   readonly #slots: CopySlots
-  readonly #bytes: RateMeter
-  readonly #chunks: RateMeter
+  /** Of all copies. */
+  readonly progress: CopyProgress
 
   constructor(options: ChunkOrdersOptions) {
     this.#options = options
     const { bytesPerSecond } = options
     this.#slots = new CopySlots(bytesPerSecond && { clock: options.env.clock, bytesPerSecond })
-    this.#bytes = new RateMeter(options.env.clock)
-    this.#chunks = new RateMeter(options.env.clock)
-  }
-
-  /** What is copied in a second, over the last seconds. */
-  get copyRate(): { readonly bytes: number; readonly chunks: number } {
-    return { bytes: this.#bytes.perSecond(), chunks: this.#chunks.perSecond() }
-  }
-
-  /** At the present rate; undefined while nothing is copied. */
-  timeToCopyMs(left: { readonly chunks: number; readonly bytes: number }): number | undefined {
-    const rate = this.copyRate
-    if (rate.chunks === 0) return undefined
-    return Math.round((1000 * costOf(left)) / costOf(rate))
+    this.progress = new CopyProgress(options.env.clock)
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
@@ -117,8 +102,7 @@ export class ChunkOrders {
             asked = source
             return this.#copyFrom(source, { server, facts, group, isUrgent, signal })
           })
-          this.#bytes.add(facts.length)
-          this.#chunks.add(1)
+          this.progress.add(facts.length)
           return
         } catch (error) {
           // Another one may hold it; what the last one said is thrown.
@@ -219,12 +203,4 @@ export class ChunkOrders {
     if (peer !== undefined) return peer
     throw new AshlarError('unavailable', `Cannot order from chunk server ${server}: it is not up`)
   }
-}
-
-/**
- * In bytes. Of chunks and bytes each, the slower one would tell twice the time where small and large chunks come mixed: for some seconds
- * mostly the ones are copied, then the others.
- */
-function costOf({ chunks, bytes }: { readonly chunks: number; readonly bytes: number }): number {
-  return bytes + chunks * copyCostBytes
 }

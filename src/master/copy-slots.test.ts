@@ -91,3 +91,36 @@ test('CopySlots gives the room of a copy that failed, and of one that was cancel
   await copies.settle()
   assert.equal(copies.started.at(-1), 'last<b')
 })
+
+const MiB = 2 ** 20
+
+// Else the large ones of a repair all come last: what is left of it in bytes would be untrue until then, and the time it takes too.
+test('CopySlots lets no small copies pass a large one for ever, on either end', async () => {
+  for (const busy of [{}, { target: c }, { sources: [d] }] as const) {
+    const copies = new Copies()
+    for (let count = 0; count < 8; count++) copies.begin('before', busy)
+    copies.begin('large', { sizeBytes: 8 * MiB })
+    copies.begin('behind', busy)
+    for (let ended = 0; ended < 4; ended++) {
+      copies.ends.shift()?.()
+      await copies.settle()
+      copies.begin(`later${ended}`, busy)
+      await copies.settle()
+    }
+    assert.equal(copies.started.filter((name) => name.startsWith('large')).length, 1, JSON.stringify(busy))
+    assert.equal(copies.started.length, 9, `${copies.started}`)
+  }
+})
+
+test('CopySlots holds nobody up for a large copy of a less urgent duty, nor on servers that it does not wait for', async () => {
+  const copies = new Copies()
+  for (let count = 0; count < 8; count++) copies.begin('before')
+  copies.begin('large', { sizeBytes: 8 * MiB, duty: 'rebalance' })
+  copies.begin('elsewhere', { target: c, sources: [d] })
+  await copies.settle()
+  assert.equal(copies.started.length, 9)
+  copies.ends.shift()?.()
+  copies.begin('urgent')
+  await copies.settle()
+  assert.equal(copies.started.at(-1), 'urgent<b')
+})

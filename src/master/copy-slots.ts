@@ -3,6 +3,8 @@
  * and the more urgent duty goes first whatever waits longer.
  *
  * A large chunk weighs as much as several small ones. The source is chosen when its turn comes: the one with the least to do.
+ * Who waits for room on a server is passed there by nobody that came later, or large chunks would wait until no small one is left; so small
+ * and large ones go in the order in which they were asked for, and what is left of a duty falls as evenly in bytes as in chunks.
  * Duties that can wait get half of a server's room, so that a repair always finds some. Bytes are bounded too (copy-rates.ts): a
  * copy costs its source one reading, and its target a writing and the reading that proves it.
  * @module
@@ -39,6 +41,9 @@ const urgency: Readonly<Record<MemberDuty, number>> = { repair: 0, drain: 1, reb
 export class CopySlots {
   readonly #sending = new Map<ServerId, number>()
   readonly #receiving = new Map<ServerId, number>()
+  /** Servers on which somebody waits for room, each with the urgency of who waits there: for those behind there is none. */
+  readonly #keptSending = new Map<ServerId, number>()
+  readonly #keptReceiving = new Map<ServerId, number>()
   /** By urgency, each in order of arrival. */
   readonly #waiting: Waiting[][] = [[], [], []]
   readonly #rates: CopyRates | undefined
@@ -76,16 +81,23 @@ export class CopySlots {
     return source
   }
 
+  /** Where only room is lacking, it is kept for this request from then on. */
   #sourceFor({ target, sources, duty }: CopyRequest, weight: number): ServerId | undefined {
-    const room = duty === 'repair' ? roomOfServer : roomOfServer / 2
-    const isFree = (used: ReadonlyMap<ServerId, number>, server: ServerId) => (used.get(server) ?? 0) + weight <= room
-    if (!isFree(this.#receiving, target) || this.#mustWait(target)) return undefined
+    const rank = urgency[duty]
+    const most = (duty === 'repair' ? roomOfServer : roomOfServer / 2) - weight
+    if (isKept(this.#keptReceiving, target, rank) || this.#mustWait(target)) return undefined
+    if ((this.#receiving.get(target) ?? 0) > most) {
+      keep(this.#keptReceiving, target, rank)
+      return undefined
+    }
     let best: ServerId | undefined
     for (const source of sources) {
-      if (!isFree(this.#sending, source) || this.#mustWait(source)) continue
+      if (isKept(this.#keptSending, source, rank) || this.#mustWait(source)) continue
       if (best === undefined || (this.#sending.get(source) ?? 0) < (this.#sending.get(best) ?? 0)) best = source
     }
-    return best
+    if (best === undefined || (this.#sending.get(best) ?? 0) <= most) return best
+    keep(this.#keptSending, best, rank)
+    return undefined
   }
 
   /** Whether the server has read and written as much as it may for now; then those who wait are looked at again in time. */
@@ -129,6 +141,8 @@ export class CopySlots {
   }
 
   #startWaiting(): void {
+    this.#keptSending.clear()
+    this.#keptReceiving.clear()
     for (const queue of this.#waiting) {
       for (let index = 0; index < queue.length; ) {
         const { request, weight, start } = queue[index] as Waiting
@@ -151,6 +165,14 @@ export function copiesAtOnceOf(sizeBytes: number): number {
 
 function weightOf(sizeBytes: number): number {
   return sizeBytes >= largeChunkBytes ? largeWeight : 1
+}
+
+function isKept(kept: ReadonlyMap<ServerId, number>, server: ServerId, rank: number): boolean {
+  return (kept.get(server) ?? Number.POSITIVE_INFINITY) <= rank
+}
+
+function keep(kept: Map<ServerId, number>, server: ServerId, rank: number): void {
+  kept.set(server, Math.min(rank, kept.get(server) ?? rank))
 }
 
 function add(used: Map<ServerId, number>, server: ServerId, weight: number): void {

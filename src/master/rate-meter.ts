@@ -26,12 +26,11 @@ export class RateMeter {
 
   /** 0 when there was nothing for a while. */
   perSecond(): number {
-    const now = this.#now()
-    this.#forget(now)
+    this.#forget(this.#now())
     const first = this.#slots[0]
     if (first === undefined) return 0
     const sum = this.#slots.reduce((total, { amount }) => total + amount, 0)
-    return (sum * 1000) / Math.max(slotMs, (now - first.slot + 1) * slotMs)
+    return (sum * 1000) / Math.max(slotMs, this.#clock.monotonicMs() - first.slot * slotMs)
   }
 
   #now(): number {

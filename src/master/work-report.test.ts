@@ -15,7 +15,7 @@ function reportRepair(isPaused: boolean, heldChunks = 4) {
     map: { index: { changingGroups: changing } },
     registry: { heldBy: () => heldChunks },
     sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
-    orders: { copyRate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 },
+    orders: { progress: { rate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 } },
     changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },
     paused: { has: () => isPaused },
   }
