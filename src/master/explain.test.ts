@@ -92,10 +92,26 @@ test('a write that finds no place names a refusal, which can be explained', asyn
   const id = String(error.details['refusal'])
   assert.ok(error.message.includes(`(refusal ${id})`))
   assert.equal((await refusedWrite()).details['refusal'], id, 'the same again has the same id')
+  assert.equal(error.details['stranded'], undefined, 'an error names only those that could not')
   const { refusal } = await cluster.call(explainRefusal, { id })
   assert.deepEqual([refusal.path, refusal.chunkBytes, refusal.passedOverCount, refusal.repeated], ['/big', 1000, 3, 1])
   assert.match(refusal.passedOver[0]?.reason ?? '', /full/)
   await assert.rejects(cluster.call(explainRefusal, { id: 'r0-0' }), (thrown) => isAshlarError(thrown, 'not-found'))
+})
+
+test('a refusal names every server, also those that have room and no group in which all have', async () => {
+  await using cluster = await FakeCluster.start({ capacities: [50, 5000, 5000] })
+  const error = await cluster.allocate('/f', 1000).catch((thrown: unknown) => thrown)
+  assert.ok(isAshlarError(error, 'no-space'))
+  const { refusal } = await cluster.call(explainRefusal, { id: String(error.details['refusal']) })
+  assert.deepEqual(
+    refusal.passedOver.map(({ server }) => server).toSorted(),
+    cluster.servers.map(({ id }) => id).toSorted(),
+  )
+  const full = cluster.server(0).id
+  for (const { server, reason } of refusal.passedOver) {
+    assert.match(reason, server === full ? /^full: / : new RegExp(`free, but .* as ${full.slice(0, 8)} in one`))
+  }
 })
 
 test('Refusals leave other errors as they are', () => {

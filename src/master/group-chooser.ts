@@ -12,9 +12,11 @@ import {
   isAway,
   isAwayAndFull,
   type Placement,
+  type PlacementRequest,
   type Rejection,
 } from '../cluster/placement.ts'
 import { judgeReceipts } from '../cluster/receipts.ts'
+import { strandedServers } from '../cluster/stranded-servers.ts'
 import type { Env } from '../env/env.ts'
 import { sleep } from '../env/waiting.ts'
 import type { ReceiptCase } from '../namespace/context.ts'
@@ -50,7 +52,8 @@ export class GroupChooser {
   /**
    * The group for the next chunks. Shortly after a start it waits for servers that have not come back yet, rather than
    * write fewer copies.
-   * @throws {AshlarError} `no-space`, `unavailable` — `details.reasons` holds a {@link Rejection} for each server that cannot take the write
+   * @throws {AshlarError} `no-space`, `unavailable` — `details.reasons` holds a {@link Rejection} for each server that cannot take the write,
+   *   `details.stranded` one for each that could, and has no group in which all can
    */
   async choose(order: WriteOrder, signal: AbortSignal): Promise<{ readonly group: Group; readonly freeBytes: number }> {
     const { env, map, registry } = this.#options
@@ -80,12 +83,15 @@ export class GroupChooser {
     return owing
   }
 
-  #place({ policy, chunkBytes, avoid }: WriteOrder): Placement {
-    const { env, map, registry } = this.#options
+  #place(order: WriteOrder): Placement {
+    return chooseGroup(this.#requestOf(order), this.#options.env.random)
+  }
+
+  #requestOf({ policy, chunkBytes, avoid }: WriteOrder): PlacementRequest {
+    const { map, registry } = this.#options
     const groups = map.index.groupsOfPolicy(policy.name)
-    const servers = registry.loads()
     const { strategy } = map
-    return chooseGroup({ groups, policy, servers, chunkBytes, avoid: new Set(avoid), strategy }, env.random)
+    return { groups, policy, servers: registry.loads(), chunkBytes, avoid: new Set(avoid), strategy }
   }
 
   #hasFullHandedGroup(policy: Policy, chunkBytes: number): boolean {
@@ -103,12 +109,14 @@ export class GroupChooser {
   }
 
   async #refusal(
-    { policy, chunkBytes }: WriteOrder,
+    order: WriteOrder,
     { code, rejected }: Placement & { readonly kind: 'refused' },
   ): Promise<AshlarError> {
+    const { policy, chunkBytes } = order
+    const stranded = strandedServers(this.#requestOf(order), rejected)
     const { trashBytes, purgingBytes } = await this.#options.namespace.totals()
     const domains = new Set(this.#options.map.index.map.servers.map(({ domain }) => domain)).size
-    const details = { reasons: rejected, trashBytes, purgingBytes, policy: policy.name, chunkBytes }
+    const details = { reasons: rejected, stranded, trashBytes, purgingBytes, policy: policy.name, chunkBytes }
     const what = `Cannot place ${formatSize(chunkBytes)} on ${policy.replicas} chunk servers (${policy.name})`
     if (code === 'unavailable') {
       const state = rejected.length > 0 ? describe(rejected) : `there are ${domains} failure domains with servers`

@@ -44,10 +44,12 @@ export class Refusals {
   /** The error to throw instead of one that found no place; any other as it is. */
   named(error: unknown, write: RefusedWrite): unknown {
     if (!isAshlarError(error, 'no-space', 'unavailable')) return error
-    const { reasons } = error.details
-    if (!Array.isArray(reasons)) return error
-    const { id } = this.#record(error, write, reasons as readonly Rejection[])
-    const { code, retry, applied, details } = error
+    // Those that could take it are told when it is asked why: the error names those that could not.
+    const { stranded = [], ...details } = error.details
+    const { reasons } = details
+    if (!Array.isArray(reasons) || !Array.isArray(stranded)) return error
+    const { id } = this.#record(error, write, [...reasons, ...stranded] as readonly Rejection[])
+    const { code, retry, applied } = error
     const message = `${error.message} (refusal ${id})`
     return new AshlarError(code, message, { cause: error, retry, applied, details: { ...details, refusal: id } })
   }
