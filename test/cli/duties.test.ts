@@ -65,6 +65,14 @@ test('drain --wait ends when the server has left, and --cancel takes it back', a
   assert.equal((await json('drain', 'chunkserver-3', '--cancel')).state, 'up')
 })
 
+test('cancel says what to use instead for duties that have nothing to take back', async () => {
+  for (const duty of ['gc', 'scrub']) {
+    const { exitCode, stderr } = await ashlar('', 'cancel', duty)
+    assert.equal(exitCode, 2)
+    assert.match(stderr, new RegExp(`Cannot cancel ${duty}: .*"ashlar pause ${duty}"`))
+  }
+})
+
 test('maintenance shows in nodes, with the time that is left, until it is ended', async () => {
   const node = await json('maintenance', 'chunkserver-2', '--for', '1h')
   assert.equal(node.state, 'maintenance')

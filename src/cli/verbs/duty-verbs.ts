@@ -1,5 +1,6 @@
 /** `drain`, `maintenance`, `pause`, `resume`, `cancel`: what is asked of the duties that move chunks, read them and delete them. @module */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AshlarError } from '../../base/errors.ts'
 import { formatCount, formatDuration, formatSize, parseDuration } from '../../base/sizes.ts'
 import type { AshlarClient, NodeStatus, PausableDuty, ServerId } from '../../client/index.ts'
 import type { VerbRegistry } from '../verb-registry.ts'
@@ -82,6 +83,7 @@ function registerCancelVerb(registry: VerbRegistry): void {
       'Pauses repair or rebalance, or takes back the drain of every server. Groups that are being filled go back to the members that were to leave them, where those answer; what cannot go back stays as it is. "resume" lets repair and rebalance begin anew.',
     examples: ['cancel rebalance', 'resume rebalance', 'cancel drain'],
     run: async ({ client, output, signal }, name) => {
+      if (name === 'scrub' || name === 'gc') throw nothingToCancel(name)
       const duty = dutyOf(name)
       const cancelled = await client.duties.cancel(duty, { signal })
       output.object({ duty, ...cancelled })
@@ -92,6 +94,16 @@ function registerCancelVerb(registry: VerbRegistry): void {
         output.line(`${formatCount(kept, 'group')} stay as they are${reason === undefined ? '' : `: ${reason}`}`)
     },
   })
+}
+
+/** What the others have under way are single reads and deletes: nothing of it could be given back. */
+function nothingToCancel(duty: 'scrub' | 'gc'): AshlarError {
+  const command = duty === 'scrub' ? '; "ashlar scrub --now" ends with its command' : ''
+  const way = `Hold it with "ashlar pause ${duty}"${command}`
+  return new AshlarError(
+    'invalid-argument',
+    `Cannot cancel ${duty}: it has nothing under way that could be taken back. ${way}`,
+  )
 }
 
 async function nodeOf(client: AshlarClient, id: ServerId, signal?: AbortSignal): Promise<NodeStatus> {
