@@ -49,6 +49,8 @@ export interface IfLost {
   readonly waiting: number
   /** Why repair would wait, of the first that does. */
   readonly why: string | undefined
+  /** It is lost already. */
+  readonly isGone: boolean
 }
 
 export function passedOver(view: ClusterView, group: Group): readonly PassedOver[] {
@@ -111,5 +113,6 @@ export function ifLost(
     begun: plan.steps.length,
     waiting: plan.waiting.length,
     why: plan.waiting[0]?.why,
+    isGone: known === undefined || known.state === 'dead' || known.state === 'left',
   }
 }

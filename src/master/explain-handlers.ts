@@ -2,6 +2,7 @@
 import { AshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { counterOf } from '../base/rising.ts'
 import { formatDuration } from '../base/sizes.ts'
 import type { ClusterView, GroupSize } from '../cluster/cluster-view.ts'
 import { type ExplainOptions, ifLost, passedOver } from '../cluster/explain.ts'
@@ -19,6 +20,7 @@ import type { GroupSizes } from './group-sizes.ts'
 import type { HandlerContext } from './handlers.ts'
 import type { MemberChanges } from './member-changes.ts'
 import type { Refusals } from './refusals.ts'
+import type { ServerStanding } from './server-registry.ts'
 
 export interface ExplainHandlerOptions {
   readonly changes: MemberChanges
@@ -96,7 +98,7 @@ function groupExplanation(
       domain: map.index.server(server)?.domain ?? 'unknown',
       slot,
       state,
-      serverState: registry.stateOf(server),
+      ...memberStanding(registry.standingOf(server)),
       proven: registry.isProven(group, server),
       duty,
       chunks: registry.heldBy(group.id, server),
@@ -122,7 +124,7 @@ function serverExplanation(
   return {
     server,
     domain: map.index.server(server)?.domain ?? 'unknown',
-    state: registry.stateOf(server),
+    ...registry.standingOf(server),
     why: whyInState(context, view, server),
     groupsIn: inState('in'),
     groupsFilling: inState('filling'),
@@ -133,11 +135,21 @@ function serverExplanation(
   }
 }
 
-function whyInState({ registry, settings, map }: HandlerContext, view: ClusterView, server: ServerId): string {
+function memberStanding({ state, silence }: ServerStanding) {
+  return { serverState: state, ...(silence === undefined ? {} : { silence }) }
+}
+
+function whyInState(
+  { registry, settings, map, clusterTime }: HandlerContext,
+  view: ClusterView,
+  server: ServerId,
+): string {
   const known = view.servers.get(server)
   const silent = formatDuration(Math.max(1, known?.silentMs ?? 0))
   const deadAfter = formatDuration(settings.values.deadAfterMs)
-  const maintenance = registry.isInMaintenance(server) ? '; it is in maintenance, so nothing is repaired for it' : ''
+  const maintenanceMs = (map.dutyOf(server).maintenanceUntilMs ?? 0) - counterOf(clusterTime())
+  const expected = `an operator expects it to be away for ${formatDuration(maintenanceMs)} yet: nothing is repaired for it`
+  const maintenance = maintenanceMs > 0 ? `; ${expected}` : ''
   switch (registry.stateOf(server)) {
     case 'left':
       return 'it was drained, and nothing depends on it any more: it can be stopped'
@@ -146,7 +158,7 @@ function whyInState({ registry, settings, map }: HandlerContext, view: ClusterVi
     case 'suspect':
       return `its connection is closed or its heartbeats are late (${silent}); it counts as dead after ${deadAfter}${maintenance}`
     case 'maintenance':
-      return 'an operator expects it to be away: nothing is repaired for it'
+      return `its heartbeats come; ${expected}`
     case 'draining':
       return `an operator asked it to leave; ${map.index.groupsOfServer(server).length} groups still have it as a member`
     default:

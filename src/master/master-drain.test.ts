@@ -5,6 +5,7 @@ import { AshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { getNodes, getStatus } from '../wire/methods/cluster-methods.ts'
 import { applySteps, changeDuty, pauseDuty, planDuty } from '../wire/methods/duty-methods.ts'
+import { explainServer } from '../wire/methods/insight-methods.ts'
 import { getMap } from '../wire/methods/session-methods.ts'
 import { releaseAllocations } from '../wire/methods/write-methods.ts'
 import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
@@ -123,7 +124,11 @@ test('nothing is repaired for a server in maintenance, until its time is over', 
   cluster.server(4).kill()
   await cluster.clock.advance(deadAfterMs + 20_000)
   const node = await nodeOf(cluster, 4)
-  assert.equal(node?.state, 'maintenance')
+  assert.deepEqual([node?.state, node?.silence], ['maintenance', 'dead'])
+  const { explanation } = await cluster.call(explainServer, { server: idOf(cluster, 4) })
+  assert.deepEqual([explanation.state, explanation.silence], ['maintenance', 'dead'], 'told the same way')
+  assert.match(explanation.why, /longer than dead-after .* expects it to be away for .* yet: nothing is repaired/)
+  assert.equal(explanation.ifLost.isGone, true)
   assert.ok((node?.maintenanceMs ?? 0) > 0)
   const isUnchanged = async () =>
     (await groupsOf(cluster)).every(({ members }) => members.every(({ state }) => state === 'in'))

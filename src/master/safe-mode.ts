@@ -7,7 +7,7 @@ import type { ServerRegistry } from './server-registry.ts'
 
 export interface SafeModeOptions {
   readonly map: CurrentMap
-  readonly registry: Pick<ServerRegistry, 'isAwaited' | 'stateOf'>
+  readonly registry: Pick<ServerRegistry, 'isAwaited' | 'standingOf'>
   readonly massLoss: MassLoss | undefined
 }
 
@@ -22,7 +22,7 @@ export function safeModeReport({ map, registry, massLoss }: SafeModeOptions): Sa
   }
   const waitsFor = servers.flatMap(({ id, domain }) => {
     const count = awaited.get(id)
-    return count === undefined ? [] : [{ server: id, domain, state: registry.stateOf(id), groups: count }]
+    return count === undefined ? [] : [{ server: id, domain, state: registry.standingOf(id).state, groups: count }]
   })
   return { groups: groups.length, comparedGroups, waitsFor, massLoss }
 }

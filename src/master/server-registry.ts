@@ -40,6 +40,9 @@ export interface ServerRegistryOptions {
   readonly onFatal: (error: AshlarError) => void
 }
 
+/** A server's state as people are told it. */
+export type ServerStanding = Pick<NodeStatus, 'state' | 'silence'>
+
 export class ServerRegistry {
   readonly #options: ServerRegistryOptions
   readonly #records = new Map<ServerId, ServerRecord>()
@@ -293,7 +296,7 @@ export class ServerRegistry {
         address,
         httpAddress,
         domain,
-        state: this.#shownStateOf(id),
+        ...this.standingOf(id),
         ...space,
         silentMs,
         synced: this.#isSynced(id),
@@ -313,10 +316,11 @@ export class ServerRegistry {
       .every((group) => isLeaving(group) || record.comparisons.get(group.id)?.isSynced === true)
   }
 
-  /** To people maintenance is what matters, also while the server is down for it. */
-  #shownStateOf(id: ServerId): ServerState {
+  /** For people: maintenance is what matters, also while the server is down for it, and then both are told. */
+  standingOf(id: ServerId): ServerStanding {
     const state = this.stateOf(id)
-    return state !== 'left' && this.isInMaintenance(id) ? 'maintenance' : state
+    if (state === 'left' || !this.isInMaintenance(id)) return { state }
+    return { state: 'maintenance', ...(state === 'suspect' || state === 'dead' ? { silence: state } : {}) }
   }
 
   #silentMs(record: ServerRecord): number {

@@ -153,17 +153,20 @@ function nodeObject(node: NodeStatus): object {
     badChunksScrubbed,
     diskBytesPerSecond,
     unsteady,
+    silence,
   } = node
   return {
     ...{ id, address, domain, state, capacityBytes, usedBytes, reservedBytes, freeBytes, chunks },
     ...{ httpAddress, quarantinedChunks, silentMs, synced, refusal, groupsLeft, bytesLeft, maintenanceMs },
     ...{ oldestUnscrubbedSeconds, scrubBytesPerSecond, scrubbedBytes, badChunksScrubbed, diskBytesPerSecond, unsteady },
+    silence,
   }
 }
 
 function noteOf(node: NodeStatus): string {
-  const { quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, maintenanceMs, state, unsteady } = node
+  const { quarantinedChunks, refusal, groupsLeft, bytesLeft = 0, maintenanceMs, state, unsteady, silence } = node
   const notes: string[] = []
+  if (silence !== undefined) notes.push(silence)
   if (unsteady === true) notes.push('comes and goes: it is given nothing new')
   if (groupsLeft !== undefined && state !== 'left')
     notes.push(`${formatCount(groupsLeft, 'group')}, ${formatSize(bytesLeft)} to give away`)

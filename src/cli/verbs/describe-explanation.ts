@@ -1,6 +1,12 @@
 /** What `ashlar explain` says to people. @module */
 import { formatCount, formatSize } from '../../base/sizes.ts'
-import type { GroupExplanation, IfLostReport, RefusalRecord, ServerExplanation } from '../../client/index.ts'
+import type {
+  GroupExplanation,
+  IfLostReport,
+  NodeStatus,
+  RefusalRecord,
+  ServerExplanation,
+} from '../../client/index.ts'
 
 const passedOverShown = 10
 
@@ -12,10 +18,10 @@ export function describeGroup(explanation: GroupExplanation): readonly string[] 
       const role =
         member.state === 'in' ? 'a member' : `${member.state}${member.duty === undefined ? '' : ` for ${member.duty}`}`
       const proof = member.proven ? 'seen to hold everything' : 'not yet seen to hold everything'
-      return `  ${short(member.server)} (${member.domain}) is ${role}, ${member.serverState}; ${proof}`
+      return `  ${short(member.server)} (${member.domain}) is ${role}, ${stateText(member.serverState, member.silence)}; ${proof}`
     }),
     ...passedOver(explanation),
-    ...ifLost.flatMap((lost) => describeLoss(lost, { replicas, isGone: isGone(members, lost) })),
+    ...ifLost.flatMap((lost) => describeLoss(lost, replicas)),
   ]
 }
 
@@ -23,16 +29,17 @@ export function describeServer({
   server,
   domain,
   state,
+  silence,
   why,
   ifLost,
   ...counts
 }: ServerExplanation): readonly string[] {
   const { groupsIn, groupsFilling, groupsLeaving, formerGroups, unprovenGroups } = counts
   return [
-    `${short(server)} (${domain}) is ${state}: ${why}`,
+    `${short(server)} (${domain}) is ${stateText(state, silence)}: ${why}`,
     `  a member of ${formatCount(groupsIn, 'group')}, filling in ${groupsFilling}, leaving ${groupsLeaving}; ${unprovenGroups} not yet seen to be complete`,
     ...(formerGroups > 0 ? [`  it still holds copies of ${formatCount(formerGroups, 'group')} that it has left`] : []),
-    ...describeLoss(ifLost, { isGone: state === 'dead' || state === 'left' }),
+    ...describeLoss(ifLost),
   ]
 }
 
@@ -42,32 +49,43 @@ export function describeRefusal(refusal: RefusalRecord): readonly string[] {
     `${id}: ${code} at ${new Date(atMs).toISOString()}${repeated > 0 ? `, and ${formatCount(repeated, 'time')} since` : ''}`,
     `  ${path} wanted room for ${formatSize(chunkBytes)} under ${policy}`,
     `  ${what}`,
-    ...passedOver(refusal),
+    ...passedOver(refusal, refusal.passedOver.length),
   ]
 }
 
-function passedOver({
-  passedOver: servers,
-  passedOverCount,
-}: Pick<GroupExplanation, 'passedOver' | 'passedOverCount'>): readonly string[] {
+function passedOver(
+  { passedOver: servers, passedOverCount }: Pick<GroupExplanation, 'passedOver' | 'passedOverCount'>,
+  most = passedOverShown,
+): readonly string[] {
   const lines = servers
-    .slice(0, passedOverShown)
+    .slice(0, most)
     .map(({ server, domain, reason }) => `  passed over: ${short(server)} (${domain}): ${reason}`)
   const others = passedOverCount - lines.length
   return others > 0 ? [...lines, `  … and ${others} more`] : lines
 }
 
-function isGone(members: GroupExplanation['members'], { server }: IfLostReport): boolean {
-  return members.some((member) => member.server === server && member.serverState === 'dead')
+/** As `nodes` tells it: of a server in maintenance also that it does not answer. */
+function stateText(state: NodeStatus['state'], silence: NodeStatus['silence']): string {
+  if (state !== 'maintenance') return state
+  return silence === undefined ? 'in maintenance' : `in maintenance, and ${silence}`
 }
 
-/** @param options `replicas`: of one group; absent: of all groups of the server */
-function describeLoss(
-  lost: IfLostReport,
-  { replicas, isGone }: { readonly replicas?: number; readonly isGone: boolean },
-): readonly string[] {
-  const { server, groups, chunks, bytes, lostChunks, lastCopyChunks, writableGroups, target, begun, waiting, why } =
-    lost
+/** @param replicas of one group; absent: of all groups of the server */
+function describeLoss(lost: IfLostReport, replicas?: number): readonly string[] {
+  const {
+    isGone = false,
+    server,
+    groups,
+    chunks,
+    bytes,
+    lostChunks,
+    lastCopyChunks,
+    writableGroups,
+    target,
+    begun,
+    waiting,
+    why,
+  } = lost
   const ofChunks = formatCount(chunks, 'chunk')
   const of = replicas === undefined ? `${formatCount(groups, 'group')}, ${ofChunks} (${formatSize(bytes)})` : ofChunks
   const reads =

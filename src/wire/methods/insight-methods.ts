@@ -17,7 +17,7 @@ import type { ChunkId, GroupId, ServerId } from '../../base/ids.ts'
 import { limits } from '../../base/limits.ts'
 import { method } from '../method.ts'
 import { clusterEvent } from '../types/cluster-event.ts'
-import { memberDuty, memberState, serverState } from '../types/cluster-map.ts'
+import { memberDuty, memberState, serverState, silence } from '../types/cluster-map.ts'
 
 /** What fsck counted. Chunks once each, replicas where it says so. */
 export const fsckCounts = struct('fsck counts', 1, {
@@ -185,6 +185,8 @@ const ifLost = struct('if lost', 1, {
   begun: field(10, uint),
   waiting: field(11, uint),
   why: optional(12, text(1024)),
+  /** It is lost already. */
+  isGone: optional(13, bool),
 })
 export type IfLostReport = Infer<typeof ifLost>
 
@@ -201,6 +203,7 @@ const explainedMember = struct('explained member', 1, {
   duty: optional(7, memberDuty),
   /** Its chunks of the group, as it says. */
   chunks: field(8, uint),
+  silence: optional(9, silence),
 })
 
 export const groupExplanation = struct('group explanation', 1, {
@@ -240,6 +243,7 @@ export const serverExplanation = struct('server explanation', 1, {
   formerGroups: field(8, uint),
   unprovenGroups: field(9, uint),
   ifLost: field(10, ifLost),
+  silence: optional(11, silence),
 })
 export type ServerExplanation = Infer<typeof serverExplanation>
 

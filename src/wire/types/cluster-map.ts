@@ -73,6 +73,9 @@ export const clusterMap = struct('cluster map', 1, {
 })
 export type ClusterMap = Infer<typeof clusterMap>
 
+/** Of a server whose `state` does not tell that it does not answer: it is in maintenance. Absent: it answers, or the state tells. */
+export const silence = choice('suspect', 'dead')
+
 /** A chunk server as `ashlar nodes` shows it. */
 export const nodeStatus = struct('node status', 1, {
   id: field(1, hex<ServerId>(16)),
@@ -106,5 +109,6 @@ export const nodeStatus = struct('node status', 1, {
   diskBytesPerSecond: optional(22, uint),
   /** It comes and goes: it is given nothing new while others can take it. */
   unsteady: optional(23, bool),
+  silence: optional(24, silence),
 })
 export type NodeStatus = Infer<typeof nodeStatus>
