@@ -140,7 +140,7 @@ test('timeToCopyMs() tells what the rest takes, however many of the chunks are l
     for (const diskBytes of [10 * MiB, 1000 * MiB]) {
       const all: Told[] = []
       for (const seed of [1, 2]) {
-        all.push(...(await repair({ seed, largeOneOf, diskBytes, chunksOfGroup: 60, copyMs: 400 })).told)
+        all.push(...(await repair({ seed, largeOneOf, diskBytes, chunksOfGroup: 80, copyMs: 400 })).told)
       }
       assertTrue(all, `one of ${largeOneOf} large, ${diskBytes / MiB} MiB/s`)
     }
