@@ -60,6 +60,8 @@ const copyTimeoutMs = 120_000
 export class ChunkOrders {
   readonly #options: ChunkOrdersOptions
   readonly #slots: CopySlots
+  /** By server, chunk and duty: as many as CopySlots takes. */
+  readonly #underWay = new Map<string, Promise<void>>()
   /** Of all copies. */
   readonly progress: CopyProgress
 
@@ -87,10 +89,20 @@ export class ChunkOrders {
   }
 
   /**
-   * Has `server` copy a chunk from another member of its group. Resolves when the copy was read back and found right.
-   * @throws {AshlarError} what the last source met; `unavailable` — no other member is up
+   * Has `server` copy a chunk from another member of its group. Resolves when the copy was read back and found right. Whoever wants one that
+   * is under way, as urgently, waits for that one.
+   * @throws {AshlarError} what the last source met; `unavailable` — no other member is up; `cancelled`, also by who asked first
    */
-  async copy(server: ServerId, facts: ChunkFacts, { group, duty = 'repair', signal }: CopyOptions): Promise<void> {
+  async copy(server: ServerId, facts: ChunkFacts, options: CopyOptions): Promise<void> {
+    const name = `${server}/${facts.id}/${options.duty ?? 'repair'}`
+    const underWay = this.#underWay.get(name)
+    if (underWay !== undefined) return await underWay
+    const copying = this.#copy(server, facts, options).finally(() => this.#underWay.delete(name))
+    this.#underWay.set(name, copying)
+    await copying
+  }
+
+  async #copy(server: ServerId, facts: ChunkFacts, { group, duty = 'repair', signal }: CopyOptions): Promise<void> {
     let failure: unknown = new AshlarError('unavailable', `Cannot copy chunk ${facts.id}: no other member is up`)
     const isUrgent = duty === 'repair' && this.#survivorsOf(group, server) === 1
     for (const tier of this.#sources(group, server)) {

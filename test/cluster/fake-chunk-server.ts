@@ -9,6 +9,7 @@ import { AshlarError } from '../../src/base/errors.ts'
 import { type ChunkId, type ClusterId, type GroupId, groupOf, pageOf, type ServerId } from '../../src/base/ids.ts'
 import type { Rising } from '../../src/base/rising.ts'
 import type { Env } from '../../src/env/env.ts'
+import { sleep } from '../../src/env/waiting.ts'
 import { connectPeer } from '../../src/wire/connect.ts'
 import type { Credentials } from '../../src/wire/credentials.ts'
 import { deriveKeys } from '../../src/wire/keys.ts'
@@ -52,6 +53,8 @@ export class FakeChunkServer {
   orderFailure: AshlarError | undefined
   /** Copies that it is to make wait until whoever ordered them gives them up. */
   isStuck = false
+  /** How long each takes, of the cluster's clock. */
+  copyMs = 0
   /** It signs for other bytes than it holds. */
   isLying = false
   leaderEpochSeen = 0 as Rising
@@ -170,6 +173,7 @@ export class FakeChunkServer {
       async ({ leaderEpoch, facts, source, epoch, isUrgent = false }, { signal }) => {
         this.#obey({ name: 'copy', leaderEpoch, chunks: [facts.id], isUrgent })
         if (this.isStuck) await new Promise((_, reject) => signal.addEventListener('abort', reject, { once: true }))
+        if (this.copyMs > 0) await sleep(this.#options.env.clock, this.copyMs, signal)
         const from = this.#options.others.get(source)
         const bytes = from?.isAlive === true ? from.chunks.get(facts.id) : undefined
         if (bytes === undefined || bytes.length !== facts.length || crc32(bytes) !== facts.crc) {
