@@ -114,7 +114,7 @@ export class ChunkOrders {
             asked = source
             return this.#copyFrom(source, { server, facts, group, isUrgent, signal })
           })
-          this.progress.add(facts.length)
+          this.progress.add(server, facts.length)
           return
         } catch (error) {
           // Another one may hold it; what the last one said is thrown.

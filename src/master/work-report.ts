@@ -68,10 +68,14 @@ export function chunksShort({ map, registry, sizes }: Pick<WorkOptions, 'map' | 
 
 function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, paused }: WorkOptions): WorkReport {
   const underWay = nothingLeft()
+  const takers = new Map<ServerId, Left>()
   for (const group of map.index.changingGroups) {
     for (const member of group.members) {
       if (member.state === 'filling' && (member.duty ?? 'repair') === duty) {
-        add(underWay, remaining(group, member, { sizes, registry }))
+        const left = remaining(group, member, { sizes, registry })
+        const taker = takers.get(member.server) ?? nothingLeft()
+        takers.set(member.server, taker)
+        for (const sum of [underWay, taker]) add(sum, left)
       }
     }
   }
@@ -80,7 +84,7 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
   for (const { group } of plan.waiting) add(waiting, sizes.of(group))
   const bytesLeft = underWay.bytes + waiting.bytes
   const chunksLeft = underWay.chunks + waiting.chunks
-  const timeLeftMs = orders.progress.timeToCopyMs({ chunks: chunksLeft, bytes: bytesLeft })
+  const timeLeftMs = orders.progress.timeToCopyMs({ underWay: takers, waiting })
   const isPaused = paused.has(duty)
   const isWorking = underWay.groups > 0 && !isPaused
   const state = isPaused ? 'paused' : isWorking ? 'working' : waiting.groups > 0 ? 'waiting' : 'idle'
