@@ -9,7 +9,7 @@
 import type { GroupId, ServerId } from '../base/ids.ts'
 import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
 import { DomainSpread } from './domain-spread.ts'
-import type { Replacement } from './member-change.ts'
+import { leavingBeside, type Replacement } from './member-change.ts'
 import { isAway, type ServerLoad } from './placement.ts'
 import type { GroupLayout } from './placement-layouts.ts'
 
@@ -85,6 +85,20 @@ export function spreadOf({ servers }: Pick<ClusterView, 'servers'>): DomainSprea
 export function isLost(server: ServerView | undefined): boolean {
   if (server === undefined || server.state === 'left') return true
   return server.state === 'dead' && !server.isInMaintenance
+}
+
+/**
+ * What a filling member is for now: a repair, whatever it began as, once the one whose slot it takes is lost. Then a replica is missing:
+ * that is as urgent as any, and no pause of a drain or a rebalance holds it.
+ * @param serverOf undefined: of one that is not known
+ */
+export function presentDutyOf(
+  group: Group,
+  member: Member,
+  serverOf: (server: ServerId) => ServerView | undefined,
+): MemberDuty {
+  const former = leavingBeside(group, member)
+  return former === undefined || isLost(serverOf(former.server)) ? 'repair' : (member.duty ?? 'repair')
 }
 
 /** Members whose data can be copied from, and which count for what a group can still lose. */

@@ -11,6 +11,7 @@
 import { toAshlarError } from '../base/errors.ts'
 import type { ServerId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
+import { presentDutyOf } from '../cluster/cluster-view.ts'
 import type { Settlement } from '../cluster/member-change.ts'
 import type { Env } from '../env/env.ts'
 import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
@@ -108,9 +109,11 @@ export class Fill {
       const survivors = group.members.filter(
         ({ server, state }) => state !== 'filling' && registry.peerOf(server) !== undefined,
       ).length
-      for (const { server, state, duty = 'repair' } of group.members) {
-        if (state !== 'filling' || isPaused(duty) || registry.peerOf(server) === undefined) continue
-        fillings.push({ group, server, duty, survivors })
+      for (const member of group.members) {
+        const { server, state } = member
+        if (state !== 'filling' || registry.peerOf(server) === undefined) continue
+        const duty = presentDutyOf(group, member, (id) => registry.loadOf(id))
+        if (!isPaused(duty)) fillings.push({ group, server, duty, survivors })
       }
     }
     const isRepairing = fillings.some(({ duty }) => duty === 'repair')

@@ -94,3 +94,22 @@ test('cancelDuty() gives groups under way back to their members, begins nothing,
   await cluster.call(pauseDuty, { duty: 'rebalance', paused: false })
   await cluster.clock.until(() => usedBy(cluster, 4) > 0, 'it goes on')
 })
+
+// Else its groups stay short of a copy for as long as the rebalance is paused or waits, and nobody says so.
+test('a move whose old member dies is a repair from then on, also while rebalancing is paused', async () => {
+  await using cluster = await startFilled()
+  await cluster.call(pauseDuty, { duty: 'rebalance', paused: true })
+  cluster.addServer({ capacityBytes: capacity }).start()
+  await cluster.allRegistered()
+  const planned = async () => (await cluster.call(planDuty, { duty: 'rebalance' })).steps
+  await cluster.clock.until(async () => (await planned()).length > 0, 'moves are planned')
+  const [step] = await planned()
+  assert.ok(step !== undefined)
+  assert.equal((await cluster.call(applySteps, { steps: [step] })).begun, 1)
+  cluster.servers.find(({ id }) => id === step.from)?.kill()
+  const repair = async () => (await cluster.call(getStatus, {})).status.work?.find(({ duty }) => duty === 'repair')
+  await cluster.clock.until(async () => (await repair())?.state === 'working', 'the status tells of a repair')
+  await cluster.clock.until(() => isSettled(cluster), 'the group is whole')
+  await cluster.clock.until(async () => (await repair())?.state === 'idle', 'the end of the repair')
+  assert.equal((await cluster.call(getStatus, {})).status.underReplicatedChunks, 0)
+})

@@ -12,6 +12,7 @@ import {
   type ClusterView,
   type MemberPlan,
   type PlanLimits,
+  presentDutyOf,
   type ServerView,
   withheld,
 } from '../cluster/cluster-view.ts'
@@ -100,7 +101,7 @@ export class MemberChanges {
   }
 
   async #plan(): Promise<Plans> {
-    const { env, registry, sizes, isPaused } = this.#options
+    const { env, map, registry, sizes, isPaused } = this.#options
     await sizes.refresh({ maxAgeMs: sizesMaxAgeMs })
     const view = this.view()
     const massLoss = this.massLoss()
@@ -118,8 +119,13 @@ export class MemberChanges {
       // A member without room waits for what rebalancing may give it.
       repair.waiting.some(({ server }) => view.servers.get(server)?.state !== 'up') ||
       drain.steps.length > 0 ||
-      view.groups.some(({ members }) => members.some(({ duty }) => duty === 'repair' || duty === 'drain'))
-    const isIdle = this.#options.map.index.changingGroups.length === 0
+      map.index.changingGroups.some((group) =>
+        group.members.some(
+          (member) =>
+            member.state === 'filling' && presentDutyOf(group, member, (id) => view.servers.get(id)) !== 'rebalance',
+        ),
+      )
+    const isIdle = map.index.changingGroups.length === 0
     const isDue = isIdle || env.clock.monotonicMs() - this.#rebalanceMs >= rebalanceIntervalMs
     let rebalance = noPlan
     if (isDue && !isOccupied && !isPaused('rebalance') && !registry.isGathering()) {

@@ -13,7 +13,7 @@ const noPlan = { steps: [], waiting: [] }
 function reportRepair(isPaused: boolean, heldChunks = 4) {
   const options = {
     map: { index: { changingGroups: changing } },
-    registry: { heldBy: () => heldChunks },
+    registry: { heldBy: () => heldChunks, loadOf: () => undefined },
     sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
     orders: { progress: { rate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 } },
     changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },

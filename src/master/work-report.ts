@@ -4,7 +4,7 @@
  * @module
  */
 import type { ServerId } from '../base/ids.ts'
-import { isLost } from '../cluster/cluster-view.ts'
+import { isLost, presentDutyOf } from '../cluster/cluster-view.ts'
 import { leavingBeside } from '../cluster/member-change.ts'
 import type { WorkReport } from '../wire/methods/duty-methods.ts'
 import type { Group, Member, MemberDuty } from '../wire/types/cluster-map.ts'
@@ -71,7 +71,7 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
   const takers = new Map<ServerId, Left>()
   for (const group of map.index.changingGroups) {
     for (const member of group.members) {
-      if (member.state === 'filling' && (member.duty ?? 'repair') === duty) {
+      if (member.state === 'filling' && presentDutyOf(group, member, (id) => registry.loadOf(id)) === duty) {
         const left = remaining(group, member, { sizes, registry })
         const taker = takers.get(member.server) ?? nothingLeft()
         takers.set(member.server, taker)
