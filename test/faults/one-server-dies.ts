@@ -29,6 +29,8 @@ import { RealCluster } from './real-cluster.ts'
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const bin = join(repository, 'bin/ashlar')
+/** No chunk was repaired for so long: nobody repairs them. */
+const stuckAfterMs = 60_000
 
 export interface OneServerDiesOptions {
   /** A folder of many files. */
@@ -77,7 +79,7 @@ export async function runOneServerDies({
     await transfer('get', '/large', join(root, 'large-back'))
     const differing = await compareTrees(tree, join(root, 'tree-back'))
     if ((await sha256(large)) !== (await sha256(join(root, 'large-back')))) differing.push('large')
-    const underReplicatedAtEnd = await waitUntilWhole(cluster)
+    const underReplicatedAtEnd = await waitUntilWhole(cluster, say)
     return { files: filesOf(tree).length + 1, differing, exitCodes, peakClientBytes, underReplicatedAtEnd }
   } finally {
     await server.end()
@@ -215,15 +217,25 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-async function waitUntilWhole(cluster: RealCluster): Promise<number> {
+/**
+ * Until no chunk lacks a replica, or none was repaired for a minute: how long it takes is the disk's business, and that of the others
+ * on it.
+ */
+async function waitUntilWhole(cluster: RealCluster, say: (line: string) => void): Promise<number> {
   await using client = await connect({ cluster: cluster.clusterPath, timeoutMs: 20_000 })
-  let short = 0
-  for (let look = 0; look < 60; look++) {
-    short = (await client.status()).underReplicatedChunks
-    if (short === 0) return 0
+  let fewest = Number.POSITIVE_INFINITY
+  const startedMs = performance.now()
+  for (let fewestMs = startedMs; ; ) {
+    const { underReplicatedChunks: short } = await client.status()
+    const nowMs = performance.now()
+    if (short < fewest) {
+      say(`${short} chunks lack a replica, ${Math.round((nowMs - startedMs) / 1000)} s after the last transfer`)
+      fewest = short
+      fewestMs = nowMs
+    }
+    if (short === 0 || nowMs - fewestMs > stuckAfterMs) return short
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
-  return short
 }
 
 if (import.meta.main) {
