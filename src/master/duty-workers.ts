@@ -16,6 +16,7 @@ import type { EventLog } from './event-log.ts'
 import { expireStep, purgeStep } from './expiry.ts'
 import { Fill } from './fill.ts'
 import { Gc } from './gc.ts'
+import type { GroupSizes } from './group-sizes.ts'
 import { Leftovers } from './leftovers.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LostFuture } from './lost-future.ts'
@@ -36,6 +37,7 @@ export interface DutyWorkersOptions {
   readonly leader: Leader
   readonly map: CurrentMap
   readonly registry: ServerRegistry
+  readonly sizes: GroupSizes
   readonly orders: ChunkOrders
   readonly lostFuture: LostFuture
   readonly time: ClusterTime

@@ -1,9 +1,9 @@
 /**
  * Fills members that joined a group, and counts them once they were seen to hold everything.
  *
- * Works in slices: the most urgent groups (fewest survivors; repair before drain before rebalance) copy in parallel until all
- * of them are done or the slice is over, and then it looks anew. So a fresh repair waits for a slice at most, and a master
- * that dies loses nothing but the place in a page: what is there is found by its digest.
+ * Works in slices: the most urgent groups (repair before drain before rebalance; fewest survivors; then the largest, each of which one
+ * server fills) copy in parallel until all of them are done or the slice is over, and then it looks anew. So a fresh repair waits for a
+ * slice at most, and a master that dies loses nothing but the place in a page: what is there is found by its digest.
  * When a group's members change, what was under way for it is left at once: such orders are refused, each only when its turn comes.
  * A member is settled after a pass that found nothing to copy where nobody writes; what is written meanwhile it signs for itself.
  * @module
@@ -16,6 +16,7 @@ import type { Settlement } from '../cluster/member-change.ts'
 import type { Env } from '../env/env.ts'
 import type { Group, MemberDuty } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
+import type { GroupSizes } from './group-sizes.ts'
 import type { MemberComparison } from './member-comparison.ts'
 import type { ServerRegistry } from './server-registry.ts'
 import type { StepResult } from './worker.ts'
@@ -24,6 +25,7 @@ export interface FillOptions {
   readonly env: Env
   readonly map: CurrentMap
   readonly registry: ServerRegistry
+  readonly sizes: Pick<GroupSizes, 'of'>
   readonly comparison: MemberComparison
   /** Whether a duty is paused: its members stay as they are. */
   readonly isPaused: (duty: MemberDuty) => boolean
@@ -103,7 +105,7 @@ export class Fill {
   }
 
   #urgent(): readonly Filling[] {
-    const { map, registry, isPaused } = this.#options
+    const { map, registry, sizes, isPaused } = this.#options
     const fillings: Filling[] = []
     for (const group of map.index.changingGroups) {
       const survivors = group.members.filter(
@@ -124,6 +126,7 @@ export class Fill {
           Number(this.#failed.has(nameOf(a))) - Number(this.#failed.has(nameOf(b))) ||
           urgency[a.duty] - urgency[b.duty] ||
           a.survivors - b.survivors ||
+          sizes.of(b.group.id).chunks - sizes.of(a.group.id).chunks ||
           a.group.id - b.group.id,
       )
   }

@@ -194,7 +194,7 @@ export async function startMaster(options: MasterOptions): Promise<Master> {
     monotonicMs: () => env.clock.monotonicMs(),
   })
   const workers = createDutyWorkers({
-    ...{ env, namespace, leader, map, registry, orders, lostFuture, onFatal },
+    ...{ env, namespace, leader, map, registry, sizes, orders, lostFuture, onFatal },
     ...{ time, wall, changes, paused, lifecycle, events },
   })
 
