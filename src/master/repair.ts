@@ -66,5 +66,6 @@ export class Repair {
       return stays()
     }
     await leader.repairDone(chunk, server)
+    registry.owed.paid(server, debt.length)
   }
 }

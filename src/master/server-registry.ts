@@ -22,7 +22,7 @@ import type { GroupDigest, heartbeat, register, SpaceReport } from '../wire/meth
 import type { Peer } from '../wire/peer.ts'
 import type { Group, Member, NodeStatus, ServerState } from '../wire/types/cluster-map.ts'
 import type { CurrentMap } from './current-map.ts'
-import { OwedBytes } from './owed-bytes.ts'
+import { OwedCopies } from './owed-copies.ts'
 import { ServerRecord } from './server-record.ts'
 
 export type RegisterRequest = Infer<typeof register.request>
@@ -47,7 +47,7 @@ export class ServerRegistry {
   readonly #options: ServerRegistryOptions
   readonly #records = new Map<ServerId, ServerRecord>()
   /** Placement counts debts as used. */
-  readonly owed = new OwedBytes()
+  readonly owed = new OwedCopies()
   readonly #startedMs: number
   readonly #watchTime: WatchTime
 
@@ -183,7 +183,7 @@ export class ServerRegistry {
       domain: entry.domain,
       state: this.stateOf(id),
       capacityBytes,
-      freeBytes: Math.max(0, freeBytes - record.writtenBytes - this.owed.of(id)),
+      freeBytes: Math.max(0, freeBytes - record.writtenBytes - this.owed.of(id).bytes),
       refusal,
       isInMaintenance: this.isInMaintenance(id),
       silentMs: this.#silentMs(record),

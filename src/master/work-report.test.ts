@@ -10,10 +10,12 @@ const members = [
 const changing = [{ id: 1, epoch: 1, policy: 'replicated-1', members }] as unknown as readonly Group[]
 const noPlan = { steps: [], waiting: [] }
 
-function reportRepair(isPaused: boolean, heldChunks = 4) {
+const nothing = { chunks: 0, bytes: 0 }
+
+function reportRepair(isPaused: boolean, heldChunks = 4, { owed = nothing, isChanging = true } = {}) {
   const options = {
-    map: { index: { changingGroups: changing } },
-    registry: { heldBy: () => heldChunks, loadOf: () => undefined },
+    map: { index: { changingGroups: isChanging ? changing : [], map: { servers: [{ id: 'c' }] } } },
+    registry: { heldBy: () => heldChunks, loadOf: () => undefined, peerOf: () => ({}), owed: { of: () => owed } },
     sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
     orders: { progress: { rate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 } },
     changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },
@@ -36,4 +38,12 @@ test('reportWork() tells no time left of a paused duty', () => {
 test('reportWork() tells no time left where nothing is left to copy, and members are still to be proven', () => {
   const { state, chunksLeft, timeLeftMs } = reportRepair(false, 10) ?? {}
   assert.deepEqual([state, chunksLeft, timeLeftMs], ['working', 0, undefined])
+})
+
+// A write that went without a member is repaired as soon as that is back, with no group changing.
+test('reportWork() tells of the copies that members owe which are back', () => {
+  const owing = { owed: { chunks: 3, bytes: 30 }, isChanging: false }
+  const { state, chunksLeft, bytesLeft, timeLeftMs } = reportRepair(false, 4, owing) ?? {}
+  assert.deepEqual([state, chunksLeft, bytesLeft, timeLeftMs], ['working', 3, 30, 12_000])
+  assert.equal(reportRepair(false, 4, { isChanging: false })?.state, 'idle')
 })

@@ -79,6 +79,17 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
       }
     }
   }
+  // What members that are back owe from the time when they were away; that of the others waits for them.
+  for (const { id } of duty === 'repair' ? map.index.map.servers : []) {
+    if (registry.peerOf(id) === undefined) continue
+    const { chunks, bytes } = registry.owed.of(id)
+    const taker = takers.get(id) ?? nothingLeft()
+    takers.set(id, taker)
+    for (const sum of [underWay, taker]) {
+      sum.chunks += chunks
+      sum.bytes += bytes
+    }
+  }
   const waiting = nothingLeft()
   const plan = changes.plans[duty]
   for (const { group } of plan.waiting) add(waiting, sizes.of(group))
@@ -86,7 +97,7 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
   const chunksLeft = underWay.chunks + waiting.chunks
   const timeLeftMs = orders.progress.timeToCopyMs({ underWay: takers, waiting })
   const isPaused = paused.has(duty)
-  const isWorking = underWay.groups > 0 && !isPaused
+  const isWorking = (underWay.groups > 0 || underWay.chunks > 0) && !isPaused
   const state = isPaused ? 'paused' : isWorking ? 'working' : waiting.groups > 0 ? 'waiting' : 'idle'
   const reason = plan.waiting[0]?.why
   return {

@@ -45,7 +45,7 @@ export function healthOf(status: ClusterStatus): string {
   if (parts.length === 0) {
     parts.push(safeMode ? 'comparing what the servers hold' : 'every chunk has all its replicas')
     const repair = work.find(({ duty, state }) => duty === 'repair' && state === 'working')
-    if (repair !== undefined)
+    if (repair !== undefined && repair.groupsUnderWay > 0)
       parts.push(`repair goes on until members to come are proven in ${formatCount(repair.groupsUnderWay, 'group')}`)
   }
   const replaced = servers - serversUp - serversMissed
