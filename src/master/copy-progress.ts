@@ -17,6 +17,8 @@ export interface Amount {
   readonly bytes: number
 }
 
+/** Copies just begin, and members have not told yet what they hold: no pace is known before. */
+const leastMeasuredMs = 3_000
 /** What a copy costs beside its bytes, as so many bytes. */
 const copyCostBytes = 256 * 1024
 
@@ -55,10 +57,10 @@ export class CopyProgress {
     return { bytes: this.#bytes.perSecond(), chunks: this.#chunks.perSecond() }
   }
 
-  /** At the present pace; undefined while nothing is copied. */
+  /** At the present pace; undefined while nothing is copied, and in the first seconds. */
   timeToCopyMs({ underWay, waiting }: CopiesLeft): number | undefined {
     const rate = costOf(this.rate)
-    if (rate === 0) return undefined
+    if (rate === 0 || this.#chunks.measuredMs < leastMeasuredMs) return undefined
     const left = [...underWay].map(([server, amount]) => ({ cost: costOf(amount), pace: this.#paceOf(server) }))
     const pacesKnown = left.filter(({ cost, pace }) => cost > 0 && pace > 0).length
     const cost = left.reduce((sum, each) => sum + each.cost, costOf(waiting))

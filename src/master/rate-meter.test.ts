@@ -9,6 +9,10 @@ test('RateMeter.perSecond() is what was added over the last seconds, and 0 after
   assert.equal(meter.perSecond(), 0)
   for (; nowMs < 30_000; nowMs += 100) meter.add(10)
   assert.ok(Math.abs(meter.perSecond() - 100) < 2, `${meter.perSecond()}`)
+  assert.ok(meter.measuredMs > 9_000, `${meter.measuredMs}`)
   nowMs += 60_000
-  assert.equal(meter.perSecond(), 0)
+  assert.deepEqual([meter.perSecond(), meter.measuredMs], [0, 0])
+  meter.add(1)
+  nowMs += 1_000
+  assert.equal(meter.measuredMs, 1_000)
 })

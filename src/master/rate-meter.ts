@@ -33,6 +33,13 @@ export class RateMeter {
     return (sum * 1000) / Math.max(slotMs, this.#clock.monotonicMs() - first.slot * slotMs)
   }
 
+  /** How long it has been measured by now, up to the length of the window: less says little of a rate. 0: there is none. */
+  get measuredMs(): number {
+    this.#forget(this.#now())
+    const first = this.#slots[0]
+    return first === undefined ? 0 : this.#clock.monotonicMs() - first.slot * slotMs
+  }
+
   #now(): number {
     return Math.floor(this.#clock.monotonicMs() / slotMs)
   }

@@ -18,7 +18,7 @@ export const workReport = struct('work report', 1, {
   chunksLeft: field(5, uint),
   bytesLeft: field(6, uint),
   bytesPerSecond: field(7, uint),
-  /** Absent while nothing moves. */
+  /** Absent while nothing moves, and in the first seconds. */
   timeLeftMs: optional(8, uint),
   reason: optional(9, text(1024)),
 })
