@@ -62,14 +62,16 @@ export class ChunkOrders {
   readonly #slots: CopySlots
   /** By server, chunk and duty: as many as CopySlots takes. */
   readonly #underWay = new Map<string, Promise<void>>()
-  /** Of all copies. */
-  readonly progress: CopyProgress
+  /** Of the copies of each duty: what a rebalance takes its time for says nothing of a repair. */
+  readonly progress: Readonly<Record<MemberDuty, CopyProgress>>
 
   constructor(options: ChunkOrdersOptions) {
     this.#options = options
     const { bytesPerSecond } = options
     this.#slots = new CopySlots(bytesPerSecond && { clock: options.env.clock, bytesPerSecond })
-    this.progress = new CopyProgress(options.env.clock)
+    const { clock } = options.env
+    const [repair, drain, rebalance] = [new CopyProgress(clock), new CopyProgress(clock), new CopyProgress(clock)]
+    this.progress = { repair, drain, rebalance }
   }
 
   /** Resolves when they are durably gone. At most `limits.pageIds`. */
@@ -114,7 +116,7 @@ export class ChunkOrders {
             asked = source
             return this.#copyFrom(source, { server, facts, group, isUrgent, signal })
           })
-          this.progress.add(server, facts.length)
+          this.progress[duty].add(server, facts.length)
           return
         } catch (error) {
           // Another one may hold it; what the last one said is thrown.

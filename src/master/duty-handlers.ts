@@ -60,7 +60,7 @@ export function answerDuties(context: HandlerContext, options: DutyHandlerOption
         waiting: waiting.slice(0, limits.planSteps),
         stepCount: steps.length,
         waitingCount: waiting.length,
-        bytesPerSecond: Math.round(orders.progress.rate.bytes),
+        bytesPerSecond: Math.round(orders.progress[duty].rate.bytes),
         cost: planCost(steps, { view: changes.view(server), bytesPerSecond }),
         isPaused: paused.has(duty),
       },

@@ -12,12 +12,17 @@ const noPlan = { steps: [], waiting: [] }
 
 const nothing = { chunks: 0, bytes: 0 }
 
+function paceOf(bytes: number, leftMs: number) {
+  return { rate: { bytes, chunks: 1 }, timeToCopyMs: () => leftMs }
+}
+
 function reportRepair(isPaused: boolean, heldChunks = 4, { owed = nothing, isChanging = true } = {}) {
   const options = {
     map: { index: { changingGroups: isChanging ? changing : [], map: { servers: [{ id: 'c' }] } } },
     registry: { heldBy: () => heldChunks, loadOf: () => undefined, peerOf: () => ({}), owed: { of: () => owed } },
     sizes: { of: () => ({ chunks: 10, sizeBytes: 1000 }) },
-    orders: { progress: { rate: { bytes: 50, chunks: 1 }, timeToCopyMs: () => 12_000 } },
+    // What others copy meanwhile says nothing of the repair.
+    orders: { progress: { repair: paceOf(50, 12_000), drain: paceOf(7, 1), rebalance: paceOf(9, 2) } },
     changes: { plans: { repair: noPlan, drain: noPlan, rebalance: noPlan } },
     paused: { has: () => isPaused },
   }

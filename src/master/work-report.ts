@@ -95,7 +95,7 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
   for (const { group } of plan.waiting) add(waiting, sizes.of(group))
   const bytesLeft = underWay.bytes + waiting.bytes
   const chunksLeft = underWay.chunks + waiting.chunks
-  const timeLeftMs = orders.progress.timeToCopyMs({ underWay: takers, waiting })
+  const timeLeftMs = orders.progress[duty].timeToCopyMs({ underWay: takers, waiting })
   const isPaused = paused.has(duty)
   const isWorking = (underWay.groups > 0 || underWay.chunks > 0) && !isPaused
   const state = isPaused ? 'paused' : isWorking ? 'working' : waiting.groups > 0 ? 'waiting' : 'idle'
@@ -107,7 +107,7 @@ function reportDuty(duty: MemberDuty, { map, registry, sizes, orders, changes, p
     groupsWaiting: waiting.groups,
     chunksLeft,
     bytesLeft,
-    bytesPerSecond: isWorking ? Math.round(orders.progress.rate.bytes) : 0,
+    bytesPerSecond: isWorking ? Math.round(orders.progress[duty].rate.bytes) : 0,
     // Nothing is known of how long it takes to prove what is there: that is no "0 ms".
     ...(isWorking && chunksLeft > 0 && timeLeftMs !== undefined ? { timeLeftMs } : {}),
     ...(reason === undefined ? {} : { reason }),
