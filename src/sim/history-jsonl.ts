@@ -1,6 +1,7 @@
 /**
  * The history of single files as lines of JSON, for a checker that is not ours (`tools/porcupine`): only files that
- * nothing but single-file operations touch, each of which can be judged alone.
+ * nothing but single-file operations touch, each of which can be judged alone. Of a run that lost the master's disk there are none:
+ * that checker's model knows nothing of what such a loss may undo.
  * @module
  */
 import type { Call, History } from './history.ts'
@@ -31,6 +32,7 @@ interface Line {
 
 /** @param prefix of every key: tells the files of several runs apart */
 export function historyLines({ calls }: History, prefix = ''): readonly string[] {
+  if (calls.some(({ step }) => step.kind === 'rollback')) return []
   // The last reader brings files back from trash, which this history knows nothing of.
   const broughtBack = new Set<string>()
   return calls.flatMap((call) => {
