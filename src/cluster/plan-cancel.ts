@@ -8,7 +8,7 @@
  */
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
 import type { ClusterView, MemberPlan, MemberStep, Waiting } from './cluster-view.ts'
-import { survivorsOf } from './cluster-view.ts'
+import { standsApart, survivorsOf } from './cluster-view.ts'
 import { leavingBeside } from './member-change.ts'
 import { isAway } from './placement.ts'
 import { shortId } from './target-choice.ts'
@@ -22,18 +22,24 @@ export function planCancel(view: ClusterView, duty: MemberDuty): MemberPlan {
       if (filling.state !== 'filling' || filling.duty !== duty) continue
       const former = leavingBeside(group, filling)
       const known = { group: group.id, survivors }
-      if (former === undefined || isAway(view.servers.get(former.server))) {
+      const server = former && view.servers.get(former.server)
+      if (server === undefined || isAway(server)) {
         const why = 'the members that were replaced do not answer'
         waiting.push({ ...known, duty, server: filling.server, why })
         continue
       }
+      if (!standsApart(view, group, { server, instead: filling })) {
+        const why = `another member stands in ${server.domain} now, where the one that was replaced is`
+        waiting.push({ ...known, duty, server: filling.server, why })
+        continue
+      }
       const { chunks, sizeBytes } = view.sizeOf(group.id)
-      const left = Math.max(0, chunks - view.heldBy(group.id, former.server))
+      const left = Math.max(0, chunks - view.heldBy(group.id, server.id))
       // Not of the duty itself, which may be paused: what was given back must be whole soon.
       steps.push({
-        ...{ ...known, duty: 'repair', epoch: group.epoch, from: filling.server, to: former.server, chunks: left },
+        ...{ ...known, duty: 'repair', epoch: group.epoch, from: filling.server, to: server.id, chunks: left },
         sizeBytes: chunks === 0 ? 0 : Math.round((sizeBytes * left) / chunks),
-        reason: `${duty} was cancelled: server ${shortId(former.server)} keeps its place`,
+        reason: `${duty} was cancelled: server ${shortId(server.id)} keeps its place`,
       })
       // One change of a group at a time: its epoch rises.
       break

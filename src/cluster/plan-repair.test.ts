@@ -195,6 +195,48 @@ test('planRepair() gives the slot back to a server that comes and goes where its
   assert.deepEqual([back?.from, back?.to], [step.to, step.from])
 })
 
+// Seed 1787: it had died before it got anything, and came back with room; nobody else had any.
+test('planRepair() gives the slot back to a server with room where its replacement has none, though both hold nothing', () => {
+  const cluster = clusterOf({ servers: 4 })
+  cluster.kill(serverId(3))
+  const [step] = plan(cluster).steps as [MemberStep]
+  cluster.begin(step)
+  cluster.change(serverId(3), { state: 'up', silentMs: 0 })
+  for (const server of [step.from, step.to]) cluster.held.set(`${step.group}/${server}`, 0)
+  const lacksRoom = (id: GroupId, server: ServerId) => id === step.group && server === step.to
+  const back = () => {
+    const { steps } = planRepair({ ...cluster.view(), lacksRoom }, { limits, massLoss: undefined }, random)
+    return steps.find(({ group }) => group === step.group)
+  }
+  assert.deepEqual([back()?.from, back()?.to], [step.to, step.from])
+  cluster.change(serverId(3), { capacityBytes: step.sizeBytes - 1 })
+  assert.equal(back(), undefined, 'it has no room either')
+})
+
+// Seed 4494: two members stood in one rack from then on.
+test('planRepair() gives no slot back where another one went to a neighbour meanwhile', () => {
+  const cluster = clusterOf({ servers: 8, serversPerDomain: 2 })
+  const planned = () => planRepair(cluster.view(), { limits, massLoss: undefined }, random).steps
+  const [returning, neighbour] = [serverId(0), serverId(1)]
+  cluster.kill(returning)
+  const first = planned().find(({ to }) => to !== neighbour)
+  assert.ok(first !== undefined)
+  const plannedHere = () => planned().find(({ group }) => group === first.group)
+  cluster.begin(first)
+  const second = cluster.group(first.group).members.find(({ state }) => state === 'in')?.server as ServerId
+  cluster.kill(second)
+  for (let index = 2; index < 8; index++) cluster.change(serverId(index), { refusal: 'disk-full' })
+  const next = plannedHere()
+  assert.ok(next !== undefined)
+  assert.deepEqual([next.from, next.to], [second, neighbour])
+  cluster.change(returning, { state: 'up', silentMs: 0 })
+  cluster.held.set(`${first.group}/${returning}`, 900)
+  cluster.held.set(`${first.group}/${first.to}`, 0)
+  assert.equal(plannedHere()?.to, returning, 'nobody stands beside it yet')
+  cluster.begin(next)
+  assert.equal(plannedHere(), undefined)
+})
+
 test('planRepair() says why nobody takes the slot of a member without room', () => {
   const cluster = clusterOf({ servers: 3 })
   const group = cluster.groups[0] as Group

@@ -6,7 +6,7 @@
  * start: safe mode), and during a mass loss unless it is down to its last member.
  * A member that returns before its replacement is done, with more of the group than that has, takes its slot back: then only
  * differences are copied. One that comes and goes does not, or each time would undo what the last one began; unless its
- * replacement has no room for the group, and so would never be done.
+ * replacement has no room for the group, and so would never be done: then it takes the slot back with whatever it has.
  * A member that is up and has no room for what it owes gives its slot to a server that has: else the debt would stay.
  * Pure: a view and a seed replay every plan.
  * @module
@@ -19,6 +19,7 @@ import {
   type MemberPlan,
   type MemberStep,
   type PlanLimits,
+  standsApart,
   survivorsOf,
   type Waiting,
 } from './cluster-view.ts'
@@ -111,7 +112,7 @@ function chooseFor({ group, lost, survivors }: Case, { traffic, massLoss, random
   return choice
 }
 
-/** The slot goes back to a member that died and returned, where that holds more than its replacement does yet. */
+/** The slot goes back to a member that died and returned, where that holds more than its replacement does yet, or where only that has room. */
 function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
   for (const member of group.members) {
     // After a drain that was cancelled too; where a rebalance is under way both are up, and it goes on.
@@ -122,14 +123,18 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
     const isReplaced = view.servers.get(member.server)?.state === 'up' && !isCramped(view, group, member)
     if (server.isUnsteady === true && isReplaced) continue
     const held = view.heldBy(group.id, server.id)
-    if (held <= view.heldBy(group.id, member.server)) continue
     const { chunks, sizeBytes } = view.sizeOf(group.id)
+    const lackedBytes = chunks === 0 ? 0 : Math.round((sizeBytes * Math.max(0, chunks - held)) / chunks)
+    const isAhead = held > view.heldBy(group.id, member.server)
+    // One that holds nothing, too: as a member of the group it is no target for anybody else's plan.
+    const isOnlyOneWithRoom = isCramped(view, group, member) && server.freeBytes >= lackedBytes
+    if (!(isAhead || isOnlyOneWithRoom) || !standsApart(view, group, { server, instead: member })) continue
     const survivors = survivorsOf(view, group).length
     return [
       {
         ...{ duty: 'repair', group: group.id, epoch: group.epoch, from: member.server, to: server.id, survivors },
         chunks: Math.max(0, chunks - held),
-        sizeBytes: chunks === 0 ? 0 : Math.round((sizeBytes * Math.max(0, chunks - held)) / chunks),
+        sizeBytes: lackedBytes,
         reason: `server ${shortId(server.id)} returned with ${held} of ${chunks} chunks, before its replacement was done`,
       },
     ]

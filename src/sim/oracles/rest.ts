@@ -62,13 +62,23 @@ export class Rest {
    * be made good; where no disk was told to rot, nothing may be wrong in the first place.
    */
   async compare(client: AshlarClient): Promise<readonly Violation[]> {
-    // What is moved from one server to another is on its way; a server that was turned away tries again.
-    const isDown = this.#world.facts().servers.some(({ store }) => store === undefined)
-    if (isDown || (await this.#changing(client)) > 0) {
-      const unrest = await this.reach(client)
-      if (unrest.length > 0) return unrest
+    const endMs = this.#world.clock.monotonicMs() + boundMs
+    let differences: readonly string[] | undefined
+    while (differences === undefined) {
+      // What is moved from one server to another is on its way; a server that was turned away tries again.
+      const isDown = this.#world.facts().servers.some(({ store }) => store === undefined)
+      if (isDown || (await this.#changing(client)) > 0) {
+        const unrest = await this.reach(client)
+        if (unrest.length > 0) return unrest
+      }
+      try {
+        differences = await this.#differences(client, true)
+      } catch (error) {
+        // One was turned away, and ended, in the middle of this.
+        if (!isAshlarError(error, 'closed') || this.#world.clock.monotonicMs() >= endMs) throw error
+        await this.#world.runFor(lookIntervalMs)
+      }
     }
-    const differences = await this.#differences(client, true)
     if (differences.length === 0) return await this.#rows()
     if (this.#script.faults.some(isRot)) return [...(await this.reach(client)), ...(await this.#verified(client))]
     return differences.map((text) => ({ oracle: 'books', text }))
