@@ -8,6 +8,7 @@
  * @module
  */
 import { randomFillSync } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, isAshlarError } from '../../src/client/index.ts'
 import { type Group, note, type Surroundings, scaled } from '../bench.ts'
@@ -19,6 +20,7 @@ import { secondsOf } from '../spread.ts'
 const group = 'streams'
 const MiB = 1024 * 1024
 const openStreams = 1000
+const largeFolder = 'large-stream'
 /** Of each file of the thousand streams. */
 const fileMiB = 2
 const randomMiB = randomFillSync(Buffer.allocUnsafe(MiB))
@@ -29,6 +31,8 @@ export const streams: Group = {
   isOnRequest: true,
   alone: async (bench) => {
     await oneLargeStream(bench)
+    // The disk may be full of it.
+    await rm(join(bench.folder, largeFolder), { recursive: true })
     await manyOpenStreams(bench)
   },
 }
@@ -36,7 +40,7 @@ export const streams: Group = {
 async function oneLargeStream(bench: Surroundings): Promise<void> {
   const capacityBytes = bench.settings.largeBytes
   const options = ['--capacity', String(capacityBytes), '--trash-keep', '1s']
-  await using cluster = await startLocalCluster(join(bench.folder, 'large-stream'), { root: bench.root, options })
+  await using cluster = await startLocalCluster(join(bench.folder, largeFolder), { root: bench.root, options })
   await using client = await connect({ cluster: cluster.clusterPath })
   const pieces = Math.floor((0.9 * capacityBytes) / MiB)
   const memory = new Memory(bench, cluster)
