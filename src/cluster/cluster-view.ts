@@ -81,18 +81,25 @@ export function spreadOf({ servers }: Pick<ClusterView, 'servers'>): DomainSprea
   return new DomainSpread([...servers.values()].filter(({ state }) => state !== 'left'))
 }
 
-/**
- * Whether `server` may take back the slot in which `instead` is filling, as far as failure domains go: while it was away another slot may
- * have gone to a neighbour of it.
- */
-export function standsApart(
-  view: ClusterView,
-  { members }: Group,
-  { server, instead }: { readonly server: ServerView; readonly instead: Member },
-): boolean {
-  const others = members.filter((member) => member.state !== 'leaving' && member !== instead)
-  const domains = others.flatMap((member) => view.servers.get(member.server)?.domain ?? [])
-  return spreadOf(view).admits(server.domain, domains, others.length + 1)
+/** Judges slots that go back, all of one view: its servers are gone through once, and only where a slot does. */
+export class SlotsBack {
+  readonly #view: ClusterView
+  #spread: DomainSpread | undefined
+
+  constructor(view: ClusterView) {
+    this.#view = view
+  }
+
+  /**
+   * Whether `server` may take back the slot in which `instead` is filling, as far as failure domains go: while it was away another slot
+   * may have gone to a neighbour of it.
+   */
+  admits(server: ServerView, { group, instead }: { readonly group: Group; readonly instead: Member }): boolean {
+    const others = group.members.filter((member) => member.state !== 'leaving' && member !== instead)
+    const domains = others.flatMap((member) => this.#view.servers.get(member.server)?.domain ?? [])
+    this.#spread ??= spreadOf(this.#view)
+    return this.#spread.admits(server.domain, domains, others.length + 1)
+  }
 }
 
 /** A server that will not come back by itself, as far as is known: its members are to be replaced. */

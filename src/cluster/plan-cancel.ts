@@ -8,7 +8,7 @@
  */
 import type { MemberDuty } from '../wire/types/cluster-map.ts'
 import type { ClusterView, MemberPlan, MemberStep, Waiting } from './cluster-view.ts'
-import { standsApart, survivorsOf } from './cluster-view.ts'
+import { SlotsBack, survivorsOf } from './cluster-view.ts'
 import { leavingBeside } from './member-change.ts'
 import { isAway } from './placement.ts'
 import { shortId } from './target-choice.ts'
@@ -16,6 +16,7 @@ import { shortId } from './target-choice.ts'
 export function planCancel(view: ClusterView, duty: MemberDuty): MemberPlan {
   const steps: MemberStep[] = []
   const waiting: Waiting[] = []
+  const slotsBack = new SlotsBack(view)
   for (const group of view.groups) {
     const survivors = survivorsOf(view, group).length
     for (const filling of group.members) {
@@ -28,7 +29,7 @@ export function planCancel(view: ClusterView, duty: MemberDuty): MemberPlan {
         waiting.push({ ...known, duty, server: filling.server, why })
         continue
       }
-      if (!standsApart(view, group, { server, instead: filling })) {
+      if (!slotsBack.admits(server, { group, instead: filling })) {
         const why = `another member stands in ${server.domain} now, where the one that was replaced is`
         waiting.push({ ...known, duty, server: filling.server, why })
         continue

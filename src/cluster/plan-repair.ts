@@ -19,7 +19,7 @@ import {
   type MemberPlan,
   type MemberStep,
   type PlanLimits,
-  standsApart,
+  SlotsBack,
   survivorsOf,
   type Waiting,
 } from './cluster-view.ts'
@@ -43,7 +43,8 @@ interface Case {
 export function planRepair(view: ClusterView, { limits, massLoss }: RepairOptions, random: RandomChoice): MemberPlan {
   const steps: MemberStep[] = []
   const waiting: Waiting[] = []
-  for (const group of view.groups) steps.push(...turningBack(view, group))
+  const slotsBack = new SlotsBack(view)
+  for (const group of view.groups) steps.push(...turningBack(view, { group, slotsBack }))
   const changed = new Set(steps.map(({ group }) => group))
   const cases = casesOf(view)
   // Almost always: then nobody need count what is on its way.
@@ -112,8 +113,11 @@ function chooseFor({ group, lost, survivors }: Case, { traffic, massLoss, random
   return choice
 }
 
-/** The slot goes back to a member that died and returned, where that holds more than its replacement does yet, or where only that has room. */
-function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
+/** The slot goes back to a member that died and returned, where that holds more than its replacement does yet, or where that has room and its replacement has none. */
+function turningBack(
+  view: ClusterView,
+  { group, slotsBack }: { readonly group: Group; readonly slotsBack: SlotsBack },
+): readonly MemberStep[] {
   for (const member of group.members) {
     // After a drain that was cancelled too; where a rebalance is under way both are up, and it goes on.
     if (member.state !== 'filling' || member.duty === 'rebalance') continue
@@ -127,8 +131,8 @@ function turningBack(view: ClusterView, group: Group): readonly MemberStep[] {
     const lackedBytes = chunks === 0 ? 0 : Math.round((sizeBytes * Math.max(0, chunks - held)) / chunks)
     const isAhead = held > view.heldBy(group.id, member.server)
     // One that holds nothing, too: as a member of the group it is no target for anybody else's plan.
-    const isOnlyOneWithRoom = isCramped(view, group, member) && server.freeBytes >= lackedBytes
-    if (!(isAhead || isOnlyOneWithRoom) || !standsApart(view, group, { server, instead: member })) continue
+    const hasRoomInstead = isCramped(view, group, member) && server.freeBytes >= lackedBytes
+    if (!(isAhead || hasRoomInstead) || !slotsBack.admits(server, { group, instead: member })) continue
     const survivors = survivorsOf(view, group).length
     return [
       {
